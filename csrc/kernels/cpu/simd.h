@@ -1,0 +1,33 @@
+// The vector types of the current instruction set; included by a kernel file once a pass (foreach_isa.h), so no guard.
+// Each of the three headers defines, in its own namespace:
+//
+//   Floats, Doubles                16 and 8 lanes, + - * /; Floats::kLanes, Floats::Scalar, Floats::Mask
+//   broadcast<V>(number)           the number in every lane
+//   load(T*), store(T*, V)         any alignment; halves are widened to float32 and rounded to nearest even
+//   greater, less_equal            ordered comparisons, false where a lane is NaN
+//   select, zero_unless            by mask; zero_unless gives exact zeros
+//   absolute, mask_and, mask_and_not
+//   mask_from_bits<V>(bytes)       a mask from kLanes / 8 bytes of a plane, and
+//   store_bits(bytes, mask)        back
+//   keep_block(...)                the decisions of 16 octets
+//
+// FASTGAN_MATH carries the target attribute. Lambdas do not inherit it: use none on this path.
+
+#include "kernels/cpu/simd_common.h"
+#if FASTGAN_ISA == FASTGAN_ISA_AVX512
+#include "kernels/cpu/simd_avx512.h"
+#elif FASTGAN_ISA == FASTGAN_ISA_AVX2
+#include "kernels/cpu/simd_avx2.h"
+#else
+#include "kernels/cpu/simd_portable.h"
+#endif
+
+namespace fastgan {
+namespace FASTGAN_PASS {
+
+// The vector in which T is computed.
+template <class T>
+using VectorOf = typename VectorFor<T, Floats, Doubles>::type;
+
+}  // namespace FASTGAN_PASS
+}  // namespace fastgan

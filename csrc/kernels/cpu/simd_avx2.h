@@ -1,0 +1,228 @@
+#pragma once
+
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/simd_common.h"
+
+// See simd.h. A vector is a pair of registers, so that its lanes are those of AVX-512.
+
+namespace fastgan {
+namespace avx2 {
+
+struct FloatMask {
+  __m256 a, b;
+};
+
+struct DoubleMask {
+  __m256d a, b;
+};
+
+struct Floats {
+  using Scalar = float;
+  using Mask = FloatMask;
+  static constexpr int kLanes = 16;
+  __m256 a, b;
+};
+
+struct Doubles {
+  using Scalar = double;
+  using Mask = DoubleMask;
+  static constexpr int kLanes = 8;
+  __m256d a, b;
+};
+
+template <class V>
+FASTGAN_MATH V broadcast(typename V::Scalar value);
+template <>
+FASTGAN_MATH Floats broadcast<Floats>(float value) {
+  return {_mm256_set1_ps(value), _mm256_set1_ps(value)};
+}
+template <>
+FASTGAN_MATH Doubles broadcast<Doubles>(double value) {
+  return {_mm256_set1_pd(value), _mm256_set1_pd(value)};
+}
+
+FASTGAN_MATH Floats operator+(Floats x, Floats y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
+FASTGAN_MATH Floats operator-(Floats x, Floats y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
+FASTGAN_MATH Floats operator*(Floats x, Floats y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
+FASTGAN_MATH Floats operator/(Floats x, Floats y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
+FASTGAN_MATH Doubles operator+(Doubles x, Doubles y) { return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b)}; }
+FASTGAN_MATH Doubles operator-(Doubles x, Doubles y) { return {_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b)}; }
+FASTGAN_MATH Doubles operator*(Doubles x, Doubles y) { return {_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b)}; }
+FASTGAN_MATH Doubles operator/(Doubles x, Doubles y) { return {_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b)}; }
+
+FASTGAN_MATH Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+FASTGAN_MATH Doubles load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
+FASTGAN_MATH Floats load(const c10::Half* p) {
+  const __m128i* bits = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(bits)), _mm256_cvtph_ps(_mm_loadu_si128(bits + 1))};
+}
+FASTGAN_MATH __m256 widen_bfloat16(__m128i bits) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+FASTGAN_MATH Floats load(const c10::BFloat16* p) {
+  const __m128i* bits = reinterpret_cast<const __m128i*>(p);
+  return {widen_bfloat16(_mm_loadu_si128(bits)), widen_bfloat16(_mm_loadu_si128(bits + 1))};
+}
+
+FASTGAN_MATH void store(float* p, Floats x) {
+  _mm256_storeu_ps(p, x.a);
+  _mm256_storeu_ps(p + 8, x.b);
+}
+FASTGAN_MATH void store(double* p, Doubles x) {
+  _mm256_storeu_pd(p, x.a);
+  _mm256_storeu_pd(p + 4, x.b);
+}
+FASTGAN_MATH void store(c10::Half* p, Floats x) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x.a, kNearest));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p) + 1, _mm256_cvtps_ph(x.b, kNearest));
+}
+FASTGAN_MATH __m256i narrow_bfloat16(__m256 x) {
+  const __m256i bits = _mm256_castps_si256(x);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i nearest = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  return _mm256_srli_epi32(_mm256_blendv_epi8(nearest, _mm256_set1_epi32(0x7FC00000), nan), 16);
+}
+FASTGAN_MATH void store(c10::BFloat16* p, Floats x) {
+  const __m256i packed = _mm256_packus_epi32(narrow_bfloat16(x.a), narrow_bfloat16(x.b));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
+}
+
+template <int predicate>
+FASTGAN_MATH FloatMask compare(Floats x, Floats y) {
+  return {_mm256_cmp_ps(x.a, y.a, predicate), _mm256_cmp_ps(x.b, y.b, predicate)};
+}
+template <int predicate>
+FASTGAN_MATH DoubleMask compare(Doubles x, Doubles y) {
+  return {_mm256_cmp_pd(x.a, y.a, predicate), _mm256_cmp_pd(x.b, y.b, predicate)};
+}
+FASTGAN_MATH FloatMask greater(Floats x, Floats y) { return compare<_CMP_GT_OQ>(x, y); }
+FASTGAN_MATH DoubleMask greater(Doubles x, Doubles y) { return compare<_CMP_GT_OQ>(x, y); }
+FASTGAN_MATH FloatMask less_equal(Floats x, Floats y) { return compare<_CMP_LE_OQ>(x, y); }
+FASTGAN_MATH DoubleMask less_equal(Doubles x, Doubles y) { return compare<_CMP_LE_OQ>(x, y); }
+
+FASTGAN_MATH Floats select(FloatMask mask, Floats where_set, Floats where_clear) {
+  return {_mm256_blendv_ps(where_clear.a, where_set.a, mask.a), _mm256_blendv_ps(where_clear.b, where_set.b, mask.b)};
+}
+FASTGAN_MATH Doubles select(DoubleMask mask, Doubles where_set, Doubles where_clear) {
+  return {_mm256_blendv_pd(where_clear.a, where_set.a, mask.a), _mm256_blendv_pd(where_clear.b, where_set.b, mask.b)};
+}
+FASTGAN_MATH Floats zero_unless(FloatMask mask, Floats x) {
+  return {_mm256_and_ps(mask.a, x.a), _mm256_and_ps(mask.b, x.b)};
+}
+FASTGAN_MATH Doubles zero_unless(DoubleMask mask, Doubles x) {
+  return {_mm256_and_pd(mask.a, x.a), _mm256_and_pd(mask.b, x.b)};
+}
+FASTGAN_MATH Floats absolute(Floats x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
+}
+FASTGAN_MATH Doubles absolute(Doubles x) {
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
+}
+
+FASTGAN_MATH FloatMask mask_and(FloatMask x, FloatMask y) {
+  return {_mm256_and_ps(x.a, y.a), _mm256_and_ps(x.b, y.b)};
+}
+FASTGAN_MATH DoubleMask mask_and(DoubleMask x, DoubleMask y) {
+  return {_mm256_and_pd(x.a, y.a), _mm256_and_pd(x.b, y.b)};
+}
+FASTGAN_MATH FloatMask mask_and_not(FloatMask x, FloatMask y) {
+  return {_mm256_andnot_ps(y.a, x.a), _mm256_andnot_ps(y.b, x.b)};
+}
+FASTGAN_MATH DoubleMask mask_and_not(DoubleMask x, DoubleMask y) {
+  return {_mm256_andnot_pd(y.a, x.a), _mm256_andnot_pd(y.b, x.b)};
+}
+
+FASTGAN_MATH __m256 lanes_of(uint8_t bits) {
+  const __m256i select_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i picked = _mm256_and_si256(_mm256_set1_epi32(bits), select_bit);
+  return _mm256_castsi256_ps(_mm256_cmpeq_epi32(picked, select_bit));
+}
+FASTGAN_MATH __m256d lanes_of_half(int bits) {
+  const __m256i select_bit = _mm256_setr_epi64x(1, 2, 4, 8);
+  const __m256i picked = _mm256_and_si256(_mm256_set1_epi64x(bits), select_bit);
+  return _mm256_castsi256_pd(_mm256_cmpeq_epi64(picked, select_bit));
+}
+template <class V>
+FASTGAN_MATH typename V::Mask mask_from_bits(const uint8_t* bytes);
+template <>
+FASTGAN_MATH FloatMask mask_from_bits<Floats>(const uint8_t* bytes) {
+  return {lanes_of(bytes[0]), lanes_of(bytes[1])};
+}
+template <>
+FASTGAN_MATH DoubleMask mask_from_bits<Doubles>(const uint8_t* bytes) {
+  return {lanes_of_half(bytes[0]), lanes_of_half(bytes[0] >> 4)};
+}
+FASTGAN_MATH void store_bits(uint8_t* bytes, FloatMask mask) {
+  bytes[0] = static_cast<uint8_t>(_mm256_movemask_ps(mask.a));
+  bytes[1] = static_cast<uint8_t>(_mm256_movemask_ps(mask.b));
+}
+FASTGAN_MATH void store_bits(uint8_t* bytes, DoubleMask mask) {
+  bytes[0] = static_cast<uint8_t>(_mm256_movemask_pd(mask.a) | _mm256_movemask_pd(mask.b) << 4);
+}
+
+// High and low halves of a 32-bit multiplication, from products of the even and of the odd lanes.
+struct Product {
+  __m256i high, low;
+};
+FASTGAN_MATH Product multiply(__m256i a, uint32_t multiplier) {
+  const __m256i m = _mm256_set1_epi64x(multiplier);
+  const __m256i even = _mm256_mul_epu32(a, m);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), m);
+  return {_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA),
+          _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA)};
+}
+
+// 32 decisions from two vectors of draws, each a byte of all ones or zeros, to bits. There is no unsigned comparison:
+// draw >= limit is max(draw, limit) == draw.
+FASTGAN_MATH uint32_t at_least(__m256i draws0, __m256i draws1, __m256i limit) {
+  const __m256i kept0 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws0, limit), draws0);
+  const __m256i kept1 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws1, limit), draws1);
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(kept0, kept1)));
+}
+
+// As avx512::keep_block, 8 counters at a time. Packing interleaves the 128-bit parts of two vectors, so lane j = 2 m + b
+// of part L holds counter 4 m + 2 L + b.
+FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
+  if (threshold >= kThresholdOne) {
+    std::memset(keep, 0, kBlockOctets);
+    return;
+  }
+  const __m256i limit = _mm256_set1_epi16(static_cast<short>(threshold));
+  for (int half = 0; half < 2; ++half) {
+    PhiloxKey key = philox_key(random);
+    __m256i word0 = _mm256_set1_epi32(static_cast<int>(random.offset));
+    __m256i word1 = _mm256_set1_epi32(static_cast<int>(random.offset >> 32));
+    __m256i word2 = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(first) + 8 * half),
+                                     _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7));
+    __m256i word3 = _mm256_set1_epi32(static_cast<int>(first >> 32));
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      const Product product0 = multiply(word0, kPhiloxMultiplier0);
+      const Product product1 = multiply(word2, kPhiloxMultiplier1);
+      word0 = _mm256_xor_si256(_mm256_xor_si256(product1.high, word1), _mm256_set1_epi32(static_cast<int>(key.word[0])));
+      word2 = _mm256_xor_si256(_mm256_xor_si256(product0.high, word3), _mm256_set1_epi32(static_cast<int>(key.word[1])));
+      word1 = product1.low;
+      word3 = product0.low;
+      key.word[0] += kPhiloxWeyl0;
+      key.word[1] += kPhiloxWeyl1;
+    }
+    const __m256i low01 = _mm256_unpacklo_epi32(word0, word1), high01 = _mm256_unpackhi_epi32(word0, word1);
+    const __m256i low23 = _mm256_unpacklo_epi32(word2, word3), high23 = _mm256_unpackhi_epi32(word2, word3);
+    const uint32_t bits[2] = {
+        at_least(_mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23), limit),
+        at_least(_mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23), limit)};
+    std::memcpy(keep + 8 * half, bits, sizeof(bits));
+  }
+}
+
+}  // namespace avx2
+}  // namespace fastgan

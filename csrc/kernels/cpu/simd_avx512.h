@@ -1,0 +1,161 @@
+#pragma once
+
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/simd_common.h"
+
+// See simd.h.
+
+namespace fastgan {
+namespace avx512 {
+
+struct Floats {
+  using Scalar = float;
+  using Mask = __mmask16;
+  static constexpr int kLanes = 16;
+  __m512 v;
+};
+
+struct Doubles {
+  using Scalar = double;
+  using Mask = __mmask8;
+  static constexpr int kLanes = 8;
+  __m512d v;
+};
+
+template <class V>
+FASTGAN_MATH V broadcast(typename V::Scalar value);
+template <>
+FASTGAN_MATH Floats broadcast<Floats>(float value) {
+  return {_mm512_set1_ps(value)};
+}
+template <>
+FASTGAN_MATH Doubles broadcast<Doubles>(double value) {
+  return {_mm512_set1_pd(value)};
+}
+
+FASTGAN_MATH Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+FASTGAN_MATH Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+FASTGAN_MATH Floats operator*(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+FASTGAN_MATH Floats operator/(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
+FASTGAN_MATH Doubles operator+(Doubles a, Doubles b) { return {_mm512_add_pd(a.v, b.v)}; }
+FASTGAN_MATH Doubles operator-(Doubles a, Doubles b) { return {_mm512_sub_pd(a.v, b.v)}; }
+FASTGAN_MATH Doubles operator*(Doubles a, Doubles b) { return {_mm512_mul_pd(a.v, b.v)}; }
+FASTGAN_MATH Doubles operator/(Doubles a, Doubles b) { return {_mm512_div_pd(a.v, b.v)}; }
+
+FASTGAN_MATH Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
+FASTGAN_MATH Doubles load(const double* p) { return {_mm512_loadu_pd(p)}; }
+FASTGAN_MATH Floats load(const c10::Half* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+FASTGAN_MATH Floats load(const c10::BFloat16* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+
+FASTGAN_MATH void store(float* p, Floats a) { _mm512_storeu_ps(p, a.v); }
+FASTGAN_MATH void store(double* p, Doubles a) { _mm512_storeu_pd(p, a.v); }
+FASTGAN_MATH void store(c10::Half* p, Floats a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+// Not the processor's own conversion, which flushes denormals.
+FASTGAN_MATH void store(c10::BFloat16* p, Floats a) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+  const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+  const __m512i rounded = _mm512_mask_mov_epi32(nearest, nan, _mm512_set1_epi32(0x7FC00000));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+}
+
+FASTGAN_MATH __mmask16 greater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
+FASTGAN_MATH __mmask8 greater(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ); }
+FASTGAN_MATH __mmask16 less_equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ); }
+FASTGAN_MATH __mmask8 less_equal(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LE_OQ); }
+
+FASTGAN_MATH Floats select(__mmask16 mask, Floats where_set, Floats where_clear) {
+  return {_mm512_mask_blend_ps(mask, where_clear.v, where_set.v)};
+}
+FASTGAN_MATH Doubles select(__mmask8 mask, Doubles where_set, Doubles where_clear) {
+  return {_mm512_mask_blend_pd(mask, where_clear.v, where_set.v)};
+}
+FASTGAN_MATH Floats zero_unless(__mmask16 mask, Floats a) { return {_mm512_maskz_mov_ps(mask, a.v)}; }
+FASTGAN_MATH Doubles zero_unless(__mmask8 mask, Doubles a) { return {_mm512_maskz_mov_pd(mask, a.v)}; }
+FASTGAN_MATH Floats absolute(Floats a) { return {_mm512_abs_ps(a.v)}; }
+FASTGAN_MATH Doubles absolute(Doubles a) { return {_mm512_abs_pd(a.v)}; }
+
+template <class M>
+FASTGAN_MATH M mask_and(M a, M b) {
+  return static_cast<M>(a & b);
+}
+template <class M>
+FASTGAN_MATH M mask_and_not(M a, M b) {
+  return static_cast<M>(a & ~b);
+}
+
+template <class V>
+FASTGAN_MATH typename V::Mask mask_from_bits(const uint8_t* bytes) {
+  typename V::Mask mask;
+  std::memcpy(&mask, bytes, sizeof(mask));
+  return mask;
+}
+template <class M>
+FASTGAN_MATH void store_bits(uint8_t* bytes, M mask) {
+  std::memcpy(bytes, &mask, sizeof(mask));
+}
+
+// High and low halves of a 32-bit multiplication, from products of the even and of the odd lanes.
+struct Product {
+  __m512i high, low;
+};
+FASTGAN_MATH Product multiply(__m512i a, uint32_t multiplier) {
+  const __m512i m = _mm512_set1_epi64(multiplier);
+  const __m512 even = _mm512_castsi512_ps(_mm512_mul_epu32(a, m));
+  const __m512 odd = _mm512_castsi512_ps(_mm512_mul_epu32(_mm512_srli_epi64(a, 32), m));
+  return {_mm512_castps_si512(_mm512_mask_movehdup_ps(odd, 0x5555, even)),
+          _mm512_castps_si512(_mm512_mask_moveldup_ps(even, 0xAAAA, odd))};
+}
+
+// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of math/octet.h, 16 counters side by
+// side. Lane j of 128-bit part L holds counter 4 j + L, so that a 4x4 transposition inside the parts leaves the draws in
+// the order of the elements, and one comparison gives 32 bits of the plane.
+FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
+  if (threshold >= kThresholdOne) {
+    std::memset(keep, 0, kBlockOctets);
+    return;
+  }
+  PhiloxKey key = philox_key(random);
+  __m512i word0 = _mm512_set1_epi32(static_cast<int>(random.offset));
+  __m512i word1 = _mm512_set1_epi32(static_cast<int>(random.offset >> 32));
+  __m512i word2 = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
+                                   _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  __m512i word3 = _mm512_set1_epi32(static_cast<int>(first >> 32));
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const Product product0 = multiply(word0, kPhiloxMultiplier0);
+    const Product product1 = multiply(word2, kPhiloxMultiplier1);
+    constexpr int kXor3 = 0x96;
+    word0 = _mm512_ternarylogic_epi32(product1.high, word1, _mm512_set1_epi32(static_cast<int>(key.word[0])), kXor3);
+    word2 = _mm512_ternarylogic_epi32(product0.high, word3, _mm512_set1_epi32(static_cast<int>(key.word[1])), kXor3);
+    word1 = product1.low;
+    word3 = product0.low;
+    key.word[0] += kPhiloxWeyl0;
+    key.word[1] += kPhiloxWeyl1;
+  }
+  const __m512i low01 = _mm512_unpacklo_epi32(word0, word1), high01 = _mm512_unpackhi_epi32(word0, word1);
+  const __m512i low23 = _mm512_unpacklo_epi32(word2, word3), high23 = _mm512_unpackhi_epi32(word2, word3);
+  const __m512i limit = _mm512_set1_epi16(static_cast<short>(threshold));
+  const uint32_t bits[4] = {_mm512_cmpge_epu16_mask(_mm512_unpacklo_epi64(low01, low23), limit),
+                            _mm512_cmpge_epu16_mask(_mm512_unpackhi_epi64(low01, low23), limit),
+                            _mm512_cmpge_epu16_mask(_mm512_unpacklo_epi64(high01, high23), limit),
+                            _mm512_cmpge_epu16_mask(_mm512_unpackhi_epi64(high01, high23), limit)};
+  std::memcpy(keep, bits, sizeof(bits));
+}
+
+}  // namespace avx512
+}  // namespace fastgan

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "math/octet.h"
+
+// What the vector types of all instruction sets share.
+
+namespace fastgan {
+
+// CPU loops run over blocks of 16 octets: one vector of AVX-512 Philox counters, 128 elements.
+constexpr int kBlockOctets = 16;
+constexpr int kBlock = kBlockOctets * kOctet;
+
+template <class T, class Floats, class Doubles>
+struct VectorFor {
+  using type = Floats;
+};
+
+template <class Floats, class Doubles>
+struct VectorFor<double, Floats, Doubles> {
+  using type = Doubles;
+};
+
+}  // namespace fastgan

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/simd_common.h"
+#include "math/octet.h"
+
+// See simd.h. Vectors are arrays, which compilers turn into whatever registers the processor has.
+
+namespace fastgan {
+namespace portable {
+
+template <int lanes>
+struct Lanes {
+  bool lane[lanes];
+};
+
+template <class S, int lanes>
+struct Array {
+  using Scalar = S;
+  using Mask = Lanes<lanes>;
+  static constexpr int kLanes = lanes;
+  S lane[lanes];
+};
+
+using Floats = Array<float, 16>;
+using Doubles = Array<double, 8>;
+
+template <class V>
+FASTGAN_MATH V broadcast(typename V::Scalar value) {
+  V result;
+  for (int i = 0; i < V::kLanes; ++i) result.lane[i] = value;
+  return result;
+}
+
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> operator+(Array<S, lanes> a, Array<S, lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> operator-(Array<S, lanes> a, Array<S, lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] -= b.lane[i];
+  return a;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> operator*(Array<S, lanes> a, Array<S, lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] *= b.lane[i];
+  return a;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> operator/(Array<S, lanes> a, Array<S, lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] /= b.lane[i];
+  return a;
+}
+
+template <class T>
+FASTGAN_MATH Floats load(const T* p) {
+  Floats result;
+  for (int i = 0; i < Floats::kLanes; ++i) result.lane[i] = static_cast<float>(p[i]);
+  return result;
+}
+FASTGAN_MATH Doubles load(const double* p) {
+  Doubles result;
+  std::memcpy(result.lane, p, sizeof(result.lane));
+  return result;
+}
+template <class T, class S, int lanes>
+FASTGAN_MATH void store(T* p, Array<S, lanes> a) {
+  for (int i = 0; i < lanes; ++i) p[i] = static_cast<T>(a.lane[i]);
+}
+
+template <class S, int lanes>
+FASTGAN_MATH Lanes<lanes> greater(Array<S, lanes> a, Array<S, lanes> b) {
+  Lanes<lanes> result;
+  for (int i = 0; i < lanes; ++i) result.lane[i] = a.lane[i] > b.lane[i];
+  return result;
+}
+template <class S, int lanes>
+FASTGAN_MATH Lanes<lanes> less_equal(Array<S, lanes> a, Array<S, lanes> b) {
+  Lanes<lanes> result;
+  for (int i = 0; i < lanes; ++i) result.lane[i] = a.lane[i] <= b.lane[i];
+  return result;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> select(Lanes<lanes> mask, Array<S, lanes> where_set, Array<S, lanes> where_clear) {
+  for (int i = 0; i < lanes; ++i) where_clear.lane[i] = mask.lane[i] ? where_set.lane[i] : where_clear.lane[i];
+  return where_clear;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> zero_unless(Lanes<lanes> mask, Array<S, lanes> a) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] = mask.lane[i] ? a.lane[i] : S(0);
+  return a;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> absolute(Array<S, lanes> a) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] = std::fabs(a.lane[i]);
+  return a;
+}
+
+template <int lanes>
+FASTGAN_MATH Lanes<lanes> mask_and(Lanes<lanes> a, Lanes<lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] = a.lane[i] & b.lane[i];
+  return a;
+}
+template <int lanes>
+FASTGAN_MATH Lanes<lanes> mask_and_not(Lanes<lanes> a, Lanes<lanes> b) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] = a.lane[i] & !b.lane[i];
+  return a;
+}
+template <class V>
+FASTGAN_MATH typename V::Mask mask_from_bits(const uint8_t* bytes) {
+  typename V::Mask result;
+  for (int i = 0; i < V::kLanes; ++i) result.lane[i] = (bytes[i / kOctet] >> (i % kOctet)) & 1;
+  return result;
+}
+template <int lanes>
+FASTGAN_MATH void store_bits(uint8_t* bytes, Lanes<lanes> mask) {
+  for (int octet = 0; octet < lanes / kOctet; ++octet) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kOctet; ++i) bits |= static_cast<uint32_t>(mask.lane[octet * kOctet + i]) << i;
+    bytes[octet] = static_cast<uint8_t>(bits);
+  }
+}
+
+// The decisions of octets first .. first + 15.
+FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
+  for (int i = 0; i < kBlockOctets; ++i) keep[i] = keep_octet(random, first + i, threshold);
+}
+
+}  // namespace portable
+}  // namespace fastgan

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+
+#include "macros.h"
+
+// Philox4x32, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+// (SC'11): a keyed bijection of a 128-bit counter, so that any block of random bits is computed alone, on any device.
+
+namespace fastgan {
+
+// 7 is the smallest count of rounds that passes BigCrush (table 2 of the paper); 10 is the authors' usual margin.
+constexpr int kPhiloxRounds = 7;
+
+// The multipliers and the Weyl increments of the key, from the paper.
+constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u;
+constexpr uint32_t kPhiloxMultiplier1 = 0xCD9E8D57u;
+constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u;
+constexpr uint32_t kPhiloxWeyl1 = 0xBB67AE85u;
+
+struct PhiloxKey {
+  uint32_t word[2];
+};
+
+struct PhiloxBlock {
+  uint32_t word[4];
+};
+
+template <int rounds = kPhiloxRounds>
+FASTGAN_HD PhiloxBlock philox4x32(PhiloxBlock counter, PhiloxKey key) {
+#ifdef __CUDACC__
+#pragma unroll
+#endif
+  for (int round = 0; round < rounds; ++round) {
+    const uint64_t product0 = static_cast<uint64_t>(kPhiloxMultiplier0) * counter.word[0];
+    const uint64_t product1 = static_cast<uint64_t>(kPhiloxMultiplier1) * counter.word[2];
+    counter = {{static_cast<uint32_t>(product1 >> 32) ^ counter.word[1] ^ key.word[0], static_cast<uint32_t>(product1),
+                static_cast<uint32_t>(product0 >> 32) ^ counter.word[3] ^ key.word[1], static_cast<uint32_t>(product0)}};
+    key.word[0] += kPhiloxWeyl0;
+    key.word[1] += kPhiloxWeyl1;
+  }
+  return counter;
+}
+
+}  // namespace fastgan
