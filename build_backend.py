@@ -1,0 +1,140 @@
+"""PEP 517 backend: setuptools', preceded by a search for the torch that is already installed.
+
+The kernels must be compiled against the very torch they will run with. pip's build isolation hides the environment's
+packages from a build, and a `torch` among the build requirements would bring in another one, so this backend looks for
+the installed torch itself and asks for one only where there is none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import site
+import sys
+import sysconfig
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from setuptools import build_meta
+from setuptools.build_meta import (
+    build_editable,
+    build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+
+__all__ = [
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+TESTED_TORCH = "torch==2.13.0"
+
+
+class FoundTorch(NamedTuple):
+    where: str  # which step of the search found it, for messages
+    spec: ModuleSpec
+
+    @property
+    def package(self) -> Path:
+        return Path(str(self.spec.origin)).parent
+
+    @property
+    def version(self) -> str:
+        """Read, not imported: importing torch takes seconds."""
+        file = self.package / "version.py"
+        match = re.search(r"__version__ = ['\"](.+?)['\"]", file.read_text()) if file.is_file() else None
+        return match[1] if match else "of unknown version"
+
+
+def site_folders(prefix: str) -> list[str]:
+    """The site-packages folders of this Python's version under `prefix`."""
+    base = {"base": prefix, "platbase": prefix}
+    folders = [sysconfig.get_path(name, vars=base) for name in ("purelib", "platlib")]
+    return list(dict.fromkeys(folders + site.getsitepackages([prefix])))
+
+
+def places_to_search() -> list[tuple[str, list[str] | None]]:
+    """Where torch may be, in order: (name of the place, folders); None stands for whatever is importable."""
+    places: list[tuple[str, list[str] | None]] = []
+    if root := os.environ.get("FASTGAN_TORCH_ROOT"):
+        # The folder that holds torch/, an environment's prefix, or torch/ itself.
+        above = [str(Path(root).resolve().parent)] if Path(root).name == "torch" else []
+        places.append(("FASTGAN_TORCH_ROOT", [root, *site_folders(root), *above]))
+    places.append(("importable", None))
+    own = site_folders(sys.prefix)
+    if sys.prefix == sys.base_prefix:  # otherwise pip would not have installed into the user's folder
+        own.append(site.getusersitepackages())
+    places.append(("this interpreter's site-packages", own))
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if prefix := os.environ.get(name):
+            places.append((name, site_folders(prefix)))
+    places.append(("the base interpreter's site-packages", site_folders(sys.base_prefix)))
+    return places
+
+
+def find_torch() -> FoundTorch | None:
+    """The first torch of `places_to_search()`, or None."""
+    for where, folders in places_to_search():
+        spec = importlib.util.find_spec("torch") if folders is None else PathFinder.find_spec("torch", folders)
+        if spec is not None and spec.origin is not None:  # a bare folder named torch has no origin
+            return FoundTorch(where, spec)
+        if where == "FASTGAN_TORCH_ROOT":
+            root = os.environ[where]
+            raise RuntimeError(
+                f"fastgan: FASTGAN_TORCH_ROOT: expected the folder that holds torch/, got {root!r}, which does not"
+            )
+    return None
+
+
+def load_torch() -> ModuleType:
+    """Import the torch that was found, and say which it is."""
+    found = find_torch()
+    if found is None:
+        searched = "; ".join(
+            where if folders is None else f"{where} ({', '.join(folders)})" for where, folders in places_to_search()
+        )
+        raise RuntimeError(
+            f"fastgan: expected an installed torch to compile the kernels against, found none in: {searched}. "
+            f"Install one first (tested: pip install {TESTED_TORCH}), or set FASTGAN_TORCH_ROOT to the folder it is in."
+        )
+    print(f"fastgan: building against torch {found.version} in {found.package} (found: {found.where})", flush=True)
+    if "torch" not in sys.modules:
+        # Appended, so that torch's own requirements are found there while the build's (setuptools, ninja) still come
+        # first; torch itself is loaded from its spec, as FASTGAN_TORCH_ROOT must win over an importable torch.
+        sys.path.append(str(found.package.parent))
+        assert found.spec.loader is not None
+        torch = importlib.util.module_from_spec(found.spec)
+        sys.modules["torch"] = torch
+        found.spec.loader.exec_module(torch)
+    return sys.modules["torch"]
+
+
+def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
+    return [] if find_torch() else [TESTED_TORCH]
+
+
+def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
+    return get_requires_for_build_wheel(config_settings)
+
+
+def get_requires_for_build_sdist(config_settings: Any = None) -> list[str]:
+    return []  # packing the sources compiles nothing
+
+
+def build_wheel(wheel_directory: Any, config_settings: Any = None, metadata_directory: Any = None) -> str:
+    # The tree is built in place, so that a second build compiles only what changed; but the Python files that an
+    # earlier build collected must go, or modules since deleted would be packed again.
+    for collected in Path("build").glob("lib*"):
+        shutil.rmtree(collected)
+    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)

@@ -1,0 +1,49 @@
+// The Python module fastgan._C. Importing it loads the library, and with it the operators that the
+// other files register; all it offers itself are the facts that only the compiler and the processor
+// know.
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#ifdef FASTGAN_WITH_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
+#include "kernels/cpu/capability.h"
+
+namespace py = pybind11;
+
+namespace {
+
+std::string compiler() {
+#if defined(__clang__)
+  return "clang " __clang_version__;
+#elif defined(__GNUC__)
+  return "gcc " __VERSION__;
+#else
+  return "unknown";
+#endif
+}
+
+py::dict build_info() {
+  py::dict info;
+#ifdef FASTGAN_WITH_CUDA
+  info["cuda"] =
+      std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10);
+#else
+  info["cuda"] = py::none();
+#endif
+  info["compiler"] = compiler();
+  return info;
+}
+
+}  // namespace
+
+// Nothing here touches shared state, so free-threaded Pythons need not take the GIL back.
+PYBIND11_MODULE(_C, m, py::mod_gil_not_used()) {
+  m.def("build_info", &build_info,
+        "The CUDA toolkit (None without CUDA kernels) and the compiler of this build.");
+  m.def("cpu_capability", &fastgan::cpu_capability,
+        "The instruction set that the CPU kernels run.");
+}

@@ -1,0 +1,52 @@
+"""Fused kernels that make GANs train faster in PyTorch: dropout, leaky ReLU and binary cross-entropy.
+
+Importing fastgan registers its operators under `torch.ops.fastgan`. It loads one compiled library, which works only
+with the torch that it was compiled for; the import says so when another one is present.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from fastgan import _compat
+
+try:
+    from fastgan import _built_for
+except ImportError:
+    raise ImportError(_compat.unbuilt(os.path.dirname(__file__))) from None
+
+_BUILT_FOR = (_built_for.TORCH, _built_for.TORCH_CUDA)
+_PRESENT = (torch.__version__, torch.version.cuda)
+_compat.check(built_for=_BUILT_FOR, present=_PRESENT)
+
+try:
+    from fastgan import _C
+except ModuleNotFoundError:
+    raise ImportError(_compat.unbuilt(os.path.dirname(__file__))) from None
+except ImportError as error:  # a torch of the same version that is nevertheless another build, a nightly for one
+    raise ImportError(_compat.mismatch(_BUILT_FOR, _PRESENT)) from error
+
+__version__: str = _built_for.VERSION
+
+__all__ = ["__version__", "build_info"]
+
+
+def build_info() -> dict[str, Any]:
+    """What this fastgan was built from and for.
+
+    Returns:
+        A dict with `version` (fastgan's), `torch` (the version compiled against), `cuda` (the toolkit that compiled the
+        CUDA kernels, None in a build without them), `arch_list` (the GPU architectures compiled for, as in
+        `TORCH_CUDA_ARCH_LIST`), `cpu_capability` (the instruction set that the CPU kernels run: "avx512", "avx2" or
+        "default", as in `FASTGAN_CPU_CAPABILITY`) and `compiler`.
+    """
+    return {
+        "version": __version__,
+        "torch": _built_for.TORCH,
+        "arch_list": list(_built_for.ARCH_LIST),
+        "cpu_capability": _C.cpu_capability(),
+        **_C.build_info(),
+    }

@@ -1,0 +1,98 @@
+"""Which sources are compiled, with which flags, for the CPU or for CUDA. The rest is in pyproject.toml.
+
+Environment variables of the build:
+  FASTGAN_CUDA=0|1      CUDA kernels or not; default: whether the torch found is a CUDA build
+  TORCH_CUDA_ARCH_LIST  GPU architectures, such as "8.0;9.0+PTX"; default: ARCHITECTURES below
+  CUDA_HOME             the CUDA toolkit; default: that of the nvcc on PATH
+  MAX_JOBS              compilers run at once; default: ninja's
+  DEBUG=1               no optimisation, debug symbols, assertions
+  FASTGAN_TORCH_ROOT    the folder that holds the torch to build against; default: see build_backend.py
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import setup
+
+from build_backend import load_torch
+
+ROOT = Path(__file__).resolve().parent
+ARCHITECTURES = ["8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest of them
+
+
+def output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+
+
+def use_cuda(torch):
+    """Whether to compile CUDA kernels. If so, set CUDA_HOME and TORCH_CUDA_ARCH_LIST, which torch's build tools read."""
+    asked = os.environ.get("FASTGAN_CUDA") or ("1" if torch.version.cuda else "0")
+    if asked not in ("0", "1"):
+        raise SystemExit(f"fastgan: FASTGAN_CUDA: expected 0 or 1, got {asked!r}")
+    if asked == "0":
+        return False
+    if torch.version.cuda is None:
+        raise SystemExit(f"fastgan: FASTGAN_CUDA=1: expected a CUDA build of torch, got torch {torch.__version__}")
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    if not home and (nvcc := shutil.which("nvcc")):
+        # Asked of nvcc itself, as the one on PATH may be a script that calls another.
+        top = re.search(r"^#\$ TOP=(.+)$", output(nvcc, "--dryrun", "-x", "cu", "-c", os.devnull), re.MULTILINE)
+        home = os.path.realpath(top[1] if top else Path(nvcc).parents[1])
+    home = home or "/usr/local/cuda"
+    if not (Path(home, "bin/nvcc").exists() and Path(home, "include/cuda_runtime_api.h").exists()):
+        raise SystemExit(
+            f"fastgan: torch {torch.__version__} is a CUDA build: expected a CUDA {torch.version.cuda} toolkit with "
+            f"bin/nvcc and include/cuda_runtime_api.h, found none in {home!r}. Either set CUDA_HOME to the toolkit's "
+            "folder, or set FASTGAN_CUDA=0 to build for the CPU only."
+        )
+    known = output(f"{home}/bin/nvcc", "--list-gpu-arch").split()
+    default = ";".join(arch for arch in ARCHITECTURES if f"compute_{arch.replace('.', '')}" in known) + "+PTX"
+    os.environ["CUDA_HOME"] = home
+    os.environ["TORCH_CUDA_ARCH_LIST"] = os.environ.get("TORCH_CUDA_ARCH_LIST") or default
+    return True
+
+
+def compiled(torch):
+    """Return setup()'s arguments that depend on the torch found."""
+    cuda = use_cuda(torch)
+    from torch.utils import cpp_extension as cpp  # only now, as it reads CUDA_HOME when it is imported
+
+    debug = os.environ.get("DEBUG", "0") not in ("", "0")
+    cxx = ["-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+    cxx += ["-O0", "-g", "-UNDEBUG"] if debug else ["-O3", "-g0"]
+    cxx.append("-Wno-maybe-uninitialized")  # gcc 12's own AVX-512 header gives thousands (gcc bug 105593)
+    link = []
+    if sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info():
+        cxx.append("-fopenmp")  # at::parallel_for is inlined, and without this runs on one thread
+        if "clang" in output(*cpp.get_cxx_compiler().split(), "--version"):
+            link.append("-fopenmp")  # gcc's calls are answered by the OpenMP that torch has loaded, clang's are not
+
+    class Build(cpp.BuildExtension):
+        def run(self):
+            super().run()
+            arch_list = re.split("[ ;]", os.environ["TORCH_CUDA_ARCH_LIST"]) if cuda else []
+            Path(self.get_ext_fullpath("fastgan._C")).with_name("_built_for.py").write_text(
+                '"""Written by the build: what the library was compiled for. Read before it is loaded."""\n\n'
+                f"VERSION = {self.distribution.get_version()!r}\n"
+                f"TORCH = {str(torch.__version__)!r}\nTORCH_CUDA = {torch.version.cuda!r}\nARCH_LIST = {arch_list!r}\n"
+            )
+
+    sources = [*ROOT.glob("csrc/**/*.cpp"), *(ROOT.glob("csrc/**/*.cu") if cuda else [])]
+    library = (cpp.CUDAExtension if cuda else cpp.CppExtension)(
+        "fastgan._C",
+        sorted(str(source.relative_to(ROOT)) for source in sources),
+        include_dirs=[str(ROOT / "csrc")],
+        define_macros=[("FASTGAN_WITH_CUDA", None)] if cuda else [],
+        extra_compile_args={"cxx": cxx, "nvcc": ["-G" if debug else "-O3", "--expt-relaxed-constexpr"]},
+        extra_link_args=link,
+    )
+    requires = ["torch=={}.{}.*".format(*torch.__version__.split(".")), "numpy"]
+    return {"ext_modules": [library], "cmdclass": {"build_ext": Build}, "install_requires": requires}
+
+
+# A source distribution is bound to no torch, and packing one needs none.
+setup(**({"install_requires": ["torch", "numpy"]} if "sdist" in sys.argv else compiled(load_torch())))
