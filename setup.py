@@ -29,7 +29,7 @@ def output(*command):
 
 
 def use_cuda(torch):
-    """Whether to compile CUDA kernels. If so, set CUDA_HOME and TORCH_CUDA_ARCH_LIST, which torch's build tools read."""
+    """Whether to compile CUDA kernels; if so, set the variables that torch's build tools read."""
     asked = os.environ.get("FASTGAN_CUDA") or ("1" if torch.version.cuda else "0")
     if asked not in ("0", "1"):
         raise SystemExit(f"fastgan: FASTGAN_CUDA: expected 0 or 1, got {asked!r}")
