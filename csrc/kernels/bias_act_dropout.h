@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/channels.h"
+#include "kernels/random_state.h"
+#include "math/activation_factors.h"
+
+struct CUstream_st;
+
+// Row bias_act_dropout: y = dropout(clamp(gain * leaky_relu(x + bias, negative_slope))), in one pass over a dense tensor in
+// memory order. A stage that is off costs nothing. T is float, double, c10::Half or c10::BFloat16.
+
+namespace fastgan {
+
+// The arithmetic's type.
+template <class T>
+struct ArithmeticOf {
+  using type = float;
+};
+template <>
+struct ArithmeticOf<double> {
+  using type = double;
+};
+template <class T>
+using Arithmetic = typename ArithmeticOf<T>::type;
+
+template <class T>
+struct BiasActDropoutForward {
+  const T* x;                 // [elements]
+  T* y;                       // [elements]; may be x
+  uint8_t* active;            // [octets] or null: not wanted
+  uint8_t* positive;          // [octets] or null: not wanted
+  const Arithmetic<T>* bias;  // [channels] or null: none
+  const uint8_t* map_keep;    // [samples * channels], 0 or 1, or null: dropout, if any, is by element
+  int64_t elements;
+  Channels bias_channels;
+  Channels maps;
+  uint32_t threshold;  // 0: no dropout
+  RandomState random;
+  ActivationFactors<Arithmetic<T>> factors;
+};
+
+template <class T>
+struct BiasActDropoutBackward {
+  const T* grad;            // [elements]
+  T* grad_input;            // [elements]
+  const uint8_t* active;    // [octets] or null: all
+  const uint8_t* positive;  // [octets] or null: all
+  int64_t elements;
+  ActivationFactors<Arithmetic<T>> factors;
+};
+
+// Feature-map dropout's decisions, for all maps at once: the draw of map m is that of element m.
+struct DrawMaps {
+  uint8_t* map_keep;  // [maps], 0 or 1
+  int64_t maps;
+  uint32_t threshold;
+  RandomState random;
+};
+
+// CPU: octets [first, last), `first` a multiple of 16; `last` too, or the end.
+template <class T>
+void run_cpu(const BiasActDropoutForward<T>& params, int64_t first, int64_t last);
+template <class T>
+void run_cpu(const BiasActDropoutBackward<T>& params, int64_t first, int64_t last);
+void run_cpu(const DrawMaps& params, int64_t first, int64_t last);
+
+// CUDA: all octets.
+template <class T>
+void run_cuda(const BiasActDropoutForward<T>& params, CUstream_st* stream);
+template <class T>
+void run_cuda(const BiasActDropoutBackward<T>& params, CUstream_st* stream);
+void run_cuda(const DrawMaps& params, CUstream_st* stream);
+
+}  // namespace fastgan

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+
+#include "macros.h"
+
+namespace fastgan {
+
+// How elements of a dense tensor, in memory order, find their entry n * channels + c in a table with one entry a
+// (sample, channel): element e belongs to channel (e / channel_stride) % channels and sample (e / sample_stride) % samples.
+// That holds for every dense layout. A table with one entry a channel has samples = 1.
+struct Channels {
+  int64_t channel_stride = 1;
+  int64_t channels = 1;
+  int64_t sample_stride = 1;
+  int64_t samples = 1;
+};
+
+// A walk over consecutive elements, with a division at its start only.
+struct ChannelWalk {
+  Channels table;
+  int64_t channel, channel_left;  // elements left before the channel changes
+  int64_t sample, sample_left;
+
+  FASTGAN_HD ChannelWalk(const Channels& channels, int64_t element) : table(channels) {
+    const int64_t channel_step = element / table.channel_stride;
+    const int64_t sample_step = element / table.sample_stride;
+    channel = channel_step % table.channels;
+    channel_left = table.channel_stride - (element - channel_step * table.channel_stride);
+    sample = sample_step % table.samples;
+    sample_left = table.sample_stride - (element - sample_step * table.sample_stride);
+  }
+
+  FASTGAN_HD int64_t entry() const { return sample * table.channels + channel; }
+
+  // Elements, this one included, that share its entry.
+  FASTGAN_HD int64_t run() const { return channel_left < sample_left ? channel_left : sample_left; }
+
+  // `elements` is at most run().
+  FASTGAN_HD void advance(int64_t elements) {
+    channel_left -= elements;
+    sample_left -= elements;
+    if (channel_left == 0) {
+      channel_left = table.channel_stride;
+      channel = channel + 1 == table.channels ? 0 : channel + 1;
+    }
+    if (sample_left == 0) {
+      sample_left = table.sample_stride;
+      sample = sample + 1 == table.samples ? 0 : sample + 1;
+    }
+  }
+};
+
+}  // namespace fastgan

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+
+#include "math/octet.h"
+
+// The one way to start a kernel, so that the same .cu source also compiles as C++ and runs on the CPU, where the tests
+// give another launch(). Rules that kernels keep for it stand in tests/emulated/README.md.
+
+#if defined(__CUDACC__)
+
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace fastgan {
+
+constexpr int kThreads = 256;
+
+template <class... P, class... A>
+void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st* stream, A... arguments) {
+  kernel<<<static_cast<unsigned int>(blocks), kThreads, 0, stream>>>(static_cast<P>(arguments)...);
+  const cudaError_t error = cudaGetLastError();
+  if (error != cudaSuccess) {
+    throw std::runtime_error(std::string("fastgan::") + name + ": the CUDA launch failed: " + cudaGetErrorString(error));
+  }
+}
+
+}  // namespace fastgan
+
+#else
+#include "emulation.h"
+#endif
+
+namespace fastgan {
+
+constexpr int64_t kMostBlocks = (int64_t{1} << 31) - 1;
+
+// Blocks for `work` threads; kernels stride over what a full grid leaves.
+inline int64_t blocks_for(int64_t work) {
+  const int64_t blocks = (work + kThreads - 1) / kThreads;
+  return blocks < kMostBlocks ? blocks : kMostBlocks;
+}
+
+}  // namespace fastgan

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <c10/core/Device.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "math/octet.h"
+
+#ifdef FASTGAN_WITH_CUDA
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
+namespace fastgan {
+
+// Runs a row's kernel over all its octets, on the CPU in blocks of 16 octets that threads share (so a tensor is always cut
+// at the same places), on CUDA on the current stream. Meta tensors have nothing to run.
+template <class Params>
+void run_octets(c10::Device device, const Params& params, int64_t elements) {
+  if (elements == 0 || device.is_meta()) return;
+  if (device.is_cpu()) {
+    constexpr int64_t kBlockOctets = 16;
+    constexpr int64_t kGrain = 256;  // blocks: 32,768 elements
+    const int64_t octets = octets_of(elements);
+    const int64_t blocks = (octets + kBlockOctets - 1) / kBlockOctets;
+    if (blocks <= kGrain) return run_cpu(params, 0, octets);
+    at::parallel_for(0, blocks, kGrain, [&](int64_t first, int64_t last) {
+      run_cpu(params, first * kBlockOctets, std::min(last * kBlockOctets, octets));
+    });
+    return;
+  }
+#ifdef FASTGAN_WITH_CUDA
+  const c10::cuda::CUDAGuard guard(device);
+  run_cuda(params, c10::cuda::getCurrentCUDAStream().stream());
+#endif
+}
+
+}  // namespace fastgan

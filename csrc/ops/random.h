@@ -1,0 +1,58 @@
+#pragma once
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Generator.h>
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+#include "kernels/random_state.h"
+
+#ifdef FASTGAN_WITH_CUDA
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+#endif
+
+namespace fastgan {
+
+// Explicit seed and offset as they are; else a state of torch's generator for the device (or `generator`), which moves on
+// as it does for torch's own dropout.
+inline RandomState random_state(const char* op, c10::Device device, std::optional<int64_t> seed, int64_t offset,
+                                const std::optional<at::Generator>& generator) {
+  TORCH_CHECK_VALUE(!seed.has_value() || *seed >= 0, "fastgan::", op, ": expected 0 <= seed < 2**63, got ", *seed);
+  TORCH_CHECK_VALUE(offset >= 0, "fastgan::", op, ": expected 0 <= offset < 2**63, got ", offset);
+  TORCH_CHECK_VALUE(!(seed.has_value() && generator.has_value()), "fastgan::", op,
+                    ": expected seed or generator, got both");
+  TORCH_CHECK(!generator.has_value() || generator->device().type() == device.type(), "fastgan::", op,
+              ": expected a generator on ", device, ", got one on ", generator->device());
+  RandomState state;
+  if (seed.has_value()) {
+    state.seed = static_cast<uint64_t>(*seed);
+    state.offset = static_cast<uint64_t>(offset);
+    return state;
+  }
+  if (device.is_cpu()) {
+    auto* cpu = at::get_generator_or_default<at::CPUGeneratorImpl>(generator, at::detail::getDefaultCPUGenerator());
+    std::lock_guard<std::mutex> lock(cpu->mutex_);
+    state.seed = cpu->random64();
+    return state;
+  }
+#ifdef FASTGAN_WITH_CUDA
+  auto* cuda = at::get_generator_or_default<at::CUDAGeneratorImpl>(
+      generator, at::cuda::detail::getDefaultCUDAGenerator(device.index()));
+  std::lock_guard<std::mutex> lock(cuda->mutex_);
+  const at::PhiloxCudaState philox = cuda->philox_cuda_state(kTorchWordsPerCounter);
+  if (philox.captured_) {
+    state.captured_seed = philox.seed_.ptr;
+    state.captured_offset = philox.offset_.ptr;
+    state.offset_in_graph = philox.offset_intragraph_;
+  } else {
+    state.seed = philox.seed_.val;
+    state.offset = philox.offset_.val / kTorchWordsPerCounter;
+  }
+#endif
+  return state;
+}
+
+}  // namespace fastgan

@@ -1,0 +1,129 @@
+"""The kernels' results, composed from torch operations.
+
+They serve where no kernel can: on devices that have none, and under ``torch.func`` transforms, which refuse C++
+autograd functions. Masks are the kernels' own, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import torch
+from torch import Tensor
+
+_KERNEL_DEVICES = frozenset({"cpu", "meta"} | ({"cuda"} if torch.version.cuda else set()))
+_MASK32 = 0xFFFFFFFF
+_PHILOX_ROUNDS = 7
+_PHILOX_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_PHILOX_WEYL = (0x9E3779B9, 0xBB67AE85)
+_warned: set[str] = set()
+
+
+def needed(op: str, input: Tensor) -> bool:
+    """Whether ``op`` on ``input`` has to be composed.
+
+    Warns once for each device without kernels; with ``FASTGAN_STRICT=1`` in the environment that is a RuntimeError.
+    """
+    device = input.device.type
+    if device in _KERNEL_DEVICES:
+        return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    message = f"fastgan::{op}: expected input on {' or '.join(sorted(_KERNEL_DEVICES))}, got {device}"
+    if os.environ.get("FASTGAN_STRICT") == "1":
+        raise RuntimeError(f"{message} (FASTGAN_STRICT=1 forbids composing it from torch operations)")
+    if device not in _warned:
+        _warned.add(device)
+        warnings.warn(f"{message}: composed from torch operations, which is slower", stacklevel=3)
+    return True
+
+
+def _under_vmap() -> bool:
+    stack = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() == torch._C._functorch.TransformType.Vmap for level in stack)
+
+
+def _draw_seed(op: str, generator: torch.Generator | None) -> int:
+    """64 bits of torch's generator, as the CPU kernels take them."""
+    if _under_vmap():
+        raise RuntimeError(
+            f"fastgan::{op}: expected an explicit seed under vmap, got none: unseeded dropout draws from a generator,"
+            " whose use under vmap has no one meaning; pass seed= (the same mask for every example)"
+        )
+    device = generator.device if generator is not None else "cpu"
+    drawn = torch.empty((), dtype=torch.int64, device=device).random_(-(2**63), None, generator=generator)
+    return int(drawn.item()) & (2**64 - 1)
+
+
+def _multiply(value: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
+    """High and low 32 bits of a product; int64 wraps, and its low 64 bits are right all the same."""
+    product = value * multiplier
+    return (product >> 32) & _MASK32, product & _MASK32
+
+
+def philox_draws(seed: int, offset: int, octets: Tensor) -> Tensor:
+    """The 8 draws of 16 bits of each octet: int64 of shape (*octets.shape, 8).
+
+    Source: Philox4x32, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11).
+    """
+    key = [seed & _MASK32, seed >> 32]
+    zeros = torch.zeros_like(octets)
+    word = [zeros + (offset & _MASK32), zeros + (offset >> 32), octets & _MASK32, octets >> 32]
+    for _ in range(_PHILOX_ROUNDS):
+        high0, low0 = _multiply(word[0], _PHILOX_MULTIPLIERS[0])
+        high1, low1 = _multiply(word[2], _PHILOX_MULTIPLIERS[1])
+        word = [high1 ^ word[1] ^ key[0], low1, high0 ^ word[3] ^ key[1], low0]
+        key = [(k + weyl) & _MASK32 for k, weyl in zip(key, _PHILOX_WEYL, strict=True)]
+    return torch.stack([half for w in word for half in (w & 0xFFFF, w >> 16)], dim=-1)
+
+
+def keep_mask(input: Tensor, threshold: int, feature: bool, seed: int, offset: int) -> Tensor:
+    """Which elements of ``input`` a dropout keeps: bool, of its shape, or (N, C, 1, ...) for feature dropout."""
+    device = input.device
+    if feature:
+        elements = input.shape[0] * input.shape[1]
+        shape = (*input.shape[:2], *([1] * (input.dim() - 2)))
+        index = torch.arange(elements, device=device).reshape(shape)
+    else:
+        elements = input.numel()
+        dense = torch.empty_like(input, device="meta")
+        index = torch.arange(elements, device=device).as_strided(input.shape, dense.stride())
+    draws = philox_draws(seed, offset, torch.arange((elements + 7) // 8, device=device))
+    return (draws.reshape(-1) >= threshold)[index]
+
+
+def bias_act_dropout(
+    op: str,
+    input: Tensor,
+    *,
+    bias: Tensor | None,
+    channel_dim: int,
+    negative_slope: float,
+    gain: float,
+    clamp: float | None,
+    p: float,
+    feature: bool,
+    seed: int | None,
+    offset: int,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """``dropout(clamp(gain * leaky_relu(input + bias)))`` from torch operations; arguments as the op's."""
+    value = input.double() if input.dtype == torch.float64 else input.float()
+    if bias is not None:
+        shape = [1] * input.dim()
+        shape[channel_dim] = -1
+        value = value + bias.to(value.dtype).reshape(shape)
+    below = value * (negative_slope * gain)
+    if negative_slope * gain == 0.0:
+        below = torch.where(value <= 0, 0.0, below)
+    value = torch.where(value > 0, value * gain, below)
+    if clamp is not None:
+        value = torch.where(value.abs() >= clamp, value.clamp(-clamp, clamp).detach(), value)
+    threshold = int(p * 65536 + 0.5)
+    if threshold >= 65536:
+        value = torch.where(torch.ones_like(value, dtype=torch.bool), 0.0, value)
+    elif threshold > 0:
+        if seed is None:
+            seed = _draw_seed(op, generator)
+        keep = keep_mask(input, threshold, feature, seed, offset)
+        value = torch.where(keep, value * (65536 / (65536 - threshold)), 0.0)
+    return value.to(input.dtype)
