@@ -23,11 +23,11 @@ _PRESENT = (torch.__version__, torch.version.cuda)
 _compat.check(built_for=_BUILT_FOR, present=_PRESENT)
 
 try:
-    from fastgan import _C
+    import fastgan._C as _C
 except ModuleNotFoundError:
     raise ImportError(_compat.unbuilt(os.path.dirname(__file__))) from None
-except ImportError as error:  # a torch of the same version that is nevertheless another build, a nightly for one
-    raise ImportError(_compat.mismatch(_BUILT_FOR, _PRESENT)) from error
+except ImportError as error:
+    raise ImportError(_compat.unloadable(_BUILT_FOR, _PRESENT, str(error))) from error
 
 __version__: str = _built_for.VERSION
 
@@ -35,7 +35,7 @@ __all__ = ["__version__", "build_info"]
 
 
 def build_info() -> dict[str, Any]:
-    """What this fastgan was built from and for.
+    """Return what this fastgan was built from and for.
 
     Returns:
         A dict with `version` (fastgan's), `torch` (the version compiled against), `cuda` (the toolkit that compiled the

@@ -11,7 +11,7 @@ REINSTALL = "pip install --force-reinstall --no-deps ."
 
 
 def describe(torch: str, cuda: str | None) -> str:
-    """Name a build of torch: version and what it is built for."""
+    """Name a build of torch by its version and what it is built for."""
     return f"torch {torch} ({f'CUDA {cuda}' if cuda else 'CPU'})"
 
 
@@ -22,19 +22,22 @@ def check(*, built_for: tuple[str, str | None], present: tuple[str, str | None])
     version must agree.
     """
     if _series(built_for[0]) != _series(present[0]) or built_for[1] != present[1]:
-        raise ImportError(mismatch(built_for, present))
+        raise ImportError(
+            f"fastgan was built for {describe(*built_for)}, but {describe(*present)} is installed. "
+            f"Rebuild it against that one, in the folder of fastgan's sources: {REINSTALL}"
+        )
 
 
-def mismatch(built_for: tuple[str, str | None], present: tuple[str, str | None]) -> str:
-    """The message that names both builds and the way out."""
+def unloadable(built_for: tuple[str, str | None], present: tuple[str, str | None], reason: str) -> str:
+    """Return the message for a library that passes the check and still does not load, as with another nightly build."""
     return (
-        f"fastgan was built for {describe(*built_for)}, but {describe(*present)} is installed. "
-        f"Rebuild it against the installed torch, in the folder of fastgan's sources: {REINSTALL}"
+        f"fastgan's compiled library, built for {describe(*built_for)}, does not load with {describe(*present)}: "
+        f"{reason}. Rebuild it, in the folder of fastgan's sources: {REINSTALL}"
     )
 
 
 def unbuilt(folder: str) -> str:
-    """The message for a package folder without the compiled library."""
+    """Return the message for a package folder without the compiled library."""
     return (
         f"fastgan in {folder} has no compiled library for this Python. If that is the source folder: install it with "
         "`pip install .` (or `pip install -e .` to work on it), and don't start Python in the folder of the sources, "
