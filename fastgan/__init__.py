@@ -29,9 +29,11 @@ except ModuleNotFoundError:
 except ImportError as error:
     raise ImportError(_compat.unloadable(_BUILT_FOR, _PRESENT, str(error))) from error
 
+from fastgan import functional, nn  # noqa: E402 - only now that the library has registered the operators
+
 __version__: str = _built_for.VERSION
 
-__all__ = ["__version__", "build_info"]
+__all__ = ["__version__", "build_info", "functional", "nn"]
 
 
 def build_info() -> dict[str, Any]:
