@@ -1,22 +1,27 @@
 #include <torch/library.h>
 
-// The table of contents: every op's schema. A row X is found under the same name in csrc/kernels, csrc/kernels/cpu,
-// csrc/kernels/cuda, csrc/ops, csrc/autograd and tests/ops. Backwards are ops too, differentiable by themselves.
+// The table of contents: every op's schema. A row X is found under the same name in csrc/kernels,
+// csrc/kernels/cpu, csrc/kernels/cuda, csrc/ops, csrc/autograd and tests/ops. Backwards are ops
+// too, differentiable by themselves.
 //
 // The tag keeps torch.compile from merging or recomputing ops that draw random numbers.
 
 TORCH_LIBRARY(fastgan, m) {
   m.def(
-      "bias_act_dropout(Tensor input, Tensor? bias, int channel_dim, float negative_slope, float gain, float? clamp, "
+      "bias_act_dropout(Tensor input, Tensor? bias, int channel_dim, float negative_slope, float "
+      "gain, float? clamp, "
       "float p, bool feature, SymInt? seed, SymInt offset, Generator? generator, bool needs_state) "
       "-> (Tensor output, Tensor state)",
       {at::Tag::nondeterministic_seeded});
   m.def(
-      "bias_act_dropout_(Tensor(a!) input, Tensor? bias, int channel_dim, float negative_slope, float gain, "
-      "float? clamp, float p, bool feature, SymInt? seed, SymInt offset, Generator? generator, bool needs_state) "
+      "bias_act_dropout_(Tensor(a!) input, Tensor? bias, int channel_dim, float negative_slope, "
+      "float gain, "
+      "float? clamp, float p, bool feature, SymInt? seed, SymInt offset, Generator? generator, "
+      "bool needs_state) "
       "-> Tensor state",
       {at::Tag::nondeterministic_seeded});
   m.def(
-      "bias_act_dropout_backward(Tensor grad, Tensor state, SymInt[] stride, float negative_slope, float scale, "
+      "bias_act_dropout_backward(Tensor grad, Tensor state, SymInt[] stride, float negative_slope, "
+      "float scale, "
       "bool has_active, bool has_positive) -> Tensor grad_input");
 }

@@ -1,10 +1,11 @@
 #pragma once
 
-// The project's few macros. Two of them say how a function of csrc/math is compiled, so that a formula stands once
-// and serves every device and instruction set:
+// The project's few macros. Two of them say how a function of csrc/math is compiled, so that a
+// formula stands once and serves every device and instruction set:
 //
 //   FASTGAN_HD    a scalar function for the host and, under nvcc, the device
-//   FASTGAN_MATH  a function of the current pass: a scalar one here; where kernels/cpu/foreach_isa.h compiles a file
+//   FASTGAN_MATH  a function of the current pass: a scalar one here; where
+//   kernels/cpu/foreach_isa.h compiles a file
 //                 once for each instruction set, one that carries that set's target attribute
 //   FASTGAN_PASS  the namespace of the current pass: `scalar` here, else the instruction set's name
 

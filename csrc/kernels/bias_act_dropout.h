@@ -8,8 +8,9 @@
 
 struct CUstream_st;
 
-// Row bias_act_dropout: y = dropout(clamp(gain * leaky_relu(x + bias, negative_slope))), in one pass over a dense tensor in
-// memory order. A stage that is off costs nothing. T is float, double, c10::Half or c10::BFloat16.
+// Row bias_act_dropout: y = dropout(clamp(gain * leaky_relu(x + bias, negative_slope))), in one
+// pass over a dense tensor in memory order. A stage that is off costs nothing. T is float, double,
+// c10::Half or c10::BFloat16.
 
 namespace fastgan {
 
@@ -32,7 +33,7 @@ struct BiasActDropoutForward {
   uint8_t* active;            // [octets] or null: not wanted
   uint8_t* positive;          // [octets] or null: not wanted
   const Arithmetic<T>* bias;  // [channels] or null: none
-  const uint8_t* map_keep;    // [samples * channels], 0 or 1, or null: dropout, if any, is by element
+  const uint8_t* map_keep;  // [samples * channels], 0 or 1, or null: dropout, if any, is by element
   int64_t elements;
   Channels bias_channels;
   Channels maps;

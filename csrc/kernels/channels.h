@@ -6,9 +6,10 @@
 
 namespace fastgan {
 
-// How elements of a dense tensor, in memory order, find their entry n * channels + c in a table with one entry a
-// (sample, channel): element e belongs to channel (e / channel_stride) % channels and sample (e / sample_stride) % samples.
-// That holds for every dense layout. A table with one entry a channel has samples = 1.
+// How elements of a dense tensor, in memory order, find their entry n * channels + c in a table
+// with one entry a (sample, channel): element e belongs to channel (e / channel_stride) % channels
+// and sample (e / sample_stride) % samples. That holds for every dense layout. A table with one
+// entry a channel has samples = 1.
 struct Channels {
   int64_t channel_stride = 1;
   int64_t channels = 1;

@@ -1,4 +1,5 @@
-// Compiled once a pass (macros.h): for scalars, and in kernels/cpu once for each instruction set's vectors.
+// Compiled once a pass (macros.h): for scalars, and in kernels/cpu once for each instruction set's
+// vectors.
 #if !defined(FASTGAN_MATH_ACTIVATION_H) || defined(FASTGAN_ISA)
 #define FASTGAN_MATH_ACTIVATION_H
 
@@ -8,8 +9,8 @@
 #include "math/scalar.h"
 #endif
 
-// y = dropout(clamp(gain * leaky_relu(x))), and its derivative. V is a number or a vector of numbers, M a mask of as many
-// lanes.
+// y = dropout(clamp(gain * leaky_relu(x))), and its derivative. V is a number or a vector of
+// numbers, M a mask of as many lanes.
 
 namespace fastgan {
 namespace FASTGAN_PASS {
@@ -31,14 +32,16 @@ FASTGAN_MATH Activated<V, M> activate(V x, M keep, const ActivationFactors<V>& f
   if (factors.has_clamp) {
     const M high = less_equal(factors.clamp, value);
     const M low = less_equal(value, factors.zero - factors.clamp);
-    value = select(high, factors.clamp, select(low, factors.zero - factors.clamp, value)) * factors.scale;
+    value = select(high, factors.clamp, select(low, factors.zero - factors.clamp, value)) *
+            factors.scale;
     active = mask_and_not(mask_and_not(keep, high), low);
   }
   return {zero_unless(keep, value), active, positive};
 }
 
 template <class V, class M>
-FASTGAN_MATH V activate_backward(V grad, M active, M positive, const ActivationFactors<V>& factors) {
+FASTGAN_MATH V activate_backward(V grad, M active, M positive,
+                                 const ActivationFactors<V>& factors) {
   const M flows = factors.zero_slope ? mask_and(active, positive) : active;
   return zero_unless(flows, grad * select(positive, factors.positive, factors.nonpositive));
 }

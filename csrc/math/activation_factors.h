@@ -2,8 +2,9 @@
 
 namespace fastgan {
 
-// The constants of activate() and activate_backward() (math/activation.h), S a number or a vector that holds it in each
-// lane. Backward, the two factors hold the whole product gain * slope * dropout's scale.
+// The constants of activate() and activate_backward() (math/activation.h), S a number or a vector
+// that holds it in each lane. Backward, the two factors hold the whole product gain * slope *
+// dropout's scale.
 template <class S>
 struct ActivationFactors {
   S zero;

@@ -5,28 +5,38 @@
 #include "macros.h"
 #include "math/philox.h"
 
-// The unit of all work on tensors: an OCTET is 8 consecutive elements of a dense tensor in memory order. It is at once
+// The unit of all work on tensors: an OCTET is 8 consecutive elements of a dense tensor in memory
+// order. It is at once
 //
 //   one Philox block: 128 bits, that is 8 DRAWS of 16 bits, a draw an element; and
-//   one byte in each PLANE of the STATE that the backward reads: bit i is element i. Plane `active`: gradient flows (the
-//   element was kept and not clamped). Plane `positive`: the activation's factor is 1 rather than negative_slope.
+//   one byte in each PLANE of the STATE that the backward reads: bit i is element i. Plane
+//   `active`: gradient flows (the element was kept and not clamped). Plane `positive`: the
+//   activation's factor is 1 rather than negative_slope.
 //
-// Bits past the last element are 0. A draw depends on (seed, offset, element) alone, so masks are the same on every
-// device, for any number of threads, grid or SIMD width.
+// Bits past the last element are 0. A draw depends on (seed, offset, element) alone, so masks are
+// the same on every device, for any number of threads, grid or SIMD width.
 
 namespace fastgan {
 
 constexpr int kOctet = 8;
 constexpr uint32_t kThresholdOne = 1u << 16;
 
-FASTGAN_HD int64_t octets_of(int64_t elements) { return (elements + kOctet - 1) / kOctet; }
+template <class Int>  // int64_t, or torch's symbolic integer
+FASTGAN_HD Int octets_of(Int elements) {
+  return (elements + (kOctet - 1)) / kOctet;
+}
 
 // An element is dropped when its draw is below the threshold. p is honoured to 2^-17.
-FASTGAN_HD uint32_t dropout_threshold(double p) { return static_cast<uint32_t>(p * kThresholdOne + 0.5); }
+FASTGAN_HD uint32_t dropout_threshold(double p) {
+  return static_cast<uint32_t>(p * kThresholdOne + 0.5);
+}
 
-// 1 / P(kept), of the quantised probability, so that the expectation is exact; 0 where all is dropped.
+// 1 / P(kept), of the quantised probability, so that the expectation is exact; 0 where all is
+// dropped.
 FASTGAN_HD double dropout_scale(uint32_t threshold) {
-  return threshold >= kThresholdOne ? 0.0 : static_cast<double>(kThresholdOne) / (kThresholdOne - threshold);
+  return threshold >= kThresholdOne
+             ? 0.0
+             : static_cast<double>(kThresholdOne) / (kThresholdOne - threshold);
 }
 
 // A pure function's worth of randomness: what every draw depends on, besides the element's index.
@@ -47,16 +57,20 @@ FASTGAN_HD PhiloxBlock draw_octet(RandomKey key, int64_t octet) {
 }
 
 // Draw i of an octet: the low half (even i) or the high half (odd i) of word i / 2.
-FASTGAN_HD uint32_t draw_of(const PhiloxBlock& block, int i) { return (block.word[i / 2] >> (16 * (i % 2))) & 0xFFFFu; }
+FASTGAN_HD uint32_t draw_of(const PhiloxBlock& block, int i) {
+  return (block.word[i / 2] >> (16 * (i % 2))) & 0xFFFFu;
+}
 
-// The 8 decisions of an octet, as a byte of the plane `active`: bit i is set where element i is kept.
+// The 8 decisions of an octet, as a byte of the plane `active`: bit i is set where element i is
+// kept.
 FASTGAN_HD uint8_t keep_octet(RandomKey key, int64_t octet, uint32_t threshold) {
   const PhiloxBlock block = draw_octet(key, octet);
   uint32_t bits = 0;
 #ifdef __CUDACC__
 #pragma unroll
 #endif
-  for (int i = 0; i < kOctet; ++i) bits |= static_cast<uint32_t>(draw_of(block, i) >= threshold) << i;
+  for (int i = 0; i < kOctet; ++i)
+    bits |= static_cast<uint32_t>(draw_of(block, i) >= threshold) << i;
   return static_cast<uint8_t>(bits);
 }
 

@@ -4,12 +4,14 @@
 
 #include "macros.h"
 
-// Philox4x32, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
-// (SC'11): a keyed bijection of a 128-bit counter, so that any block of random bits is computed alone, on any device.
+// Philox4x32, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random
+// numbers: as easy as 1, 2, 3" (SC'11): a keyed bijection of a 128-bit counter, so that any block
+// of random bits is computed alone, on any device.
 
 namespace fastgan {
 
-// 7 is the smallest count of rounds that passes BigCrush (table 2 of the paper); 10 is the authors' usual margin.
+// 7 is the smallest count of rounds that passes BigCrush (table 2 of the paper); 10 is the authors'
+// usual margin.
 constexpr int kPhiloxRounds = 7;
 
 // The multipliers and the Weyl increments of the key, from the paper.
@@ -34,8 +36,10 @@ FASTGAN_HD PhiloxBlock philox4x32(PhiloxBlock counter, PhiloxKey key) {
   for (int round = 0; round < rounds; ++round) {
     const uint64_t product0 = static_cast<uint64_t>(kPhiloxMultiplier0) * counter.word[0];
     const uint64_t product1 = static_cast<uint64_t>(kPhiloxMultiplier1) * counter.word[2];
-    counter = {{static_cast<uint32_t>(product1 >> 32) ^ counter.word[1] ^ key.word[0], static_cast<uint32_t>(product1),
-                static_cast<uint32_t>(product0 >> 32) ^ counter.word[3] ^ key.word[1], static_cast<uint32_t>(product0)}};
+    counter = {{static_cast<uint32_t>(product1 >> 32) ^ counter.word[1] ^ key.word[0],
+                static_cast<uint32_t>(product1),
+                static_cast<uint32_t>(product0 >> 32) ^ counter.word[3] ^ key.word[1],
+                static_cast<uint32_t>(product0)}};
     key.word[0] += kPhiloxWeyl0;
     key.word[1] += kPhiloxWeyl1;
   }

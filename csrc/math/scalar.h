@@ -2,8 +2,8 @@
 
 #include "macros.h"
 
-// The scalar pass's spelling of the operations in which csrc/math's formulas are written; kernels/cpu/simd.h gives the
-// same names to vectors. A mask of one lane is a bool.
+// The scalar pass's spelling of the operations in which csrc/math's formulas are written;
+// kernels/cpu/simd.h gives the same names to vectors. A mask of one lane is a bool.
 
 namespace fastgan {
 namespace scalar {

@@ -18,6 +18,7 @@ namespace {
 using at::Tensor;
 
 constexpr const char* kOp = "bias_act_dropout";
+constexpr const char* kBackward = "bias_act_dropout_backward";
 
 // The stages that one call asks for, as its arguments say them.
 struct Stages {
@@ -40,36 +41,47 @@ struct Stages {
 
 void check(const Tensor& input, const Stages& stages) {
   check_floating(kOp, "input", input);
-  TORCH_CHECK_VALUE(stages.p >= 0.0 && stages.p <= 1.0, "fastgan::", kOp, ": expected p in [0, 1], got ", stages.p);
-  TORCH_CHECK_VALUE(!stages.clamp.has_value() || *stages.clamp >= 0.0, "fastgan::", kOp, ": expected clamp >= 0, got ",
-                    *stages.clamp);
+  TORCH_CHECK_VALUE(stages.p >= 0.0 && stages.p <= 1.0, "fastgan::", kOp,
+                    ": expected p in [0, 1], got ", stages.p);
+  TORCH_CHECK_VALUE(!stages.clamp.has_value() || *stages.clamp >= 0.0, "fastgan::", kOp,
+                    ": expected clamp >= 0, got ", *stages.clamp);
   TORCH_CHECK_VALUE(!stages.feature || input.dim() >= 2, "fastgan::", kOp,
-                    ": expected input of shape [N, C, ...] for feature dropout, got ", input.sizes());
+                    ": expected input of shape [N, C, ...] for feature dropout, got ",
+                    input.sym_sizes());
   if (!stages.bias.has_value()) return;
   const Tensor& bias = *stages.bias;
   check_floating(kOp, "bias", bias);
   check_same_device(kOp, "bias", bias, input);
-  const int64_t dim = stages.channel_dim < 0 ? stages.channel_dim + input.dim() : stages.channel_dim;
-  TORCH_CHECK_INDEX(dim >= 0 && dim < input.dim(), "fastgan::", kOp, ": expected channel_dim in [", -input.dim(), ", ",
-                    input.dim() - 1, "] for input of shape ", input.sizes(), ", got ", stages.channel_dim);
-  TORCH_CHECK_VALUE(bias.dim() == 1 && bias.size(0) == input.size(dim), "fastgan::", kOp, ": expected bias of shape [",
-                    input.size(dim), "] along dimension ", stages.channel_dim, " of input, got ", bias.sizes());
+  const int64_t dim =
+      stages.channel_dim < 0 ? stages.channel_dim + input.dim() : stages.channel_dim;
+  TORCH_CHECK_INDEX(dim >= 0 && dim < input.dim(), "fastgan::", kOp, ": expected channel_dim in [",
+                    -input.dim(), ", ", input.dim() - 1, "] for input of shape ", input.sym_sizes(),
+                    ", got ", stages.channel_dim);
+  TORCH_CHECK_VALUE(bias.dim() == 1 && bias.sym_size(0) == input.sym_size(dim), "fastgan::", kOp,
+                    ": expected bias of shape [", input.sym_size(dim), "] along dimension ",
+                    stages.channel_dim, " of input, got ", bias.sym_sizes());
 }
 
-// Entries of a table by channel, or by sample and channel, in the memory order of a dense tensor. Where a size is 1 its
-// stride means nothing; 1 entry is found with any positive stride.
+// Entries of a table by channel, or by sample and channel, in the memory order of a dense tensor.
+// Where a size is 1 its stride means nothing; 1 entry is found with any positive stride.
 Channels channels_of(const Tensor& dense, int64_t channel_dim) {
   return {std::max<int64_t>(dense.stride(channel_dim), 1), dense.size(channel_dim),
           std::max<int64_t>(dense.numel(), 1), 1};
 }
 
 Channels maps_of(const Tensor& dense) {
-  return {std::max<int64_t>(dense.stride(1), 1), dense.size(1), std::max<int64_t>(dense.stride(0), 1), dense.size(0)};
+  return {std::max<int64_t>(dense.stride(1), 1), dense.size(1),
+          std::max<int64_t>(dense.stride(0), 1), dense.size(0)};
 }
 
 template <class S>
 ActivationFactors<S> factors_of(double slope, double scale) {
-  return {S(0), static_cast<S>(scale), static_cast<S>(scale * slope), S(0), S(1), static_cast<S>(scale * slope) == S(0),
+  return {S(0),
+          static_cast<S>(scale),
+          static_cast<S>(scale * slope),
+          S(0),
+          S(1),
+          static_cast<S>(scale * slope) == S(0),
           false};
 }
 
@@ -87,17 +99,19 @@ ActivationFactors<S> factors_of(const Stages& stages) {
 // The planes that carry anything, [planes, octets] bytes; empty where no gradient is wanted.
 Tensor new_state(const Tensor& dense, const Stages& stages) {
   const int64_t planes = stages.needs_state ? stages.has_active() + stages.has_positive() : 0;
-  return at::empty_symint({planes, planes == 0 ? 0 : (dense.sym_numel() + kOctet - 1) / kOctet},
+  return at::empty_symint({planes, planes == 0 ? 0 : octets_of(dense.sym_numel())},
                           dense.options().dtype(at::kByte));
 }
 
 // Both tensors dense, with the same strides. They may be one.
-void run_forward(const Tensor& input, const Tensor& output, const Tensor& state, const Stages& stages) {
+void run_forward(const Tensor& input, const Tensor& output, const Tensor& state,
+                 const Stages& stages) {
   if (input.is_meta() || input.numel() == 0) return;
   const uint32_t threshold = stages.threshold();
   const bool draws = threshold > 0 && threshold < kThresholdOne;
   const RandomState random =
-      draws ? random_state(kOp, input.device(), stages.seed, stages.offset, stages.generator) : RandomState{};
+      draws ? random_state(kOp, input.device(), stages.seed, stages.offset, stages.generator)
+            : RandomState{};
   Tensor map_keep;
   if (stages.feature && threshold > 0) {
     map_keep = at::empty({input.size(0) * input.size(1)}, input.options().dtype(at::kByte));
@@ -119,7 +133,8 @@ void run_forward(const Tensor& input, const Tensor& output, const Tensor& state,
     if (stages.bias.has_value()) {
       bias = stages.bias->to(c10::CppTypeToScalarType<S>::value).contiguous();
       params.bias = bias.const_data_ptr<S>();
-      params.bias_channels = channels_of(input, at::maybe_wrap_dim(stages.channel_dim, input.dim()));
+      params.bias_channels =
+          channels_of(input, at::maybe_wrap_dim(stages.channel_dim, input.dim()));
     }
     if (map_keep.defined()) {
       params.map_keep = map_keep.const_data_ptr<uint8_t>();
@@ -133,30 +148,35 @@ void run_forward(const Tensor& input, const Tensor& output, const Tensor& state,
   });
 }
 
-std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::optional<Tensor>& bias, int64_t channel_dim,
-                                            double negative_slope, double gain, std::optional<double> clamp, double p,
-                                            bool feature, std::optional<int64_t> seed, int64_t offset,
-                                            const std::optional<at::Generator>& generator, bool needs_state) {
+std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::optional<Tensor>& bias,
+                                            int64_t channel_dim, double negative_slope, double gain,
+                                            std::optional<double> clamp, double p, bool feature,
+                                            std::optional<int64_t> seed, int64_t offset,
+                                            const std::optional<at::Generator>& generator,
+                                            bool needs_state) {
   const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
                       feature, seed,        offset,         generator, needs_state};
   check(input, stages);
-  const Tensor dense =
-      input.is_non_overlapping_and_dense() ? input : input.contiguous(input.suggest_memory_format());
+  const Tensor dense = input.is_non_overlapping_and_dense()
+                           ? input
+                           : input.contiguous(input.suggest_memory_format());
   Tensor output = at::empty_like(dense);
   Tensor state = new_state(dense, stages);
   run_forward(dense, output, state, stages);
   return {std::move(output), std::move(state)};
 }
 
-Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64_t channel_dim, double negative_slope,
-                         double gain, std::optional<double> clamp, double p, bool feature, std::optional<int64_t> seed,
-                         int64_t offset, const std::optional<at::Generator>& generator, bool needs_state) {
+Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64_t channel_dim,
+                         double negative_slope, double gain, std::optional<double> clamp, double p,
+                         bool feature, std::optional<int64_t> seed, int64_t offset,
+                         const std::optional<at::Generator>& generator, bool needs_state) {
   const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
                       feature, seed,        offset,         generator, needs_state};
   check(input, stages);
-  TORCH_CHECK(at::has_internal_overlap(input) != at::MemOverlap::Yes, "fastgan::bias_act_dropout_: expected input whose "
-              "elements lie at places of their own, got an expanded tensor of shape ", input.sizes(), " and strides ",
-              input.strides(), "; clone() it first");
+  TORCH_CHECK(at::has_internal_overlap(input) != at::MemOverlap::Yes,
+              "fastgan::bias_act_dropout_: expected input whose "
+              "elements lie at places of their own, got an expanded tensor of shape ",
+              input.sym_sizes(), " and strides ", input.sym_strides(), "; clone() it first");
   const bool is_dense = input.is_non_overlapping_and_dense();
   const Tensor dense = is_dense ? input : input.contiguous(input.suggest_memory_format());
   Tensor state = new_state(dense, stages);
@@ -165,24 +185,42 @@ Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64
   return state;
 }
 
-Tensor bias_act_dropout_backward(const Tensor& grad, const Tensor& state, at::IntArrayRef stride, double negative_slope,
-                                 double scale, bool has_active, bool has_positive) {
-  constexpr const char* kBackward = "bias_act_dropout_backward";
+// Checks the backward's arguments and allocates its result. Symbolic sizes, as the Meta kernel
+// needs them.
+Tensor new_grad_input(const Tensor& grad, const Tensor& state, at::SymIntArrayRef stride,
+                      bool has_active, bool has_positive) {
   check_floating(kBackward, "grad", grad);
   check_same_device(kBackward, "state", state, grad);
-  TORCH_CHECK_VALUE(stride.size() == grad.sizes().size(), "fastgan::", kBackward, ": expected stride of length ",
-                    grad.dim(), ", got ", stride);
   const int64_t planes = has_active + has_positive;
-  const int64_t octets = octets_of(grad.numel());
-  TORCH_CHECK(state.scalar_type() == at::kByte && state.is_contiguous() && state.dim() == 2 &&
-                  state.size(0) == planes && (planes == 0 || state.size(1) == octets),
-              "fastgan::", kBackward, ": expected state of dtype uint8, contiguous and of shape [", planes, ", ",
-              planes == 0 ? 0 : octets, "], got ", state.scalar_type(), " of shape ", state.sizes(), " and strides ",
-              state.strides());
-  Tensor grad_input = at::empty_strided(grad.sizes(), stride, grad.options());
+  const c10::SymInt octets = planes == 0 ? c10::SymInt(0) : octets_of(grad.sym_numel());
+  TORCH_CHECK(state.scalar_type() == at::kByte && state.dim() == 2 && state.sym_size(0) == planes &&
+                  state.sym_size(1) == octets && state.is_contiguous(),
+              "fastgan::", kBackward, ": expected state of dtype uint8, contiguous and of shape [",
+              planes, ", ", octets, "], got ", state.scalar_type(), " of shape ", state.sym_sizes(),
+              " and strides ", state.sym_strides());
+  TORCH_CHECK_VALUE(static_cast<int64_t>(stride.size()) == grad.dim(), "fastgan::", kBackward,
+                    ": expected stride of length ", grad.dim(), ", got ", stride);
+  for (const c10::SymInt& step : stride) {
+    TORCH_CHECK_VALUE(step >= 0, "fastgan::", kBackward,
+                      ": expected stride of no negative numbers, got ", stride);
+  }
+  Tensor grad_input = at::empty_strided_symint(grad.sym_sizes(), stride, grad.options());
   TORCH_CHECK_VALUE(grad_input.is_non_overlapping_and_dense(), "fastgan::", kBackward,
-                    ": expected stride of a dense tensor of shape ", grad.sizes(), ", got ", stride);
-  if (grad.is_meta() || grad.numel() == 0) return grad_input;
+                    ": expected stride of a dense tensor of shape ", grad.sym_sizes(), ", got ",
+                    stride);
+  return grad_input;
+}
+
+Tensor backward_meta(const Tensor& grad, const Tensor& state, at::SymIntArrayRef stride, double,
+                     double, bool has_active, bool has_positive) {
+  return new_grad_input(grad, state, stride, has_active, has_positive);
+}
+
+Tensor backward(const Tensor& grad, const Tensor& state, at::IntArrayRef stride,
+                double negative_slope, double scale, bool has_active, bool has_positive) {
+  Tensor grad_input =
+      new_grad_input(grad, state, c10::fromIntArrayRefSlow(stride), has_active, has_positive);
+  if (grad.numel() == 0) return grad_input;
   Tensor dense = grad;
   if (grad.strides() != stride) dense = at::empty_like(grad_input).copy_(grad);
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, grad.scalar_type(), kBackward, [&] {
@@ -192,7 +230,7 @@ Tensor bias_act_dropout_backward(const Tensor& grad, const Tensor& state, at::In
     const uint8_t* plane = state.const_data_ptr<uint8_t>();
     if (has_active) {
       params.active = plane;
-      plane += octets;
+      plane += octets_of(grad.numel());
     }
     if (has_positive) params.positive = plane;
     params.elements = grad.numel();
@@ -205,15 +243,23 @@ Tensor bias_act_dropout_backward(const Tensor& grad, const Tensor& state, at::In
 void register_row(torch::Library& m) {
   m.impl(kOp, TORCH_FN(bias_act_dropout));
   m.impl("bias_act_dropout_", TORCH_FN(bias_act_dropout_));
-  m.impl("bias_act_dropout_backward", TORCH_FN(bias_act_dropout_backward));
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fastgan, CPU, m) { register_row(m); }
-TORCH_LIBRARY_IMPL(fastgan, Meta, m) { register_row(m); }
+TORCH_LIBRARY_IMPL(fastgan, CPU, m) {
+  register_row(m);
+  m.impl(kBackward, TORCH_FN(backward));
+}
+TORCH_LIBRARY_IMPL(fastgan, Meta, m) {
+  register_row(m);
+  m.impl(kBackward, TORCH_FN(backward_meta));
+}
 #ifdef FASTGAN_WITH_CUDA
-TORCH_LIBRARY_IMPL(fastgan, CUDA, m) { register_row(m); }
+TORCH_LIBRARY_IMPL(fastgan, CUDA, m) {
+  register_row(m);
+  m.impl(kBackward, TORCH_FN(backward));
+}
 #endif
 
 }  // namespace fastgan

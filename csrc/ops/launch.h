@@ -15,8 +15,9 @@
 
 namespace fastgan {
 
-// Runs a row's kernel over all its octets, on the CPU in blocks of 16 octets that threads share (so a tensor is always cut
-// at the same places), on CUDA on the current stream. Meta tensors have nothing to run.
+// Runs a row's kernel over all its octets, on the CPU in blocks of 16 octets that threads share (so
+// a tensor is always cut at the same places), on CUDA on the current stream. Meta tensors have
+// nothing to run.
 template <class Params>
 void run_octets(c10::Device device, const Params& params, int64_t elements) {
   if (elements == 0 || device.is_meta()) return;

@@ -16,16 +16,18 @@
 
 namespace fastgan {
 
-// Explicit seed and offset as they are; else a state of torch's generator for the device (or `generator`), which moves on
-// as it does for torch's own dropout.
-inline RandomState random_state(const char* op, c10::Device device, std::optional<int64_t> seed, int64_t offset,
-                                const std::optional<at::Generator>& generator) {
-  TORCH_CHECK_VALUE(!seed.has_value() || *seed >= 0, "fastgan::", op, ": expected 0 <= seed < 2**63, got ", *seed);
+// Explicit seed and offset as they are; else a state of torch's generator for the device (or
+// `generator`), which moves on as it does for torch's own dropout.
+inline RandomState random_state(const char* op, c10::Device device, std::optional<int64_t> seed,
+                                int64_t offset, const std::optional<at::Generator>& generator) {
+  TORCH_CHECK_VALUE(!seed.has_value() || *seed >= 0, "fastgan::", op,
+                    ": expected 0 <= seed < 2**63, got ", *seed);
   TORCH_CHECK_VALUE(offset >= 0, "fastgan::", op, ": expected 0 <= offset < 2**63, got ", offset);
   TORCH_CHECK_VALUE(!(seed.has_value() && generator.has_value()), "fastgan::", op,
                     ": expected seed or generator, got both");
-  TORCH_CHECK(!generator.has_value() || generator->device().type() == device.type(), "fastgan::", op,
-              ": expected a generator on ", device, ", got one on ", generator->device());
+  TORCH_CHECK(!generator.has_value() || generator->device().type() == device.type(),
+              "fastgan::", op, ": expected a generator on ", device, ", got one on ",
+              generator->device());
   RandomState state;
   if (seed.has_value()) {
     state.seed = static_cast<uint64_t>(*seed);
@@ -33,7 +35,8 @@ inline RandomState random_state(const char* op, c10::Device device, std::optiona
     return state;
   }
   if (device.is_cpu()) {
-    auto* cpu = at::get_generator_or_default<at::CPUGeneratorImpl>(generator, at::detail::getDefaultCPUGenerator());
+    auto* cpu = at::get_generator_or_default<at::CPUGeneratorImpl>(
+        generator, at::detail::getDefaultCPUGenerator());
     std::lock_guard<std::mutex> lock(cpu->mutex_);
     state.seed = cpu->random64();
     return state;

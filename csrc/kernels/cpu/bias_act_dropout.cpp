@@ -16,9 +16,9 @@ namespace {
 constexpr uint8_t kAllKept[kBlockOctets] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                             0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
 
-// Vectors loaded before the first of them is stored. One 64-byte load and store in turn ran at half of memcpy's speed in
-// the backward, two and two at all of it: 0.30 against 0.15 ns an element at 4.2 M floats (AMD EPYC Zen 5, one thread,
-// gcc 12, 2026-11-20).
+// Vectors loaded before the first of them is stored. One 64-byte load and store in turn ran at half
+// of memcpy's speed in the backward, two and two at all of it: 0.30 against 0.15 ns an element
+// at 4.2 M floats (AMD EPYC Zen 5, one thread, gcc 12, 2026-11-20).
 constexpr int kPair = 2;
 
 // The table's entries of elements [element, element + count), one an element.
@@ -26,10 +26,12 @@ template <class S>
 void expand(const S* table, const Channels& channels, int64_t element, int64_t count, S* out) {
   while (count > 0) {
     ChannelWalk walk(channels, element);
-    // Innermost channels lie side by side in the table too; else an entry is shared by a run of elements.
+    // Innermost channels lie side by side in the table too; else an entry is shared by a run of
+    // elements.
     const bool side_by_side = channels.channel_stride == 1;
-    const int64_t run = std::min(
-        count, side_by_side ? std::min(channels.channels - walk.channel, walk.sample_left) : walk.run());
+    const int64_t run =
+        std::min(count, side_by_side ? std::min(channels.channels - walk.channel, walk.sample_left)
+                                     : walk.run());
     if (side_by_side) {
       std::memcpy(out, table + walk.entry(), run * sizeof(S));
     } else {
@@ -90,16 +92,22 @@ namespace fastgan {
 namespace FASTGAN_PASS {
 
 template <class V>
-FASTGAN_MATH ActivationFactors<V> broadcast_factors(const ActivationFactors<typename V::Scalar>& factors) {
-  return {broadcast<V>(factors.zero),  broadcast<V>(factors.positive), broadcast<V>(factors.nonpositive),
-          broadcast<V>(factors.clamp), broadcast<V>(factors.scale),    factors.zero_slope,
+FASTGAN_MATH ActivationFactors<V> broadcast_factors(
+    const ActivationFactors<typename V::Scalar>& factors) {
+  return {broadcast<V>(factors.zero),
+          broadcast<V>(factors.positive),
+          broadcast<V>(factors.nonpositive),
+          broadcast<V>(factors.clamp),
+          broadcast<V>(factors.scale),
+          factors.zero_slope,
           factors.has_clamp};
 }
 
 // One block of 16 octets, whole: the callers pad the tensor's last one.
 template <class T>
-FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params, const ActivationFactors<VectorOf<T>>& factors,
-                                RandomKey random, int64_t octet, const T* x, T* y, uint8_t* active,
+FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
+                                const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
+                                int64_t octet, const T* x, T* y, uint8_t* active,
                                 uint8_t* positive) {
   using V = VectorOf<T>;
   alignas(64) uint8_t drawn[kBlockOctets];
@@ -132,15 +140,17 @@ FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params, const Ac
 }
 
 template <class T>
-FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64_t first, int64_t last) {
-  const BiasActDropoutForward<T> params = caller_params;  // a copy that no store through a byte pointer can alias
-  const auto factors = broadcast_factors<VectorOf<T>>(params.factors);
+FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64_t first,
+                            int64_t last) {
+  const BiasActDropoutForward<T> params =
+      caller_params;  // a copy that no store through a byte pointer can alias
+  const auto factors = broadcast_factors<VectorOf<T> >(params.factors);
   const RandomKey random = random_key(params.random);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
   int64_t octet = first;
   for (; octet < whole; octet += kBlockOctets) {
-    forward_block(params, factors, random, octet, params.x + octet * kOctet, params.y + octet * kOctet,
-                  params.active ? params.active + octet : nullptr,
+    forward_block(params, factors, random, octet, params.x + octet * kOctet,
+                  params.y + octet * kOctet, params.active ? params.active + octet : nullptr,
                   params.positive ? params.positive + octet : nullptr);
   }
   if (octet >= last) return;
@@ -158,8 +168,8 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64
 }
 
 template <class T>
-FASTGAN_MATH void backward_block(const ActivationFactors<VectorOf<T>>& factors, const T* grad, T* grad_input,
-                                 const uint8_t* active, const uint8_t* positive) {
+FASTGAN_MATH void backward_block(const ActivationFactors<VectorOf<T> >& factors, const T* grad,
+                                 T* grad_input, const uint8_t* active, const uint8_t* positive) {
   using V = VectorOf<T>;
   for (int i = 0; i < kBlock; i += kPair * V::kLanes) {
     V value[kPair];
@@ -173,9 +183,10 @@ FASTGAN_MATH void backward_block(const ActivationFactors<VectorOf<T>>& factors, 
 }
 
 template <class T>
-FASTGAN_TARGET void backward(const BiasActDropoutBackward<T>& caller_params, int64_t first, int64_t last) {
+FASTGAN_TARGET void backward(const BiasActDropoutBackward<T>& caller_params, int64_t first,
+                             int64_t last) {
   const BiasActDropoutBackward<T> params = caller_params;  // see forward
-  const auto factors = broadcast_factors<VectorOf<T>>(params.factors);
+  const auto factors = broadcast_factors<VectorOf<T> >(params.factors);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
   int64_t octet = first;
   for (; octet < whole; octet += kBlockOctets) {

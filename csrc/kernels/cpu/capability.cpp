@@ -12,7 +12,8 @@ constexpr const char* kNames[] = {"default", "avx2", "avx512"};
 Capability best_of_processor() {
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (avx2 && avx512) return Capability::kAvx512;
@@ -29,13 +30,14 @@ Capability choose() {
     if (asked != std::string(kNames[i])) continue;
     if (i > static_cast<int>(best)) {
       throw std::runtime_error("fastgan: FASTGAN_CPU_CAPABILITY: expected at most '" +
-                               std::string(kNames[static_cast<int>(best)]) + "', which this processor has, got '" +
-                               asked + "'");
+                               std::string(kNames[static_cast<int>(best)]) +
+                               "', which this processor has, got '" + asked + "'");
     }
     return static_cast<Capability>(i);
   }
-  throw std::runtime_error("fastgan: FASTGAN_CPU_CAPABILITY: expected avx512, avx2 or default, got '" +
-                           std::string(asked) + "'");
+  throw std::runtime_error(
+      "fastgan: FASTGAN_CPU_CAPABILITY: expected avx512, avx2 or default, got '" +
+      std::string(asked) + "'");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// No include guard: a kernel file of this folder includes this once, and is by it included once for each instruction set,
-// as in
+// No include guard: a kernel file of this folder includes this once, and is by it included once for
+// each instruction set, as in
 //
 //   #ifndef FASTGAN_ISA
 //   #include ...                                      what all passes share
@@ -11,9 +11,10 @@
 //   namespace fastgan { namespace FASTGAN_PASS { FASTGAN_TARGET ... the loops, written once ... } }
 //   #endif
 //
-// A template over the instruction set would be shorter, but an attribute cannot depend on a template's argument, and a
-// function without the attribute can't inline the intrinsics. Pragmas would do for gcc, but clang ignores gcc's, and
-// flags a file would give std:: functions compiled for AVX-512 to processors without it.
+// A template over the instruction set would be shorter, but an attribute cannot depend on a
+// template's argument, and a function without the attribute can't inline the intrinsics. Pragmas
+// would do for gcc, but clang ignores gcc's, and flags a file would give std:: functions compiled
+// for AVX-512 to processors without it.
 
 #include "kernels/cpu/capability.h"
 
@@ -51,11 +52,14 @@
 #undef FASTGAN_PASS
 #undef FASTGAN_TARGET
 
-#define FASTGAN_DISPATCH(function, ...)                        \
-  switch (capability()) {                                      \
-    case Capability::kAvx512: return avx512::function(__VA_ARGS__); \
-    case Capability::kAvx2: return avx2::function(__VA_ARGS__);     \
-    default: return portable::function(__VA_ARGS__);                \
+#define FASTGAN_DISPATCH(function, ...)       \
+  switch (capability()) {                     \
+    case Capability::kAvx512:                 \
+      return avx512::function(__VA_ARGS__);   \
+    case Capability::kAvx2:                   \
+      return avx2::function(__VA_ARGS__);     \
+    default:                                  \
+      return portable::function(__VA_ARGS__); \
   }
 
 #else

@@ -1,15 +1,13 @@
-// The vector types of the current instruction set; included by a kernel file once a pass (foreach_isa.h), so no guard.
-// Each of the three headers defines, in its own namespace:
+// The vector types of the current instruction set; included by a kernel file once a pass
+// (foreach_isa.h), so no guard. Each of the three headers defines, in its own namespace:
 //
-//   Floats, Doubles                16 and 8 lanes, + - * /; Floats::kLanes, Floats::Scalar, Floats::Mask
-//   broadcast<V>(number)           the number in every lane
-//   load(T*), store(T*, V)         any alignment; halves are widened to float32 and rounded to nearest even
-//   greater, less_equal            ordered comparisons, false where a lane is NaN
-//   select, zero_unless            by mask; zero_unless gives exact zeros
-//   absolute, mask_and, mask_and_not
-//   mask_from_bits<V>(bytes)       a mask from kLanes / 8 bytes of a plane, and
-//   store_bits(bytes, mask)        back
-//   keep_block(...)                the decisions of 16 octets
+//   Floats, Doubles                16 and 8 lanes, + - * /; Floats::kLanes, Floats::Scalar,
+//   Floats::Mask broadcast<V>(number)           the number in every lane load(T*), store(T*, V) any
+//   alignment; halves are widened to float32 and rounded to nearest even greater, less_equal
+//   ordered comparisons, false where a lane is NaN select, zero_unless            by mask;
+//   zero_unless gives exact zeros absolute, mask_and, mask_and_not mask_from_bits<V>(bytes)       a
+//   mask from kLanes / 8 bytes of a plane, and store_bits(bytes, mask)        back keep_block(...)
+//   the decisions of 16 octets
 //
 // FASTGAN_MATH carries the target attribute. Lambdas do not inherit it: use none on this path.
 

@@ -47,14 +47,30 @@ FASTGAN_MATH Doubles broadcast<Doubles>(double value) {
   return {_mm256_set1_pd(value), _mm256_set1_pd(value)};
 }
 
-FASTGAN_MATH Floats operator+(Floats x, Floats y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
-FASTGAN_MATH Floats operator-(Floats x, Floats y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
-FASTGAN_MATH Floats operator*(Floats x, Floats y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
-FASTGAN_MATH Floats operator/(Floats x, Floats y) { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
-FASTGAN_MATH Doubles operator+(Doubles x, Doubles y) { return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b)}; }
-FASTGAN_MATH Doubles operator-(Doubles x, Doubles y) { return {_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b)}; }
-FASTGAN_MATH Doubles operator*(Doubles x, Doubles y) { return {_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b)}; }
-FASTGAN_MATH Doubles operator/(Doubles x, Doubles y) { return {_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b)}; }
+FASTGAN_MATH Floats operator+(Floats x, Floats y) {
+  return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+FASTGAN_MATH Floats operator-(Floats x, Floats y) {
+  return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+FASTGAN_MATH Floats operator*(Floats x, Floats y) {
+  return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+FASTGAN_MATH Floats operator/(Floats x, Floats y) {
+  return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+FASTGAN_MATH Doubles operator+(Doubles x, Doubles y) {
+  return {_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b)};
+}
+FASTGAN_MATH Doubles operator-(Doubles x, Doubles y) {
+  return {_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b)};
+}
+FASTGAN_MATH Doubles operator*(Doubles x, Doubles y) {
+  return {_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b)};
+}
+FASTGAN_MATH Doubles operator/(Doubles x, Doubles y) {
+  return {_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b)};
+}
 
 FASTGAN_MATH Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 FASTGAN_MATH Doubles load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
@@ -109,10 +125,12 @@ FASTGAN_MATH FloatMask less_equal(Floats x, Floats y) { return compare<_CMP_LE_O
 FASTGAN_MATH DoubleMask less_equal(Doubles x, Doubles y) { return compare<_CMP_LE_OQ>(x, y); }
 
 FASTGAN_MATH Floats select(FloatMask mask, Floats where_set, Floats where_clear) {
-  return {_mm256_blendv_ps(where_clear.a, where_set.a, mask.a), _mm256_blendv_ps(where_clear.b, where_set.b, mask.b)};
+  return {_mm256_blendv_ps(where_clear.a, where_set.a, mask.a),
+          _mm256_blendv_ps(where_clear.b, where_set.b, mask.b)};
 }
 FASTGAN_MATH Doubles select(DoubleMask mask, Doubles where_set, Doubles where_clear) {
-  return {_mm256_blendv_pd(where_clear.a, where_set.a, mask.a), _mm256_blendv_pd(where_clear.b, where_set.b, mask.b)};
+  return {_mm256_blendv_pd(where_clear.a, where_set.a, mask.a),
+          _mm256_blendv_pd(where_clear.b, where_set.b, mask.b)};
 }
 FASTGAN_MATH Floats zero_unless(FloatMask mask, Floats x) {
   return {_mm256_and_ps(mask.a, x.a), _mm256_and_ps(mask.b, x.b)};
@@ -182,16 +200,16 @@ FASTGAN_MATH Product multiply(__m256i a, uint32_t multiplier) {
           _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA)};
 }
 
-// 32 decisions from two vectors of draws, each a byte of all ones or zeros, to bits. There is no unsigned comparison:
-// draw >= limit is max(draw, limit) == draw.
+// 32 decisions from two vectors of draws, each a byte of all ones or zeros, to bits. There is no
+// unsigned comparison: draw >= limit is max(draw, limit) == draw.
 FASTGAN_MATH uint32_t at_least(__m256i draws0, __m256i draws1, __m256i limit) {
   const __m256i kept0 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws0, limit), draws0);
   const __m256i kept1 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws1, limit), draws1);
   return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(kept0, kept1)));
 }
 
-// As avx512::keep_block, 8 counters at a time. Packing interleaves the 128-bit parts of two vectors, so lane j = 2 m + b
-// of part L holds counter 4 m + 2 L + b.
+// As avx512::keep_block, 8 counters at a time. Packing interleaves the 128-bit parts of two
+// vectors, so lane j = 2 m + b of part L holds counter 4 m + 2 L + b.
 FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
   if (threshold >= kThresholdOne) {
     std::memset(keep, 0, kBlockOctets);
@@ -208,18 +226,23 @@ FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold
     for (int round = 0; round < kPhiloxRounds; ++round) {
       const Product product0 = multiply(word0, kPhiloxMultiplier0);
       const Product product1 = multiply(word2, kPhiloxMultiplier1);
-      word0 = _mm256_xor_si256(_mm256_xor_si256(product1.high, word1), _mm256_set1_epi32(static_cast<int>(key.word[0])));
-      word2 = _mm256_xor_si256(_mm256_xor_si256(product0.high, word3), _mm256_set1_epi32(static_cast<int>(key.word[1])));
+      word0 = _mm256_xor_si256(_mm256_xor_si256(product1.high, word1),
+                               _mm256_set1_epi32(static_cast<int>(key.word[0])));
+      word2 = _mm256_xor_si256(_mm256_xor_si256(product0.high, word3),
+                               _mm256_set1_epi32(static_cast<int>(key.word[1])));
       word1 = product1.low;
       word3 = product0.low;
       key.word[0] += kPhiloxWeyl0;
       key.word[1] += kPhiloxWeyl1;
     }
-    const __m256i low01 = _mm256_unpacklo_epi32(word0, word1), high01 = _mm256_unpackhi_epi32(word0, word1);
-    const __m256i low23 = _mm256_unpacklo_epi32(word2, word3), high23 = _mm256_unpackhi_epi32(word2, word3);
+    const __m256i low01 = _mm256_unpacklo_epi32(word0, word1),
+                  high01 = _mm256_unpackhi_epi32(word0, word1);
+    const __m256i low23 = _mm256_unpacklo_epi32(word2, word3),
+                  high23 = _mm256_unpackhi_epi32(word2, word3);
     const uint32_t bits[2] = {
         at_least(_mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23), limit),
-        at_least(_mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23), limit)};
+        at_least(_mm256_unpacklo_epi64(high01, high23), _mm256_unpackhi_epi64(high01, high23),
+                 limit)};
     std::memcpy(keep + 8 * half, bits, sizeof(bits));
   }
 }

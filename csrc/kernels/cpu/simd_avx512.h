@@ -71,13 +71,22 @@ FASTGAN_MATH void store(c10::BFloat16* p, Floats a) {
   const __m512i nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
   const __mmask16 nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
   const __m512i rounded = _mm512_mask_mov_epi32(nearest, nan, _mm512_set1_epi32(0x7FC00000));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
 
-FASTGAN_MATH __mmask16 greater(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ); }
-FASTGAN_MATH __mmask8 greater(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ); }
-FASTGAN_MATH __mmask16 less_equal(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ); }
-FASTGAN_MATH __mmask8 less_equal(Doubles a, Doubles b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LE_OQ); }
+FASTGAN_MATH __mmask16 greater(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ);
+}
+FASTGAN_MATH __mmask8 greater(Doubles a, Doubles b) {
+  return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ);
+}
+FASTGAN_MATH __mmask16 less_equal(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ);
+}
+FASTGAN_MATH __mmask8 less_equal(Doubles a, Doubles b) {
+  return _mm512_cmp_pd_mask(a.v, b.v, _CMP_LE_OQ);
+}
 
 FASTGAN_MATH Floats select(__mmask16 mask, Floats where_set, Floats where_clear) {
   return {_mm512_mask_blend_ps(mask, where_clear.v, where_set.v)};
@@ -85,8 +94,12 @@ FASTGAN_MATH Floats select(__mmask16 mask, Floats where_set, Floats where_clear)
 FASTGAN_MATH Doubles select(__mmask8 mask, Doubles where_set, Doubles where_clear) {
   return {_mm512_mask_blend_pd(mask, where_clear.v, where_set.v)};
 }
-FASTGAN_MATH Floats zero_unless(__mmask16 mask, Floats a) { return {_mm512_maskz_mov_ps(mask, a.v)}; }
-FASTGAN_MATH Doubles zero_unless(__mmask8 mask, Doubles a) { return {_mm512_maskz_mov_pd(mask, a.v)}; }
+FASTGAN_MATH Floats zero_unless(__mmask16 mask, Floats a) {
+  return {_mm512_maskz_mov_ps(mask, a.v)};
+}
+FASTGAN_MATH Doubles zero_unless(__mmask8 mask, Doubles a) {
+  return {_mm512_maskz_mov_pd(mask, a.v)};
+}
 FASTGAN_MATH Floats absolute(Floats a) { return {_mm512_abs_ps(a.v)}; }
 FASTGAN_MATH Doubles absolute(Doubles a) { return {_mm512_abs_pd(a.v)}; }
 
@@ -122,9 +135,10 @@ FASTGAN_MATH Product multiply(__m512i a, uint32_t multiplier) {
           _mm512_castps_si512(_mm512_mask_moveldup_ps(even, 0xAAAA, odd))};
 }
 
-// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of math/octet.h, 16 counters side by
-// side. Lane j of 128-bit part L holds counter 4 j + L, so that a 4x4 transposition inside the parts leaves the draws in
-// the order of the elements, and one comparison gives 32 bits of the plane.
+// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of
+// math/octet.h, 16 counters side by side. Lane j of 128-bit part L holds counter 4 j + L, so that a
+// 4x4 transposition inside the parts leaves the draws in the order of the elements, and one
+// comparison gives 32 bits of the plane.
 FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
   if (threshold >= kThresholdOne) {
     std::memset(keep, 0, kBlockOctets);
@@ -133,22 +147,27 @@ FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold
   PhiloxKey key = philox_key(random);
   __m512i word0 = _mm512_set1_epi32(static_cast<int>(random.offset));
   __m512i word1 = _mm512_set1_epi32(static_cast<int>(random.offset >> 32));
-  __m512i word2 = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
-                                   _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  __m512i word2 =
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
+                       _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   __m512i word3 = _mm512_set1_epi32(static_cast<int>(first >> 32));
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const Product product0 = multiply(word0, kPhiloxMultiplier0);
     const Product product1 = multiply(word2, kPhiloxMultiplier1);
     constexpr int kXor3 = 0x96;
-    word0 = _mm512_ternarylogic_epi32(product1.high, word1, _mm512_set1_epi32(static_cast<int>(key.word[0])), kXor3);
-    word2 = _mm512_ternarylogic_epi32(product0.high, word3, _mm512_set1_epi32(static_cast<int>(key.word[1])), kXor3);
+    word0 = _mm512_ternarylogic_epi32(product1.high, word1,
+                                      _mm512_set1_epi32(static_cast<int>(key.word[0])), kXor3);
+    word2 = _mm512_ternarylogic_epi32(product0.high, word3,
+                                      _mm512_set1_epi32(static_cast<int>(key.word[1])), kXor3);
     word1 = product1.low;
     word3 = product0.low;
     key.word[0] += kPhiloxWeyl0;
     key.word[1] += kPhiloxWeyl1;
   }
-  const __m512i low01 = _mm512_unpacklo_epi32(word0, word1), high01 = _mm512_unpackhi_epi32(word0, word1);
-  const __m512i low23 = _mm512_unpacklo_epi32(word2, word3), high23 = _mm512_unpackhi_epi32(word2, word3);
+  const __m512i low01 = _mm512_unpacklo_epi32(word0, word1),
+                high01 = _mm512_unpackhi_epi32(word0, word1);
+  const __m512i low23 = _mm512_unpacklo_epi32(word2, word3),
+                high23 = _mm512_unpackhi_epi32(word2, word3);
   const __m512i limit = _mm512_set1_epi16(static_cast<short>(threshold));
   const uint32_t bits[4] = {_mm512_cmpge_epu16_mask(_mm512_unpacklo_epi64(low01, low23), limit),
                             _mm512_cmpge_epu16_mask(_mm512_unpackhi_epi64(low01, low23), limit),

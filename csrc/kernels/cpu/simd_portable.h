@@ -88,8 +88,10 @@ FASTGAN_MATH Lanes<lanes> less_equal(Array<S, lanes> a, Array<S, lanes> b) {
   return result;
 }
 template <class S, int lanes>
-FASTGAN_MATH Array<S, lanes> select(Lanes<lanes> mask, Array<S, lanes> where_set, Array<S, lanes> where_clear) {
-  for (int i = 0; i < lanes; ++i) where_clear.lane[i] = mask.lane[i] ? where_set.lane[i] : where_clear.lane[i];
+FASTGAN_MATH Array<S, lanes> select(Lanes<lanes> mask, Array<S, lanes> where_set,
+                                    Array<S, lanes> where_clear) {
+  for (int i = 0; i < lanes; ++i)
+    where_clear.lane[i] = mask.lane[i] ? where_set.lane[i] : where_clear.lane[i];
   return where_clear;
 }
 template <class S, int lanes>
@@ -123,7 +125,8 @@ template <int lanes>
 FASTGAN_MATH void store_bits(uint8_t* bytes, Lanes<lanes> mask) {
   for (int octet = 0; octet < lanes / kOctet; ++octet) {
     uint32_t bits = 0;
-    for (int i = 0; i < kOctet; ++i) bits |= static_cast<uint32_t>(mask.lane[octet * kOctet + i]) << i;
+    for (int i = 0; i < kOctet; ++i)
+      bits |= static_cast<uint32_t>(mask.lane[octet * kOctet + i]) << i;
     bytes[octet] = static_cast<uint8_t>(bits);
   }
 }

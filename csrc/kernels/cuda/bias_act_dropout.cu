@@ -1,14 +1,14 @@
-#include "kernels/bias_act_dropout.h"
-
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
+#include "kernels/bias_act_dropout.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/octet_io.cuh"
 #include "math/activation.h"
 
-// One thread an octet: it draws one Philox block, and a warp writes 32 neighbouring bytes of each plane. T is the
-// tensor's type, `tables` whether a bias or feature maps are looked up, which costs registers and two divisions.
+// One thread an octet: it draws one Philox block, and a warp writes 32 neighbouring bytes of each
+// plane. T is the tensor's type, `tables` whether a bias or feature maps are looked up, which costs
+// registers and two divisions.
 
 namespace fastgan {
 namespace {
@@ -20,7 +20,8 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t octets = octets_of(params.elements);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   const RandomKey random = random_key(params.random);
-  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets; octet += stride) {
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
     S value[kOctet];
     load_octet(params.x, octet, params.elements, aligned, value);
     const uint32_t inside = octet_bits_below(octet, params.elements);
@@ -53,7 +54,8 @@ __global__ void __launch_bounds__(kThreads)
     }
     store_octet(params.y, octet, params.elements, aligned, value);
     if (params.active != nullptr) params.active[octet] = static_cast<uint8_t>(active & inside);
-    if (params.positive != nullptr) params.positive[octet] = static_cast<uint8_t>(positive & inside);
+    if (params.positive != nullptr)
+      params.positive[octet] = static_cast<uint8_t>(positive & inside);
   }
 }
 
@@ -63,15 +65,16 @@ __global__ void __launch_bounds__(kThreads)
   using S = Arithmetic<T>;
   const int64_t octets = octets_of(params.elements);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets; octet += stride) {
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
     S grad[kOctet];
     load_octet(params.grad, octet, params.elements, aligned, grad);
     const uint32_t active = params.active != nullptr ? params.active[octet] : 0xFFu;
     const uint32_t positive = params.positive != nullptr ? params.positive[octet] : 0xFFu;
 #pragma unroll
     for (int i = 0; i < kOctet; ++i) {
-      grad[i] = scalar::activate_backward(grad[i], ((active >> i) & 1u) != 0, ((positive >> i) & 1u) != 0,
-                                          params.factors);
+      grad[i] = scalar::activate_backward(grad[i], ((active >> i) & 1u) != 0,
+                                          ((positive >> i) & 1u) != 0, params.factors);
     }
     store_octet(params.grad_input, octet, params.elements, aligned, grad);
   }
@@ -81,7 +84,8 @@ __global__ void __launch_bounds__(kThreads) draw_maps(DrawMaps params) {
   const int64_t octets = octets_of(params.maps);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   const RandomKey random = random_key(params.random);
-  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets; octet += stride) {
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
     const uint32_t keep = keep_octet(random, octet, params.threshold);
     for (int i = 0; i < kOctet && octet * kOctet + i < params.maps; ++i) {
       params.map_keep[octet * kOctet + i] = static_cast<uint8_t>((keep >> i) & 1u);
@@ -95,15 +99,16 @@ template <class T>
 void run_cuda(const BiasActDropoutForward<T>& params, CUstream_st* stream) {
   const bool aligned = aligned16(params.x) && aligned16(params.y);
   const bool tables = params.bias != nullptr || params.map_keep != nullptr;
-  launch("bias_act_dropout", tables ? bias_act_dropout_forward<T, true> : bias_act_dropout_forward<T, false>,
+  launch("bias_act_dropout",
+         tables ? bias_act_dropout_forward<T, true> : bias_act_dropout_forward<T, false>,
          blocks_for(octets_of(params.elements)), stream, params, aligned);
 }
 
 template <class T>
 void run_cuda(const BiasActDropoutBackward<T>& params, CUstream_st* stream) {
   const bool aligned = aligned16(params.grad) && aligned16(params.grad_input);
-  launch("bias_act_dropout_backward", bias_act_dropout_backward<T>, blocks_for(octets_of(params.elements)), stream,
-         params, aligned);
+  launch("bias_act_dropout_backward", bias_act_dropout_backward<T>,
+         blocks_for(octets_of(params.elements)), stream, params, aligned);
 }
 
 void run_cuda(const DrawMaps& params, CUstream_st* stream) {

@@ -4,8 +4,9 @@
 
 #include "math/octet.h"
 
-// The one way to start a kernel, so that the same .cu source also compiles as C++ and runs on the CPU, where the tests
-// give another launch(). Rules that kernels keep for it stand in tests/emulated/README.md.
+// The one way to start a kernel, so that the same .cu source also compiles as C++ and runs on the
+// CPU, where the tests give another launch(). Rules that kernels keep for it stand in
+// tests/emulated/README.md.
 
 #if defined(__CUDACC__)
 
@@ -19,11 +20,13 @@ namespace fastgan {
 constexpr int kThreads = 256;
 
 template <class... P, class... A>
-void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st* stream, A... arguments) {
+void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st* stream,
+            A... arguments) {
   kernel<<<static_cast<unsigned int>(blocks), kThreads, 0, stream>>>(static_cast<P>(arguments)...);
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) {
-    throw std::runtime_error(std::string("fastgan::") + name + ": the CUDA launch failed: " + cudaGetErrorString(error));
+    throw std::runtime_error(std::string("fastgan::") + name +
+                             ": the CUDA launch failed: " + cudaGetErrorString(error));
   }
 }
 

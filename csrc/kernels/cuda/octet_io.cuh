@@ -4,8 +4,8 @@
 
 #include "math/octet.h"
 
-// An octet's elements between memory and registers: 16 bytes an access where the pointer allows it and the octet is
-// whole, element by element else.
+// An octet's elements between memory and registers: 16 bytes an access where the pointer allows it
+// and the octet is whole, element by element else.
 
 namespace fastgan {
 
@@ -16,11 +16,13 @@ struct alignas(16) Chunk {
 };
 
 // Octets are 16 bytes or a multiple, so an aligned base makes all of them aligned.
-inline bool aligned16(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+inline bool aligned16(const void* pointer) {
+  return reinterpret_cast<uintptr_t>(pointer) % 16 == 0;
+}
 
 template <class T, class S>
-__device__ __forceinline__ void load_octet(const T* base, int64_t octet, int64_t elements, bool aligned,
-                                           S (&out)[kOctet]) {
+__device__ __forceinline__ void load_octet(const T* base, int64_t octet, int64_t elements,
+                                           bool aligned, S (&out)[kOctet]) {
   const T* first = base + octet * kOctet;
   const int64_t left = elements - octet * kOctet;
   if (aligned && left >= kOctet) {
@@ -28,7 +30,8 @@ __device__ __forceinline__ void load_octet(const T* base, int64_t octet, int64_t
     for (int c = 0; c < kOctet / Chunk<T>::kLanes; ++c) {
       const Chunk<T> chunk = reinterpret_cast<const Chunk<T>*>(first)[c];
 #pragma unroll
-      for (int i = 0; i < Chunk<T>::kLanes; ++i) out[c * Chunk<T>::kLanes + i] = static_cast<S>(chunk.lane[i]);
+      for (int i = 0; i < Chunk<T>::kLanes; ++i)
+        out[c * Chunk<T>::kLanes + i] = static_cast<S>(chunk.lane[i]);
     }
     return;
   }
@@ -46,7 +49,8 @@ __device__ __forceinline__ void store_octet(T* base, int64_t octet, int64_t elem
     for (int c = 0; c < kOctet / Chunk<T>::kLanes; ++c) {
       Chunk<T> chunk;
 #pragma unroll
-      for (int i = 0; i < Chunk<T>::kLanes; ++i) chunk.lane[i] = static_cast<T>(values[c * Chunk<T>::kLanes + i]);
+      for (int i = 0; i < Chunk<T>::kLanes; ++i)
+        chunk.lane[i] = static_cast<T>(values[c * Chunk<T>::kLanes + i]);
       reinterpret_cast<Chunk<T>*>(first)[c] = chunk;
     }
     return;
