@@ -1,0 +1,195 @@
+"""Training data: where samples come from, and how to give them back in the data's own units."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastgan._extras import require
+
+
+@dataclass(frozen=True)
+class Units:
+    """How samples of the network's range become the data's own: `x * scale + offset`.
+
+    Attributes:
+        scale, offset: one number, or one for each column of a table.
+        low, high: the data's range, to which samples are clipped; None leaves them as they are.
+        dtype: the own dtype, to whose whole numbers samples are rounded if it is an integer's.
+        layout: of an image: "chw", "hwc" or "hw"; "" is anything else.
+    """
+
+    scale: list[float] = field(default_factory=lambda: [1.0])
+    offset: list[float] = field(default_factory=lambda: [0.0])
+    low: float | None = None
+    high: float | None = None
+    dtype: str = "float32"
+    layout: str = ""
+
+    def restore(self, samples: Tensor) -> NDArray[Any]:
+        """Samples (N, ...) of the network's range as an array in the data's units and layout."""
+        x = samples.detach().double().cpu().numpy()
+        x = x * np.asarray(self.scale) + np.asarray(self.offset)
+        if self.low is not None or self.high is not None:
+            x = np.clip(x, self.low, self.high)
+        if np.issubdtype(np.dtype(self.dtype), np.integer):
+            x = np.rint(x)
+        if self.layout == "hwc":
+            x = np.moveaxis(x, 1, -1)
+        elif self.layout == "hw":
+            x = x[:, 0]
+        return x.astype(self.dtype)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Samples to train on.
+
+    Attributes:
+        samples: (N, ...) floating point; images are (N, C, H, W).
+        labels: (N,) int64 classes, or None.
+        units: the way back to the data's own units.
+    """
+
+    samples: Tensor
+    labels: Tensor | None = None
+    units: Units = field(default_factory=Units)
+
+    def __post_init__(self) -> None:
+        x = self.samples
+        if not x.is_floating_point():
+            raise TypeError(f"data: expected samples of a floating dtype, got {x.dtype}")
+        if x.dim() < 2 or x.numel() == 0:
+            raise ValueError(f"data: expected samples of shape (N, ...), got {tuple(x.shape)}")
+        if not bool(x.isfinite().all()):
+            raise ValueError("data: expected finite samples, got NaN or infinity")
+        if self.labels is not None and self.labels.shape != x.shape[:1]:
+            raise ValueError(f"data: expected labels of shape [{len(x)}], got {list(self.labels.shape)}")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether all samples lie in [-1, 1], a tanh's range."""
+        return bool(self.samples.abs().max() <= 1)
+
+
+def digits() -> Data:
+    """Scikit-learn's 1,797 handwritten digits, 8x8 grey levels 0 to 16, classes 0 to 9."""
+    bunch = require("sklearn.datasets").load_digits()
+    samples = torch.from_numpy(bunch.images).float().div(8).sub(1).unsqueeze(1)
+    units = Units(scale=[8.0], offset=[8.0], low=0.0, high=16.0, layout="hw")
+    return Data(samples, torch.from_numpy(bunch.target).long(), units)
+
+
+def npz(path: str) -> Data:
+    """An .npz file's array `samples` (or its only array), and `labels` where it has them.
+
+    Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1, 3 or 4, of any real dtype:
+    uint8 maps 0..255 to [-1, 1], others their own range, but floats within [-1, 1] stay. Tables
+    (N, F) are standardised column by column.
+
+    Raises:
+        FileNotFoundError: for a missing file.
+        ValueError: for a file that is no .npz, lacks `samples`, or has samples of another shape.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # NumPy raises a dozen kinds for torn or foreign files
+        raise ValueError(f"data: expected {path} to be an .npz file of arrays: {error}") from error
+    labels = arrays.pop("labels", None)
+    if "samples" not in arrays and len(arrays) != 1:
+        raise ValueError(f"data: expected an array `samples` in {path}, got {', '.join(arrays) or 'none'}")
+    samples = arrays["samples"] if "samples" in arrays else next(iter(arrays.values()))
+    return from_array(samples, labels, path)
+
+
+def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) -> Data:
+    """Data of an array of images or rows, scaled as `npz` says; `source` names it in errors."""
+    if samples.dtype.kind not in "uif":
+        raise ValueError(f"data: expected numbers in {source}, got {samples.dtype}")
+    if samples.size == 0 or samples.ndim not in (2, 3, 4):
+        raise ValueError(
+            f"data: expected samples of shape (N, F), (N, H, W), (N, H, W, C) or (N, C, H, W) "
+            f"in {source}, got {samples.shape}"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError(f"data: expected finite samples in {source}, got NaN or infinity")
+    classes = None if labels is None else torch.from_numpy(labels.astype(np.int64))
+    if samples.ndim == 2:
+        return _table(samples, classes)
+    return _images(samples, classes, source)
+
+
+def _table(rows: NDArray[Any], labels: Tensor | None) -> Data:
+    mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    std[std == 0] = 1.0
+    dtype = "float64" if rows.dtype.kind in "ui" else rows.dtype.name
+    units = Units(scale=std.tolist(), offset=mean.tolist(), dtype=dtype)
+    return Data(torch.from_numpy((rows - mean) / std).float(), labels, units)
+
+
+def _images(images: NDArray[Any], labels: Tensor | None, source: str) -> Data:
+    layout = "hw"
+    if images.ndim == 4:
+        layout = "hwc" if images.shape[3] in (1, 3, 4) else "chw"
+    x = images[:, None] if layout == "hw" else images
+    x = np.moveaxis(x, 3, 1) if layout == "hwc" else x
+    if x.shape[1] not in (1, 3, 4):
+        raise ValueError(f"data: expected images of 1, 3 or 4 channels in {source}, got {images.shape}")
+    low, high = float(x.min()), float(x.max())
+    if images.dtype == np.uint8:
+        low, high = 0.0, 255.0
+    elif images.dtype.kind == "f" and -1 <= low and high <= 1:
+        low, high = -1.0, 1.0
+    scale, offset = (high - low) / 2 or 1.0, (high + low) / 2
+    samples = torch.from_numpy((x.astype(np.float64) - offset) / scale).float().clamp_(-1, 1)
+    units = Units([scale], [offset], low, high, images.dtype.name, layout)
+    return Data(samples, labels, units)
+
+
+NAMED: dict[str, Callable[[], Data]] = {"digits": digits}
+FROM_PATH: dict[str, Callable[[str], Data]] = {"npz": npz}
+
+
+def check_spec(spec: str) -> tuple[str, str]:
+    """Split a data name (`digits`, `npz:faces.npz`) in kind and path, opening nothing.
+
+    Raises:
+        ValueError: for an unknown name; the nearest is offered.
+    """
+    kind, colon, path = spec.partition(":")
+    if (kind in NAMED and not colon) or (kind in FROM_PATH and path):
+        return kind, path
+    known = [*NAMED, *(f"{name}:PATH" for name in FROM_PATH)]
+    near = difflib.get_close_matches(kind, [*NAMED, *FROM_PATH], n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near and near[0] != kind else ""
+    raise ValueError(f"data: expected `data` to be one of {', '.join(known)}; got '{spec}'{hint}")
+
+
+def load(spec: str) -> Data:
+    """Read the data set that `spec` names.
+
+    Raises:
+        ValueError: for an unknown name or unusable data.
+        FileNotFoundError: for a path that does not exist.
+    """
+    kind, path = check_spec(spec)
+    if kind in NAMED:
+        return NAMED[kind]()
+    if not Path(path).exists():
+        raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
+    return FROM_PATH[kind](path)

@@ -1,0 +1,73 @@
+"""How good samples are: precision, recall, density and coverage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PRDC:
+    """Fidelity and diversity of samples; each near 1 for samples of the real distribution.
+
+    Attributes:
+        precision: share of samples inside the real data's neighbourhoods (fidelity).
+        recall: share of real points inside the samples' neighbourhoods (diversity).
+        density: mean number of neighbourhoods around a sample, over k; may pass 1.
+        coverage: share of real points with a sample in their neighbourhood (diversity).
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
+    """Precision, recall, density and coverage of `fake` against `real`.
+
+    A point's neighbourhood is the open ball as far as its k-th nearest neighbour in its own set,
+    itself not counted. Precision and recall follow Kynkäänniemi et al. (2019), density and coverage
+    Naeem et al. (2020). Distances are Euclidean, in float32 and on the tensors' device; memory
+    grows with the product of the sizes.
+
+    Args:
+        real: (N, ...) real samples or their features; all but the first dimension are flattened.
+        fake: (M, ...) generated samples or features of the same width.
+        k: the neighbour that bounds a neighbourhood; N and M must be larger.
+
+    Raises:
+        ValueError: for widths that differ, too few samples, or NaN and infinite values.
+    """
+    real, fake = _features(real, "real", k), _features(fake, "fake", k)
+    if real.shape[1] != fake.shape[1]:
+        raise ValueError(f"prdc: expected fake of width {real.shape[1]}, as real's, got {fake.shape[1]}")
+    radius_real, radius_fake = _radii(real, k), _radii(fake, k)
+    distance = _distances(real, fake)  # (N, M)
+    inside = distance < radius_real[:, None]
+    return PRDC(
+        precision=inside.any(dim=0).float().mean().item(),
+        recall=(distance < radius_fake[None, :]).any(dim=1).float().mean().item(),
+        density=inside.sum(dim=0).float().mean().item() / k,
+        coverage=inside.any(dim=1).float().mean().item(),
+    )
+
+
+def _features(x: Tensor, name: str, k: int) -> Tensor:
+    if x.dim() < 2 or x.shape[0] <= k:
+        raise ValueError(f"prdc: expected {name} of shape (more than k={k}, ...), got {tuple(x.shape)}")
+    x = x.detach().flatten(1).float()
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"prdc: expected finite values in {name}, got NaN or infinity")
+    return x
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    # The form through a matrix product loses the digits of short distances.
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _radii(x: Tensor, k: int) -> Tensor:
+    return _distances(x, x).kthvalue(k + 1, dim=1).values  # the nearest is the point itself

@@ -1,0 +1,17 @@
+"""Training GANs: `TrainConfig` holds the settings, `GANTrainer` does the work."""
+
+from fastgan.train.checkpoint import CheckpointError
+from fastgan.train.config import TrainConfig
+from fastgan.train.loop import GANTrainer, TrainingDivergedError, TrainingInterrupted
+from fastgan.train.run_folder import Run, RunFolderError, load_run
+
+__all__ = [
+    "CheckpointError",
+    "GANTrainer",
+    "Run",
+    "RunFolderError",
+    "TrainConfig",
+    "TrainingDivergedError",
+    "TrainingInterrupted",
+    "load_run",
+]

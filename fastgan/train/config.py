@@ -1,0 +1,188 @@
+"""`TrainConfig`: every setting of a training run, checked once, kept as TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from fastgan.data import check_spec
+from fastgan.losses import LOSSES
+from fastgan.models import NETWORKS
+from fastgan.train.recipes import RECIPES
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+
+
+def _option(
+    help: str,
+    default: Any = None,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    choices: Iterable[str] = (),
+) -> Any:
+    """A field with its help text and its range; without a default, the recipe supplies one."""
+    limits = {"low": low, "above": above, "high": high, "choices": tuple(choices)}
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The settings of one training run; each is also a flag of `fastgan train`.
+
+    A field that is left out takes its recipe's value (`fastgan.train.recipes`), then the default.
+    Values are checked, and whole numbers become floats where a float is meant.
+
+    Raises:
+        TypeError: for a field that does not exist; the nearest name is offered.
+        ValueError: for a value of the wrong kind, out of its range, or an unknown recipe, data
+            set, network, loss or optimizer.
+    """
+
+    recipe: str = _option("The named set of defaults to start from.", "mlp", choices=RECIPES)
+    data: str = _option("What to train on: digits, or KIND:PATH.", "digits")
+    out: str | None = _option("The run folder; by default a new one under runs/.")
+    resume: bool = _option("Continue the run in --out from its newest whole checkpoint.", False)
+    steps: int = _option("Updates in the whole run, earlier parts included.", low=0)
+    batch_size: int = _option("Real samples in each of D's updates.", low=1)
+    seed: int = _option("Seed of every random choice.", 0, low=0, high=2**63 - 1)
+    device: str = _option("cpu, cuda, cuda:N, or auto: a GPU where there is one.", "auto")
+    checkpoint_every: int = _option("Steps between checkpoints.", low=1)
+    keep: int = _option("Checkpoints to keep: the newest ones.", 3, low=1)
+    sample_every: int = _option("Steps between sample grids.", low=1)
+    log_every: int = _option("Steps between lines in metrics.jsonl.", low=1)
+
+    threads: int = _option("CPU threads while training; 0 leaves torch's number.", low=0)
+
+    network: str = _option("The networks' architecture.", choices=NETWORKS)
+    loss: str = _option("The adversarial loss.", choices=LOSSES)
+    latent_dim: int = _option("Numbers in a latent vector.", low=1)
+    negative_slope: float = _option("Slope of leaky ReLU below zero.")
+    dropout: float = _option("Dropout probability in D.", low=0, high=1)
+    optimizer: str = _option("Optimizer of both networks.", choices=OPTIMIZERS)
+    lr_g: float = _option("Learning rate of G.", above=0)
+    lr_d: float = _option("Learning rate of D.", above=0)
+    betas: tuple[float, float] = _option("Adam's two betas.", low=0, high=1)
+    n_critic: int = _option("Updates of D for each one of G.", low=1)
+    ema_decay: float = _option("Decay of G's moving average, a step.", low=0, high=1)
+    real_target: float = _option("D's target on real samples; 0.9 smooths.", low=0, high=1)
+
+    def __new__(cls, **settings: Any) -> TrainConfig:
+        """Refuse unknown names by the nearest one before the dataclass sees them."""
+        for name in settings:
+            if name not in cls.__dataclass_fields__:
+                raise TypeError(unknown_name("TrainConfig: unknown field", name, cls.names()))
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        recipe = dataclasses.fields(self)[0]
+        _check("recipe", self.recipe, str, recipe.metadata)
+        preset = RECIPES[self.recipe]
+        hints = get_type_hints(type(self))
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if value is None:
+                value = preset.get(f.name)
+            object.__setattr__(self, f.name, _check(f.name, value, hints[f.name], f.metadata))
+        check_spec(self.data)
+        if self.resume and self.out is None:
+            raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields' names, in order."""
+        return [f.name for f in dataclasses.fields(cls)]
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> TrainConfig:
+        """Read a TOML file as `save` writes it; `overrides` win over the file.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            ValueError: for a file that is not TOML, an unknown key or a bad value.
+        """
+        # tomllib came with Python 3.11; tomli is the same parser for 3.10.
+        tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+        try:
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: expected a TOML file of settings: {error}") from error
+        for name in settings:
+            if name not in cls.__dataclass_fields__:
+                raise ValueError(unknown_name(f"{path}: unknown key", name, cls.names()))
+        return cls(**{**settings, **overrides})
+
+    def save(self, path: str | Path) -> None:
+        """Write every field to a TOML file, `out` and `resume` excepted: they say where, not what."""
+        lines = [
+            f"{name} = {_toml(value)}\n"
+            for name, value in dataclasses.asdict(self).items()
+            if name not in ("out", "resume")
+        ]
+        Path(path).write_text("".join(lines), encoding="utf-8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain numbers, strings and lists."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
+        }
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that does not exist: the nearest one, or all."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"
+    return f"{what} '{name}'; {hint}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):  # a TOML basic string is a JSON one, but for DEL
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _check(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
+    """The value, of its field's type and within its limits, or a ValueError that names them."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, list | tuple) or len(value) != len(kinds):
+            raise _refusal(name, f"{len(kinds)} numbers", value)
+        return tuple(_check(name, v, k, limits) for v, k in zip(value, kinds, strict=True))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise _refusal(name, words.get(kind, "a string"), value)
+    choices = limits["choices"]
+    if choices and value not in choices:
+        raise ValueError(f"TrainConfig: expected `{name}` to be one of {', '.join(choices)}; got '{value}'")
+    if kind in (int, float):
+        _check_range(name, value, limits)
+    return value
+
+
+def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
+    low, above, high = limits["low"], limits["above"], limits["high"]
+    if not float("-inf") < value < float("inf"):
+        raise _refusal(name, "a finite number", value)
+    if low is not None and not value >= low:
+        raise _refusal(name, f"at least {low}", value)
+    if above is not None and not value > above:
+        raise _refusal(name, f"more than {above}", value)
+    if high is not None and not value <= high:
+        raise _refusal(name, f"at most {high}", value)
+
+
+def _refusal(name: str, expected: str, got: Any) -> ValueError:
+    return ValueError(f"TrainConfig: expected `{name}` to be {expected}, got {got!r}")

@@ -1,0 +1,95 @@
+"""What a run shows and records while it trains."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fastgan._extras import require
+from fastgan.train.checkpoint import write_atomic
+from fastgan.train.pictures import is_image, save_curves, save_grid, tile
+
+_SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"}
+
+
+class Monitor:
+    """Progress bar, metrics.jsonl, TensorBoard events, sample grids and loss curves of one run.
+
+    Args:
+        out: the run folder.
+        step: where the run starts; lines of later steps, which a kill left behind, are dropped.
+        steps: where it ends.
+        images_per_step: real samples that a step consumes.
+        latents: (N, latent_dim), the fixed latents of the sample grids.
+    """
+
+    def __init__(self, out: Path, step: int, steps: int, images_per_step: int, latents: Tensor) -> None:
+        self._out, self._latents, self._images = out, latents, images_per_step
+        self._metrics = out / "metrics.jsonl"
+        _drop_after(self._metrics, step)
+        self._file = open(self._metrics, "a", encoding="utf-8")  # noqa: SIM115 - closed by close
+        writer = require("torch.utils.tensorboard").SummaryWriter
+        self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
+        self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
+        self._last = (step, time.perf_counter())
+
+    def say(self, text: str) -> None:
+        """Print a line above the progress bar."""
+        self._bar.write(text, file=sys.stderr)
+
+    def advance(self) -> None:
+        """Count one step."""
+        self._bar.update()
+
+    def log(self, step: int, statistics: dict[str, float]) -> None:
+        """Record a step's statistics, each a mean since the last call, and images a second."""
+        now = time.perf_counter()
+        last_step, last_time = self._last
+        rate = (step - last_step) * self._images / max(now - last_time, 1e-9)
+        self._last = (step, now)
+        row = {"step": step, **statistics, "images_per_second": rate, "time": time.time()}
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        for name, value in statistics.items():
+            self._board.add_scalar(name, value, step)
+        self._board.add_scalar("images_per_second", rate, step)
+        shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
+        self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
+
+    @torch.no_grad()
+    def sample(self, step: int, generator: nn.Module) -> None:
+        """Write samples/step-*.png, the generator's samples of the fixed latents, if images."""
+        images = generator(self._latents)
+        if not is_image(tuple(images.shape[1:])):
+            return
+        folder = self._out / "samples"
+        folder.mkdir(exist_ok=True)
+        save_grid(images, folder / f"step-{step:09d}.png")
+        self._board.add_image("samples", tile(images), step, dataformats="HWC")
+
+    def close(self) -> None:
+        """End the bar, flush the records and draw curves.png."""
+        self._bar.close()
+        self._file.close()
+        self._board.close()
+        if self._metrics.stat().st_size > 0:
+            save_curves(self._metrics, self._out / "curves.png")
+
+
+def _drop_after(metrics: Path, step: int) -> None:
+    """Keep the whole lines of steps up to `step`: a killed run may leave later and torn ones."""
+    if not metrics.exists():
+        return
+    kept = []
+    for line in metrics.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue
+    write_atomic(metrics, "".join(kept).encode())

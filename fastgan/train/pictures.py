@@ -1,0 +1,65 @@
+"""Pictures of a run: grids of samples and curves of the losses."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from fastgan._extras import require
+
+_SMALLEST = 40  # pixels: smaller images are enlarged, in whole steps, to at least this
+
+
+def is_image(shape: tuple[int, ...]) -> bool:
+    """Whether a sample's shape is an image's, (C, H, W) with C of 1, 3 or 4."""
+    return len(shape) == 3 and shape[0] in (1, 3, 4)
+
+
+def tile(images: Tensor) -> NDArray[np.uint8]:
+    """Images (N, C, H, W) in [-1, 1] as one nearly square picture (H', W', C) with thin lines."""
+    count, channels, height, width = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    factor = max(1, math.ceil(_SMALLEST / max(height, width)))
+    x = images.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255)
+    x = x.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    x = pad(x, (1, 1, 1, 1), value=64.0)
+    x = pad(x, (0, 0, 0, 0, 0, 0, 0, rows * columns - count))
+    x = x.reshape(rows, columns, channels, x.shape[2], x.shape[3]).permute(0, 3, 1, 4, 2)
+    picture: NDArray[np.uint8] = x.reshape(rows * x.shape[1], -1, channels).byte().numpy()
+    return picture
+
+
+def save_grid(images: Tensor, path: Path) -> None:
+    """Write images (N, C, H, W) in [-1, 1] as one picture; the name's ending chooses the format."""
+    picture = tile(images)
+    picture = picture[..., 0] if picture.shape[2] == 1 else picture
+    require("PIL.Image").fromarray(picture).save(path)
+
+
+def save_curves(metrics: Path, path: Path) -> None:
+    """Draw both losses and D's probabilities over the steps that a metrics.jsonl holds."""
+    lines = metrics.read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    # Figure without pyplot: no global state, no display, and half the import time.
+    figure = require("matplotlib.figure").Figure(figsize=(8, 6), layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    steps = [row["step"] for row in rows]
+    for panel, names, label in (
+        (panels[0], ("loss_d", "loss_g"), "loss"),
+        (panels[1], ("p_real", "p_fake"), "mean of D's probability"),
+    ):
+        for name in names:
+            panel.plot(steps, [row[name] for row in rows], label=name)
+        panel.set_ylabel(label)
+        panel.legend()
+        panel.grid(alpha=0.3)
+    panels[1].set_xlabel("step")
+    figure.savefig(path, dpi=100)

@@ -1,0 +1,51 @@
+"""The state of every generator of random numbers that training draws from."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch (CPU and GPUs), NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - data sets of others draw from the global one
+    random.seed(seed)
+
+
+def derive(seed: int, *path: int) -> int:
+    """A seed of its own for one purpose: unrelated to those of other paths and of nearby seeds."""
+    state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
+    return int(state[0]) >> 1
+
+
+def random_state() -> dict[str, Any]:
+    """All global states, in the plain types that a checkpoint may hold."""
+    _, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": {
+            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "cached": float(cached),
+        },
+        "python": random.getstate(),
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Put back what `random_state` returned; GPU states only as far as there are GPUs."""
+    torch.set_rng_state(state["torch"])
+    for device in range(min(len(state["cuda"]), torch.cuda.device_count())):
+        torch.cuda.set_rng_state(state["cuda"][device], device)
+    numpy = state["numpy"]
+    keys = numpy["keys"].numpy().astype(np.uint32)
+    np.random.set_state(  # noqa: NPY002
+        ("MT19937", keys, numpy["position"], numpy["has_gauss"], numpy["cached"])
+    )
+    random.setstate(state["python"])

@@ -1,0 +1,152 @@
+"""A run's folder: made, locked against other processes, and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastgan._extras import require
+from fastgan.data import Units
+from fastgan.models import NetworkSize, build
+from fastgan.train import checkpoint
+from fastgan.train.config import TrainConfig
+
+
+class RunFolderError(ValueError):
+    """A run folder is in use, holds another run, or is none; the message names it."""
+
+
+@contextlib.contextmanager
+def opened(config: TrainConfig) -> Iterator[Path]:
+    """The run's folder, made where needed and locked until the block ends.
+
+    The lock is on the folder itself and dies with the process.
+
+    Raises:
+        RunFolderError: if another process trains there, or it has checkpoints and
+            `config.resume` is not set.
+    """
+    out = Path(config.out) if config.out is not None else _new_folder(config)
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"train: expected --out to be a folder, got the file {out}")
+    out.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFolderError(f"train: the run folder {out} is in use by another run") from None
+        checkpoints = checkpoint.listing(out / "checkpoints")
+        if checkpoints and not config.resume:
+            raise RunFolderError(
+                f"train: expected an --out without checkpoints, got {out} with {len(checkpoints)}; "
+                "--resume continues that run"
+            )
+        checkpoint.remove_leftovers(out)
+        checkpoint.remove_leftovers(out / "checkpoints")
+        yield out
+    finally:
+        os.close(descriptor)
+
+
+def _new_folder(config: TrainConfig) -> Path:
+    """A folder runs/RECIPE-DATA-TIME that did not exist."""
+    kind = config.data.partition(":")[0]
+    stem = f"{config.recipe}-{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 1
+    while True:
+        path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def save_weights(path: Path, networks: dict[str, nn.Module], about: dict[str, Any]) -> None:
+    """Write networks as safetensors, keys prefixed `name.`, with `about` as JSON metadata.
+
+    Raises:
+        CheckpointError: where it cannot be written.
+    """
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().clone().contiguous()  # no storage shared
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    content = require("safetensors.torch").save(tensors, {"fastgan": json.dumps(about)})
+    try:
+        checkpoint.write_atomic(path, content)
+    except OSError as error:
+        raise checkpoint.CheckpointError(f"checkpoint: cannot write {path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run, read from its folder.
+
+    Attributes:
+        path: the folder.
+        config: its settings.
+        generator: the moving average of G, in eval mode, on the CPU.
+        units: of the training data.
+        step: updates that the weights have seen.
+    """
+
+    path: Path
+    config: TrainConfig
+    generator: nn.Module
+    units: Units
+    step: int
+
+    @torch.no_grad()
+    def sample(self, count: int, seed: int) -> Tensor:
+        """Samples (count, ...) in the network's range; a pure function of weights and seed."""
+        generator = torch.Generator().manual_seed(seed)
+        latents = torch.randn(count, self.config.latent_dim, generator=generator)
+        return torch.cat([self.generator(z) for z in torch.split(latents, 1024)])
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run folder's newest weights.
+
+    Raises:
+        RunFolderError: for a folder that is not a run's, or whose weights do not fit its settings.
+    """
+    path = Path(path)
+    weights, settings = path / "weights.safetensors", path / "config.toml"
+    if not weights.is_file() or not settings.is_file():
+        missing = "folder" if not path.is_dir() else settings.name
+        missing = weights.name if path.is_dir() and settings.is_file() else missing
+        raise RunFolderError(
+            f"expected {path} to be a run folder of `fastgan train`, with config.toml and "
+            f"weights.safetensors; got no {missing}"
+        )
+    config = TrainConfig.load(settings)
+    try:
+        with require("safetensors").safe_open(str(weights), framework="pt") as file:
+            about = json.loads(file.metadata()["fastgan"])
+            state = {
+                key.removeprefix("ema."): file.get_tensor(key)
+                for key in file.keys()  # noqa: SIM118 - not a dict
+                if key.startswith("ema.")
+            }
+        size = NetworkSize(**{**about["size"], "sample_shape": tuple(about["size"]["sample_shape"])})
+        generator, _ = build(config.network, size)
+        generator.load_state_dict(state)
+    except Exception as error:
+        raise RunFolderError(
+            f"expected {weights} to hold the weights of the network '{config.network}' as {settings} says: {error}"
+        ) from error
+    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"])
