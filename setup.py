@@ -21,7 +21,7 @@ from setuptools import setup
 from build_backend import load_torch
 
 ROOT = Path(__file__).resolve().parent
-ARCHITECTURES = ["8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest of them
+ARCHITECTURES = ["7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest
 
 
 def output(*command):
