@@ -26,9 +26,16 @@ _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
 
 
-def _check_p(op: str, p: float) -> None:
+def _check(op: str, input: Tensor, p: float, seed: int | None = None, offset: int = 0) -> None:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"fastgan::{op}: expected input to be a Tensor, got {type(input).__name__}")
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"fastgan::{op}: expected p in [0, 1], got {p}")
+    # Out of this range they would not reach the op as 64-bit integers.
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ValueError(f"fastgan::{op}: expected 0 <= seed < 2**63, got {seed}")
+    if not 0 <= offset < 2**63:
+        raise ValueError(f"fastgan::{op}: expected 0 <= offset < 2**63, got {offset}")
 
 
 def _apply(
@@ -80,6 +87,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     The backward reads one bit an element. Raises TypeError where ``input`` is not of a floating dtype, RuntimeError where
     ``inplace`` would overwrite a leaf that requires grad or an expanded tensor.
     """
+    _check("leaky_relu", input, 0.0)
     if negative_slope == 1.0 and input.is_floating_point():
         return input
     return _apply("leaky_relu", input, inplace, negative_slope=negative_slope)
@@ -105,7 +113,7 @@ def dropout(
 
     Source: Srivastava et al., "Dropout" (JMLR 2014).
     """
-    _check_p("dropout", p)
+    _check("dropout", input, p, seed, offset)
     if not training or p == 0.0:
         return input
     return _apply("dropout", input, inplace, p=p, seed=seed, offset=offset, generator=generator)
@@ -123,7 +131,7 @@ def _feature_dropout(
     generator: torch.Generator | None,
 ) -> Tensor:
     """Feature dropout over (N, C, ...) of ``batched_dim`` dimensions, or over (C, ...) of one less."""
-    _check_p(op, p)
+    _check(op, input, p, seed, offset)
     dim = input.dim()
     # torch reads a 3-D input of dropout2d as (N, C, L), with a warning; a warning less, the same result.
     batched = dim == batched_dim or (op == "dropout2d" and dim == 3)
@@ -211,7 +219,7 @@ def leaky_relu_dropout(
     (N, C, ...). Other arguments and errors are those of :func:`leaky_relu` and :func:`dropout`; ValueError too where
     ``bias`` has the wrong shape or ``clamp`` is negative.
     """
-    _check_p("leaky_relu_dropout", p)
+    _check("leaky_relu_dropout", input, p, seed, offset)
     if not training:
         p = 0.0
     if p == 0.0 and negative_slope == 1.0 and gain == 1.0 and bias is None and clamp is None:

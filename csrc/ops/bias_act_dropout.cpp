@@ -29,8 +29,9 @@ struct Stages {
   std::optional<double> clamp;
   double p;
   bool feature;
-  std::optional<int64_t> seed;
-  int64_t offset;
+  // Symbolic where torch.compile traces, so that a new seed does not compile anew.
+  const std::optional<c10::SymInt>& seed;
+  const c10::SymInt& offset;
   const std::optional<at::Generator>& generator;
   bool needs_state;
 
@@ -151,7 +152,7 @@ void run_forward(const Tensor& input, const Tensor& output, const Tensor& state,
 std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::optional<Tensor>& bias,
                                             int64_t channel_dim, double negative_slope, double gain,
                                             std::optional<double> clamp, double p, bool feature,
-                                            std::optional<int64_t> seed, int64_t offset,
+                                            std::optional<c10::SymInt> seed, c10::SymInt offset,
                                             const std::optional<at::Generator>& generator,
                                             bool needs_state) {
   const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
@@ -168,7 +169,7 @@ std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::opti
 
 Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64_t channel_dim,
                          double negative_slope, double gain, std::optional<double> clamp, double p,
-                         bool feature, std::optional<int64_t> seed, int64_t offset,
+                         bool feature, std::optional<c10::SymInt> seed, c10::SymInt offset,
                          const std::optional<at::Generator>& generator, bool needs_state) {
   const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
                       feature, seed,        offset,         generator, needs_state};

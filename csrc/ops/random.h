@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/Generator.h>
 #include <c10/core/Device.h>
+#include <c10/core/SymInt.h>
 
 #include <cstdint>
 #include <mutex>
@@ -18,8 +19,13 @@ namespace fastgan {
 
 // Explicit seed and offset as they are; else a state of torch's generator for the device (or
 // `generator`), which moves on as it does for torch's own dropout.
-inline RandomState random_state(const char* op, c10::Device device, std::optional<int64_t> seed,
-                                int64_t offset, const std::optional<at::Generator>& generator) {
+inline RandomState random_state(const char* op, c10::Device device,
+                                const std::optional<c10::SymInt>& explicit_seed,
+                                const c10::SymInt& explicit_offset,
+                                const std::optional<at::Generator>& generator) {
+  std::optional<int64_t> seed;
+  if (explicit_seed.has_value()) seed = explicit_seed->guard_int(__FILE__, __LINE__);
+  const int64_t offset = explicit_offset.guard_int(__FILE__, __LINE__);
   TORCH_CHECK_VALUE(!seed.has_value() || *seed >= 0, "fastgan::", op,
                     ": expected 0 <= seed < 2**63, got ", *seed);
   TORCH_CHECK_VALUE(offset >= 0, "fastgan::", op, ": expected 0 <= offset < 2**63, got ", offset);
