@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
 from types import ModuleType
 
 
@@ -19,7 +22,22 @@ def require(module: str, extra: str = "train") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"fastgan: this needs the library {error.name}, which is not installed; "
-            f"expected the extra [{extra}]: pip install 'fastgan[{extra}]'"
-        ) from error
+        raise MissingExtraError(_message(error.name or module, extra)) from error
+
+
+def check(modules: Iterable[str], extra: str = "train") -> None:
+    """Raise `require`'s error for the first of `modules` that is not installed, without importing any."""
+    for module in modules:
+        if module in sys.modules:
+            found = sys.modules[module] is not None
+        else:
+            found = importlib.util.find_spec(module) is not None
+        if not found:
+            raise MissingExtraError(_message(module, extra))
+
+
+def _message(module: str, extra: str) -> str:
+    return (
+        f"fastgan: this needs the library {module}, which is not installed; "
+        f"expected the extra [{extra}]: pip install 'fastgan[{extra}]'"
+    )

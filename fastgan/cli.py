@@ -7,10 +7,13 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from fastgan._extras import MissingExtraError, require
+
+Action = Callable[[], None]
 
 # Exit codes; those of signals are 128 plus the signal's number, as a shell has them.
 FAILED, BAD_INPUT, DIVERGED = 1, 2, 3
@@ -109,50 +112,53 @@ def evaluate(run: str, n: int, seed: int) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    """Parse with typer and run the command; returns the exit code."""
-    app = _app(require("typer"))
-    command = require("typer.main").get_command(app)
+    """Parse with typer, then run the command; returns the exit code."""
+    command = require("typer.main").get_command(_app(require("typer")))
     try:
-        code = command.main(arguments, prog_name="fastgan", standalone_mode=False)
+        # Parsing only yields what to do: typer would turn an interrupt into an exit code of its own.
+        action = command.main(arguments or ["--help"], prog_name="fastgan", standalone_mode=False)
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own errors of usage have it
             raise
         return _complain(f"{error.format_message()} (fastgan --help tells more)", BAD_INPUT)
-    return code if isinstance(code, int) else 0
+    if callable(action):
+        action()
+        return 0
+    return action if isinstance(action, int) else 0
 
 
 def _app(typer: Any) -> Any:
     """The typer application; the options of `train` are the fields of `TrainConfig`."""
-    app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False, no_args_is_help=True)
+    app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False)
     app.command("train", help=train.__doc__)(_train_command(typer))
 
     def _sample(
-        run: str = typer.Argument(help="A run folder of fastgan train."),
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
         n: int = typer.Option(64, help="How many samples."),
         seed: int = typer.Option(0, help="Same seed, same samples."),
         out: str = typer.Option("samples.npz", help="samples.npz or grid.png."),
-    ) -> None:
-        sample(run, n, seed, out)
+    ) -> Action:
+        return partial(sample, run, n, seed, out)
 
     def _eval(
-        run: str = typer.Argument(help="A run folder of fastgan train."),
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
         n: int = typer.Option(2000, help="How many samples to measure."),
         seed: int = typer.Option(0, help="Seed of the samples."),
-    ) -> None:
-        evaluate(run, n, seed)
+    ) -> Action:
+        return partial(evaluate, run, n, seed)
 
     app.command("sample", help=sample.__doc__)(_sample)
     app.command("eval", help=evaluate.__doc__)(_eval)
-    app.command("info", help=info.__doc__)(info)
+    app.command("info", help=info.__doc__)(lambda: info)
     return app
 
 
-def _train_command(typer: Any) -> Callable[..., None]:
+def _train_command(typer: Any) -> Callable[..., Action]:
     """A function whose signature has one option for each field of `TrainConfig`."""
     from fastgan.train import TrainConfig
 
-    def command(**settings: Any) -> None:
-        train(settings.pop("config"), settings)
+    def command(**settings: Any) -> Action:
+        return partial(train, settings.pop("config"), settings)
 
     hints = get_type_hints(TrainConfig)
     options = {"config": (str, typer.Option(None, help="A TOML file of these settings."))}

@@ -145,7 +145,7 @@ def _table(rows: NDArray[Any], labels: Tensor | None) -> Data:
 def _images(images: NDArray[Any], labels: Tensor | None, source: str) -> Data:
     layout = "hw"
     if images.ndim == 4:
-        layout = "hwc" if images.shape[3] in (1, 3, 4) else "chw"
+        layout = "chw" if images.shape[1] in (1, 3, 4) else "hwc"
     x = images[:, None] if layout == "hw" else images
     x = np.moveaxis(x, 3, 1) if layout == "hwc" else x
     if x.shape[1] not in (1, 3, 4):

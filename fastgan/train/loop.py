@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fastgan._extras import check
 from fastgan.data import Data, load
 from fastgan.models import NetworkSize, build
 from fastgan.train import checkpoint, run_folder
@@ -132,6 +133,7 @@ class GANTrainer:
             TrainingDivergedError: at a NaN or infinite loss.
             TrainingInterrupted: at SIGINT or SIGTERM, after the step and a checkpoint.
         """
+        check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # not hours later
         config = self.config
         with run_folder.opened(config) as out, StopSignals() as stop, threads(config.threads):
             notes: list[str] = []

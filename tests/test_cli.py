@@ -1,0 +1,114 @@
+"""The command line: flags, exit codes, and one line for each mistake."""
+
+import subprocess
+import sys
+
+import pytest
+from safetensors.torch import load_file
+
+import fastgan
+import fastgan.cli
+from fastgan.train import TrainConfig
+
+
+def _fastgan(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        fastgan.cli.main([str(a) for a in arguments])
+    return stop.value.code
+
+
+def test_info_prints_the_build_a_line_a_key(capsys):
+    assert _fastgan("info") == 0
+    printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines() if ": " in line)
+    for name, value in fastgan.build_info().items():
+        if value and not isinstance(value, list):
+            assert printed[name] == str(value)
+
+
+def test_info_needs_neither_typer_nor_any_other_extra():
+    code = (
+        "import sys\n"
+        "for name in ('typer', 'tqdm', 'sklearn', 'matplotlib', 'tensorboard', 'safetensors', 'PIL'):\n"
+        "    sys.modules[name] = None\n"
+        "from fastgan.cli import main\n"
+        "main(['info'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"version: {fastgan.__version__}" in result.stdout
+
+
+@pytest.mark.parametrize(("missing", "arguments"), [("typer", ["train"]), ("safetensors", ["train"])])
+def test_a_missing_extra_is_named(missing, arguments, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert _fastgan(*arguments) == 2
+    assert f"library {missing}" in (said := capsys.readouterr().err)
+    assert "pip install 'fastgan[train]'" in said
+    assert not any(tmp_path.iterdir())
+
+
+def test_flags_are_the_fields_of_the_settings(tmp_path):
+    flags = ["--steps", "2", "--batch-size", "16", "--betas", "0.4", "0.9", "--lr-g", "0.01", "--real-target", "0.9"]
+    assert _fastgan("train", "--out", tmp_path / "run", *flags) == 0
+    assert TrainConfig.load(tmp_path / "run" / "config.toml") == TrainConfig(
+        steps=2, batch_size=16, betas=(0.4, 0.9), lr_g=0.01, real_target=0.9
+    )
+
+
+def test_every_field_is_in_the_help(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _fastgan("train", "--help") == 0
+    printed = capsys.readouterr().out
+    assert all("--" + name.replace("_", "-") in printed for name in TrainConfig.names())
+
+
+def test_flags_win_over_a_settings_file(tmp_path):
+    (tmp_path / "mine.toml").write_text("steps = 500\nbatch_size = 16\n")
+    flags = ["--config", tmp_path / "mine.toml", "--steps", "2", "--out", tmp_path / "run"]
+    assert _fastgan("train", *flags) == 0
+    saved = TrainConfig.load(tmp_path / "run" / "config.toml")
+    assert (saved.steps, saved.batch_size) == (2, 16)
+
+
+def test_resuming_takes_the_runs_own_settings(tmp_path):
+    run = tmp_path / "run"
+    assert _fastgan("train", "--out", run, "--steps", "2", "--batch-size", "16", "--seed", "5") == 0
+    first = load_file(run / "weights.safetensors")
+    assert _fastgan("train", "--out", run, "--resume", "--steps", "4") == 0
+    saved = TrainConfig.load(run / "config.toml")
+    assert (saved.steps, saved.batch_size, saved.seed) == (4, 16, 5)
+    assert any(not v.equal(first[k]) for k, v in load_file(run / "weights.safetensors").items())
+    assert (run / "checkpoints" / "step-000000004.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--recipe", "mpl"], ["`recipe`", "mlp", "'mpl'"]),
+        (["train", "--data", "digts"], ["`data`", "digits", "'digts'"]),
+        (["train", "--data", "npz:none.npz"], ["none.npz"]),
+        (["train", "--batch-size", "0"], ["`batch_size`", "at least 1", "0"]),
+        (["train", "--batch-size", "5000"], ["`batch_size`", "1797", "5000"]),
+        (["train", "--batch-size", "many"], ["--batch-size", "integer"]),
+        (["train", "--bacth-size", "3"], ["--bacth-size", "--batch-size"]),
+        (["train", "--resume"], ["`out`"]),
+        (["train", "--config", "none.toml"], ["none.toml"]),
+        (["tarin"], ["tarin"]),
+        (["sample"], ["RUN"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _fastgan(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("fastgan: ")
+    assert said.err.count("\n") == 1
+    assert all(word in said.err for word in words)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_programming_error_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(fastgan.cli, "_run", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fastgan.cli.main(["train"])

@@ -1,0 +1,209 @@
+"""A run that is interrupted, killed or extended ends as an uninterrupted one does, bit for bit."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import fastgan.cli
+from fastgan.train import (
+    GANTrainer,
+    RunFolderError,
+    TrainConfig,
+    TrainingInterrupted,
+    checkpoint,
+)
+
+# Forked from a server that has imported the libraries, a child starts training within 0.1 s.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    ["fastgan.train", "fastgan.cli", "sklearn.datasets", "torch.utils.tensorboard", "matplotlib.figure"]
+)
+
+
+def _config(out: Path, **changes) -> TrainConfig:
+    settings = {"steps": 60, "batch_size": 8, "checkpoint_every": 10, "log_every": 5, "sample_every": 30}
+    return TrainConfig(out=str(out), **{**settings, **changes})
+
+
+def _weights(run: Path) -> dict[str, bytes]:
+    return {k: v.numpy().tobytes() for k, v in load_file(run / "weights.safetensors").items()}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory) -> Path:
+    """An uninterrupted run."""
+    return GANTrainer(_config(tmp_path_factory.mktemp("whole") / "run")).fit()
+
+
+def _fit_until(out: Path, stop_at: int, number: int = signal.SIGINT, **changes) -> TrainingInterrupted:
+    trainer = GANTrainer(_config(out, **changes))
+    step = trainer.step
+
+    def step_then_signal() -> None:
+        step()
+        if trainer.global_step == stop_at:
+            signal.raise_signal(number)
+
+    trainer.step = step_then_signal  # type: ignore[method-assign]
+    with pytest.raises(TrainingInterrupted) as stop:
+        trainer.fit()
+    return stop.value
+
+
+def test_a_run_is_a_function_of_its_seed(whole_run, tmp_path):
+    again = GANTrainer(_config(tmp_path / "again")).fit()
+    other = GANTrainer(_config(tmp_path / "other", seed=1)).fit()
+    assert _weights(again) == _weights(whole_run)
+    assert _weights(other).keys() == _weights(whole_run).keys()
+    assert _weights(other) != _weights(whole_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_finishes_the_step_saves_and_resumes_exactly(whole_run, tmp_path, number):
+    stop_at = random.Random(number).randrange(1, 59)
+    stop = _fit_until(tmp_path, stop_at, number)
+    assert stop.signal == number
+    assert stop.checkpoint == tmp_path / "checkpoints" / f"step-{stop_at:09d}.pt"
+    assert str(stop.checkpoint) in str(stop)
+    assert checkpoint.load(stop.checkpoint)["step"] == stop_at
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_steps_of_the_critic_and_other_draws_resume_exactly(tmp_path):
+    changes = {"n_critic": 3, "optimizer": "rmsprop", "steps": 20}
+    GANTrainer(_config(tmp_path / "a", **changes)).fit()
+    _fit_until(tmp_path / "b", 13, **changes)
+    for _ in range(7):  # disturb every global generator
+        random.random()
+    GANTrainer(_config(tmp_path / "b", resume=True, **changes)).fit()
+    assert _weights(tmp_path / "a") == _weights(tmp_path / "b")
+
+
+def test_a_later_number_of_steps_extends_the_run(whole_run, tmp_path):
+    GANTrainer(_config(tmp_path, steps=25)).fit()
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_metrics_have_each_step_once_after_a_resume(tmp_path):
+    stop = _fit_until(tmp_path, 23)
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 25, "loss_d": 0}\n{"step": 30, "lo')  # as a kill leaves it
+    assert stop.checkpoint.exists()
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == [5, 10, 15, 20, 23, *range(25, 61, 5)]
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_a_damaged_newest_checkpoint_costs_only_its_steps(whole_run, tmp_path, capfd):
+    GANTrainer(_config(tmp_path, steps=40)).fit()
+    newest = checkpoint.listing(tmp_path / "checkpoints")[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    said = capfd.readouterr().err
+    assert f"passed over checkpoint: {newest} is damaged" in said
+    assert "resumed from" in said
+    assert "step-000000030.pt" in said
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_resuming_without_a_checkpoint_starts_at_step_0_and_says_so(whole_run, tmp_path, capfd):
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert "starting at step 0" in capfd.readouterr().err
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_resuming_a_finished_run_rewrites_its_weights(whole_run, tmp_path):
+    GANTrainer(_config(tmp_path)).fit()
+    (tmp_path / "weights.safetensors").write_bytes(b"torn")
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_other_settings_than_the_checkpoints_are_refused_by_name(tmp_path):
+    GANTrainer(_config(tmp_path, steps=5)).fit()
+    settings = (tmp_path / "config.toml").read_text()
+    with pytest.raises(ValueError, match=r"expected `lr_g` to be 0.002, as in the checkpoint, got 0.5"):
+        GANTrainer(_config(tmp_path, resume=True, lr_g=0.5)).fit()
+    assert (tmp_path / "config.toml").read_text() == settings
+
+
+def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
+    GANTrainer(_config(tmp_path, steps=5)).fit()
+    before = _weights(tmp_path)
+    with pytest.raises(RunFolderError, match=r"without checkpoints, got .* with 1; --resume continues"):
+        GANTrainer(_config(tmp_path)).fit()
+    assert _weights(tmp_path) == before
+
+
+_FLAGS = ["--steps=60", "--batch-size=8", "--checkpoint-every=10", "--log-every=5", "--sample-every=30"]  # as _config
+    "--steps",
+    "60",
+    "--batch-size",
+    "8",
+    "--checkpoint-every",
+    "10",
+    "--log-every",
+    "5",
+    "--sample-every",
+    "30",
+]  # as _config
+
+
+def _train(out: Path, *flags: str) -> multiprocessing.process.BaseProcess:
+    """A process that runs `fastgan train` as `_config` has it."""
+    process = _SERVER.Process(target=fastgan.cli.main, args=(["train", "--out", str(out), *_FLAGS, *flags],))
+    process.start()
+    return process
+
+
+def test_killed_at_20_random_moments_a_run_still_ends_bit_identical(whole_run, tmp_path):
+    rng = random.Random(time.time_ns())
+    kills = resumed = 0
+    while kills < 20:
+        before = checkpoint.listing(tmp_path / "checkpoints")
+        process = _train(tmp_path, "--resume")
+        if kills % 4 == 3:  # let it come to a new checkpoint first
+            while process.is_alive() and checkpoint.listing(tmp_path / "checkpoints") == before:
+                time.sleep(0.001)
+            process.join(rng.uniform(0, 0.03))
+        else:
+            process.join(rng.uniform(0, 0.5))
+        finished = not process.is_alive()
+        process.kill()
+        process.join()
+        kills, resumed = kills + 1, resumed + bool(before)
+        if finished:
+            assert process.exitcode == 0
+            assert _weights(tmp_path) == _weights(whole_run)
+            shutil.rmtree(tmp_path)
+    process = _train(tmp_path, "--resume")
+    process.join()
+    assert process.exitcode == 0
+    assert resumed > 0
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+def test_a_folder_in_use_is_refused_until_its_process_dies(tmp_path):
+    first = _train(tmp_path, "--resume", "--steps", "100000000")
+    while not checkpoint.listing(tmp_path / "checkpoints"):
+        assert first.is_alive()
+        time.sleep(0.02)
+    with pytest.raises(RunFolderError, match="is in use by another run"):
+        GANTrainer(_config(tmp_path, resume=True)).fit()
+    os.kill(first.pid, signal.SIGTERM)
+    first.join()
+    assert first.exitcode == 143
+    GANTrainer(_config(tmp_path, resume=True, steps=1)).fit()

@@ -1,0 +1,78 @@
+"""What a run folder gives back: samples, measures, and refusals."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fastgan.cli
+from fastgan.train import load_run
+
+
+def _fastgan(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        fastgan.cli.main([str(a) for a in arguments])
+    return stop.value.code
+
+
+def test_samples_are_in_the_data_sets_own_units(trained_run, tmp_path):
+    assert _fastgan("sample", trained_run, "--n", "300", "--out", tmp_path / "s.npz") == 0
+    samples = np.load(tmp_path / "s.npz")["samples"]
+    assert samples.shape == (300, 8, 8)
+    assert (samples.min(), samples.max()) == pytest.approx((0, 16), abs=0.5)
+    assert 4 < samples.mean() < 6  # the digits' own mean is 4.9
+
+
+def test_samples_are_a_function_of_the_seed(trained_run):
+    run = load_run(trained_run)
+    assert run.sample(5, 1).equal(run.sample(5, 1))
+    assert not run.sample(5, 1).equal(run.sample(5, 2))
+
+
+def test_a_grid_is_a_picture_large_enough_to_see(trained_run, tmp_path):
+    assert _fastgan("sample", trained_run, "--n", "12", "--out", tmp_path / "g.png") == 0
+    picture = Image.open(tmp_path / "g.png")
+    assert picture.size == (4 * 42, 3 * 42)
+    assert np.asarray(picture).std() > 50
+
+
+def test_eval_prints_a_table_and_writes_json(trained_run, capsys):
+    assert _fastgan("eval", trained_run, "--n", "500") == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines()[:4])
+    written = json.loads((trained_run / "eval.json").read_text())
+    assert list(printed) == ["precision", "recall", "density", "coverage"]
+    assert all(float(v) == pytest.approx(written[k], abs=1e-4) for k, v in printed.items())
+    assert written["precision"] > 0.8
+
+
+@pytest.mark.parametrize("command", ["sample", "eval"])
+def test_a_folder_that_is_no_run_is_refused(command, tmp_path, capsys):
+    assert _fastgan(command, tmp_path) == 2
+    assert f"expected {tmp_path} to be a run folder" in capsys.readouterr().err
+    assert _fastgan(command, tmp_path / "missing") == 2
+    assert "got no folder" in capsys.readouterr().err
+
+
+def test_weights_that_are_torn_or_of_another_network_are_refused(trained_run, tmp_path, capsys):
+    for name in ("config.toml", "weights.safetensors"):
+        shutil.copy(trained_run / name, tmp_path / name)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    assert _fastgan("sample", tmp_path) == 2
+    assert f"expected {weights} to hold the weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--n", "0"], "--n to be at least 1, got 0"),
+        (["--seed", "-1"], "--seed in [0, 2**63), got -1"),
+        (["--out", "samples.csv"], ".npz or .png, got 'samples.csv'"),
+        (["--out", "nowhere/at/all.npz"], "nowhere/at"),
+    ],
+)
+def test_bad_options_are_refused(trained_run, flags, words, capsys):
+    assert _fastgan("sample", trained_run, *flags) == 2
+    assert words in capsys.readouterr().err

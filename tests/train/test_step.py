@@ -1,0 +1,116 @@
+"""The fast step computes what a plain PyTorch loop does."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train.batches import Batches
+
+
+def _networks(batch_norm: bool = False) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(3)
+    generator = nn.Sequential(nn.Linear(6, 9), nn.LeakyReLU(0.2), nn.Linear(9, 4), nn.Tanh())
+    norm = nn.BatchNorm1d(9) if batch_norm else nn.Identity()
+    discriminator = nn.Sequential(nn.Linear(4, 9), norm, nn.LeakyReLU(0.2), nn.Linear(9, 1))
+    return generator.double(), discriminator.double()
+
+
+def _plain_step(trainer, generator, discriminator, ema, optimizers, step):
+    """A textbook update in float64, written without the trainer's shortcuts."""
+    config = trainer.config
+    ones, zeros = torch.ones(config.batch_size, 1).double(), torch.zeros(config.batch_size, 1).double()
+    for i in range(config.n_critic):
+        real = trainer._batches[step * config.n_critic + i]
+        fake = generator(trainer._latents(config.batch_size, trainer.plain_noise))
+        loss_d = F.binary_cross_entropy_with_logits(discriminator(real), config.real_target * ones)
+        loss_d = loss_d + F.binary_cross_entropy_with_logits(discriminator(fake.detach()), zeros)
+        optimizers[1].zero_grad()
+        loss_d.backward()
+        optimizers[1].step()
+    loss_g = F.binary_cross_entropy_with_logits(discriminator(fake), ones)
+    optimizers[0].zero_grad()
+    loss_g.backward()
+    optimizers[0].step()
+    for average, value in zip(ema.parameters(), generator.parameters(), strict=True):
+        average.data = config.ema_decay * average.data + (1 - config.ema_decay) * value.data
+    return loss_d.item(), loss_g.item()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(("n_critic", "real_target"), [(1, 1.0), (3, 0.9)])
+def test_the_fast_step_follows_a_plain_loop(batch_norm, n_critic, real_target, monkeypatch):
+    torch.set_default_dtype(torch.float64)
+    try:
+        config = TrainConfig(batch_size=8, latent_dim=6, n_critic=n_critic, real_target=real_target, ema_decay=0.9)
+        data = torch.rand(32, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        generator, discriminator = _networks(batch_norm)
+        plain_g, plain_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
+        plain_ema = copy.deepcopy(generator)
+        trainer = GANTrainer(config, generator, discriminator, data)
+        trainer.plain_noise = torch.Generator()
+        trainer.plain_noise.set_state(trainer._noise.get_state())
+        optimizers = [
+            torch.optim.Adam(network.parameters(), config.lr_g, config.betas) for network in (plain_g, plain_d)
+        ]
+        for step in range(12):
+            trainer.step()
+            loss_d, loss_g = _plain_step(trainer, plain_g, plain_d, plain_ema, optimizers, step)
+            statistics = trainer.statistics()
+            # Equal but for the order of float64 sums, which Adam's division may enlarge.
+            assert statistics["loss_d"] == pytest.approx(loss_d, rel=1e-6)
+            assert statistics["loss_g"] == pytest.approx(loss_g, rel=1e-6)
+        for ours, plain in ((trainer.generator, plain_g), (trainer.discriminator, plain_d), (trainer.ema, plain_ema)):
+            for a, b in zip(ours.parameters(), plain.parameters(), strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_the_generators_step_leaves_no_gradient_in_the_discriminator(images):
+    trainer = GANTrainer(TrainConfig(batch_size=8), data=images)
+    trainer.step()
+    before = [p.grad.clone() for p in trainer.discriminator.parameters()]
+    fake = trainer.generator(torch.randn(8, 100))
+    trainer._update._update_generator(fake)
+    assert all(torch.equal(p.grad, b) for p, b in zip(trainer.discriminator.parameters(), before, strict=True))
+    assert all(p.requires_grad for p in trainer.discriminator.parameters())
+
+
+def test_statistics_are_means_since_the_last_call(images):
+    trainer = GANTrainer(TrainConfig(batch_size=8), data=images)
+    each = []
+    for _ in range(3):
+        trainer.step()
+        each.append(trainer.statistics()["loss_d"])
+    again = GANTrainer(TrainConfig(batch_size=8), data=images)
+    for _ in range(3):
+        again.step()
+    assert again.statistics()["loss_d"] == pytest.approx(sum(each) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_each_optimizer_moves_both_networks(images, optimizer):
+    trainer = GANTrainer(TrainConfig(batch_size=8, optimizer=optimizer), data=images)
+    before = copy.deepcopy([*trainer.generator.parameters(), *trainer.discriminator.parameters()])
+    trainer.step()
+    after = [*trainer.generator.parameters(), *trainer.discriminator.parameters()]
+    assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
+    batches = Batches(torch.arange(20.0).reshape(20, 1), batch_size=4, seed=1)
+    epochs = [torch.cat([batches[5 * e + i] for i in range(5)]).flatten().tolist() for e in range(3)]
+    assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_a_batch_depends_on_seed_and_number_alone():
+    x = torch.arange(20.0).reshape(20, 1)
+    forward, backward = Batches(x, 4, seed=1), Batches(x, 4, seed=1)
+    ahead = [forward[i] for i in range(15)]
+    assert all(torch.equal(backward[i], ahead[i]) for i in reversed(range(15)))
+    assert any(not torch.equal(Batches(x, 4, seed=2)[i], ahead[i]) for i in range(5))
