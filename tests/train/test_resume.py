@@ -149,17 +149,6 @@ def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
 
 
 _FLAGS = ["--steps=60", "--batch-size=8", "--checkpoint-every=10", "--log-every=5", "--sample-every=30"]  # as _config
-    "--steps",
-    "60",
-    "--batch-size",
-    "8",
-    "--checkpoint-every",
-    "10",
-    "--log-every",
-    "5",
-    "--sample-every",
-    "30",
-]  # as _config
 
 
 def _train(out: Path, *flags: str) -> multiprocessing.process.BaseProcess:
