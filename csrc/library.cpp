@@ -24,4 +24,19 @@ TORCH_LIBRARY(fastgan, m) {
       "bias_act_dropout_backward(Tensor grad, Tensor state, SymInt[] stride, float negative_slope, "
       "float scale, "
       "bool has_active, bool has_positive) -> Tensor grad_input");
+
+  // Element by element, and reduced to the mean or the sum. Without a target tensor target_value is
+  // every element's.
+  m.def(
+      "bce_with_logits(Tensor input, Tensor? target, float target_value, Tensor? weight, Tensor? "
+      "pos_weight) "
+      "-> Tensor loss");
+  m.def(
+      "bce_with_logits_reduced(Tensor input, Tensor? target, float target_value, Tensor? weight, "
+      "Tensor? pos_weight, "
+      "bool mean) -> Tensor loss");
+  m.def(
+      "bce_with_logits_backward(Tensor grad, Tensor input, Tensor? target, float target_value, "
+      "Tensor? weight, "
+      "Tensor? pos_weight, bool mean) -> Tensor grad_input");
 }

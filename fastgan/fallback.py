@@ -127,3 +127,31 @@ def bias_act_dropout(
         keep = keep_mask(input, threshold, feature, seed, offset)
         value = torch.where(keep, value * (65536 / (65536 - threshold)), 0.0)
     return value.to(input.dtype)
+
+
+def _reduced(loss: Tensor, weight: Tensor | None, reduction: str, dtype: torch.dtype) -> Tensor:
+    if weight is not None:
+        loss = loss * weight
+    if reduction == "mean":
+        loss = loss.mean()
+    elif reduction == "sum":
+        loss = loss.sum()
+    return loss.to(dtype)
+
+
+def _weighted(factor: Tensor | float, term: Tensor) -> Tensor:
+    """A product that is 0 where the factor is, though the term be infinite."""
+    product = factor * term
+    return torch.where(torch.isinf(term) & (torch.as_tensor(factor) == 0.0), 0.0, product)
+
+
+def bce_with_logits(
+    input: Tensor, target: Tensor | float, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
+) -> Tensor:
+    """Binary cross-entropy of logits from torch operations; arguments as the function's."""
+    dtype = torch.promote_types(input.dtype, target.dtype) if isinstance(target, Tensor) else input.dtype
+    x = input.to(torch.promote_types(dtype, torch.float32))
+    positive = target if pos_weight is None else pos_weight * target
+    log_sigmoid = torch.nn.functional.logsigmoid
+    loss = -_weighted(positive, log_sigmoid(x)) - _weighted(1.0 - target, log_sigmoid(-x))
+    return _reduced(loss, weight, reduction, dtype)

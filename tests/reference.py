@@ -65,3 +65,29 @@ def bias_act_dropout(x, kept, p, negative_slope=1.0, bias=None, channel_dim=1, g
         y = np.where(np.isnan(y), y, np.clip(y, -clamp, clamp))
     scale = 0.0 if threshold(p) == 65536 else 65536 / (65536 - threshold(p))
     return np.where(kept, y, 0.0) * np.where(kept, scale, 0.0), np.where(kept, slope * scale, 0.0)
+
+
+def _times(factor, term):
+    """A product that is 0 where the factor is, though the term be infinite."""
+    factor, term = np.broadcast_arrays(factor, term)
+    with np.errstate(invalid="ignore"):
+        return np.where((factor == 0) & np.isinf(term), 0.0, factor * term)
+
+
+def bce_with_logits(x, target, weight=1.0, pos_weight=1.0):
+    """Loss of each element and its derivative by x, float64: the weighted -log of a sigmoid's two probabilities."""
+    x, target, weight, pos_weight = (np.asarray(a, dtype=np.float64) for a in (x, target, weight, pos_weight))
+    loss = _times(pos_weight * target, np.logaddexp(0, -x)) + _times(1 - target, np.logaddexp(0, x))
+    # sigmoid(x) and sigmoid(-x), neither as 1 minus the other
+    up, down = np.exp(-np.logaddexp(0, -x)), np.exp(-np.logaddexp(0, x))
+    return weight * loss, weight * ((1 - target) * up - pos_weight * target * down)
+
+
+def reduced(loss, gradient, reduction):
+    """The same after reduction to the "mean" or "sum" ("none" changes nothing)."""
+    if reduction == "none":
+        return loss, gradient
+    if reduction == "sum":
+        return loss.sum(), gradient
+    with np.errstate(invalid="ignore"):
+        return loss.sum() / np.float64(loss.size), gradient / max(loss.size, 1)

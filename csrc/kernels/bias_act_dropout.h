@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/arithmetic.h"
 #include "kernels/channels.h"
 #include "kernels/random_state.h"
 #include "math/activation_factors.h"
@@ -13,18 +14,6 @@ struct CUstream_st;
 // c10::Half or c10::BFloat16.
 
 namespace fastgan {
-
-// The arithmetic's type.
-template <class T>
-struct ArithmeticOf {
-  using type = float;
-};
-template <>
-struct ArithmeticOf<double> {
-  using type = double;
-};
-template <class T>
-using Arithmetic = typename ArithmeticOf<T>::type;
 
 template <class T>
 struct BiasActDropoutForward {

@@ -33,6 +33,21 @@ FASTGAN_HD T absolute(T value) {
   return value < T(0) ? -value : value;
 }
 
+template <class T>
+FASTGAN_HD bool equal(T a, T b) {
+  return a == b;
+}
+
+template <class T>
+FASTGAN_HD T negative_absolute(T value) {
+  return value > T(0) ? -value : value;
+}
+
+template <class T>
+FASTGAN_HD T multiply_add(T a, T b, T c) {
+  return a * b + c;
+}
+
 FASTGAN_HD bool mask_and(bool a, bool b) { return a && b; }
 FASTGAN_HD bool mask_and_not(bool a, bool b) { return a && !b; }
 

@@ -1,13 +1,23 @@
 // The vector types of the current instruction set; included by a kernel file once a pass
 // (foreach_isa.h), so no guard. Each of the three headers defines, in its own namespace:
 //
-//   Floats, Doubles                16 and 8 lanes, + - * /; Floats::kLanes, Floats::Scalar,
-//   Floats::Mask broadcast<V>(number)           the number in every lane load(T*), store(T*, V) any
-//   alignment; halves are widened to float32 and rounded to nearest even greater, less_equal
-//   ordered comparisons, false where a lane is NaN select, zero_unless            by mask;
-//   zero_unless gives exact zeros absolute, mask_and, mask_and_not mask_from_bits<V>(bytes)       a
-//   mask from kLanes / 8 bytes of a plane, and store_bits(bytes, mask)        back keep_block(...)
-//   the decisions of 16 octets
+// clang-format off
+//   Floats, Doubles             16 and 8 lanes, + - * /; with kLanes, Scalar and Mask
+//   broadcast<V>(number)        the number in every lane
+//   load(T*), store(T*, V)      any alignment; halves are widened, and rounded to nearest even
+//   greater, less_equal, equal  ordered comparisons, false where a lane is NaN
+//   select, zero_unless         by mask; zero_unless gives exact zeros
+//   absolute, negative_absolute, mask_and, mask_and_not
+//   multiply_add                a * b + c, with one rounding where the processor can
+//   at_least(limit, a)          NaN where a is; floats only, as are the next four
+//   round_to_even               to an integer
+//   scale_by_power(a, n)        a * 2^n for an integer n <= 0; below n = -126, 0 or denormal
+//   split_power(a, &k)          m between sqrt(1/2) and sqrt(2) with a = m * 2^k, of normal a > 0
+//   widened_sum                 Floats to Doubles: lane i is the sum of lanes i and i + 8
+//   mask_from_bits<V>(bytes)    a mask from kLanes / 8 bytes of a plane, and
+//   store_bits(bytes, mask)     back
+//   keep_block(...)             the decisions of 16 octets
+// clang-format on
 //
 // FASTGAN_MATH carries the target attribute. Lambdas do not inherit it: use none on this path.
 

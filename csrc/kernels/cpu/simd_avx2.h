@@ -147,6 +147,53 @@ FASTGAN_MATH Doubles absolute(Doubles x) {
   return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
 }
 
+FASTGAN_MATH FloatMask equal(Floats x, Floats y) { return compare<_CMP_EQ_OQ>(x, y); }
+FASTGAN_MATH DoubleMask equal(Doubles x, Doubles y) { return compare<_CMP_EQ_OQ>(x, y); }
+FASTGAN_MATH Floats negative_absolute(Floats x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_or_ps(sign, x.a), _mm256_or_ps(sign, x.b)};
+}
+FASTGAN_MATH Doubles negative_absolute(Doubles x) {
+  const __m256d sign = _mm256_set1_pd(-0.0);
+  return {_mm256_or_pd(sign, x.a), _mm256_or_pd(sign, x.b)};
+}
+FASTGAN_MATH Floats at_least(Floats limit, Floats x) {
+  return {_mm256_max_ps(limit.a, x.a), _mm256_max_ps(limit.b, x.b)};
+}
+FASTGAN_MATH Floats multiply_add(Floats x, Floats y, Floats z) {
+  return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+FASTGAN_MATH Doubles multiply_add(Doubles x, Doubles y, Doubles z) {
+  return {_mm256_fmadd_pd(x.a, y.a, z.a), _mm256_fmadd_pd(x.b, y.b, z.b)};
+}
+FASTGAN_MATH Floats round_to_even(Floats x) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(x.a, kNearest), _mm256_round_ps(x.b, kNearest)};
+}
+FASTGAN_MATH __m256 power_of_two(__m256 n) {
+  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_max_epi32(biased, _mm256_setzero_si256()), 23));
+}
+FASTGAN_MATH Floats scale_by_power(Floats x, Floats n) {
+  return {_mm256_mul_ps(x.a, power_of_two(n.a)), _mm256_mul_ps(x.b, power_of_two(n.b))};
+}
+FASTGAN_MATH __m256 split_power(__m256 x, __m256* k) {
+  const __m256i bits = _mm256_castps_si256(x);
+  const __m256i power = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(kRootHalf)), 23);
+  *k = _mm256_cvtepi32_ps(power);
+  return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(power, 23)));
+}
+FASTGAN_MATH Floats split_power(Floats x, Floats* k) {
+  return {split_power(x.a, &k->a), split_power(x.b, &k->b)};
+}
+FASTGAN_MATH Doubles widened_sum(Floats x) {
+  return {_mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(x.a)),
+                        _mm256_cvtps_pd(_mm256_castps256_ps128(x.b))),
+          _mm256_add_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(x.a, 1)),
+                        _mm256_cvtps_pd(_mm256_extractf128_ps(x.b, 1)))};
+}
+
 FASTGAN_MATH FloatMask mask_and(FloatMask x, FloatMask y) {
   return {_mm256_and_ps(x.a, y.a), _mm256_and_ps(x.b, y.b)};
 }

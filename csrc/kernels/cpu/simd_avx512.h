@@ -103,6 +103,40 @@ FASTGAN_MATH Doubles zero_unless(__mmask8 mask, Doubles a) {
 FASTGAN_MATH Floats absolute(Floats a) { return {_mm512_abs_ps(a.v)}; }
 FASTGAN_MATH Doubles absolute(Doubles a) { return {_mm512_abs_pd(a.v)}; }
 
+FASTGAN_MATH __mmask16 equal(Floats a, Floats b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ);
+}
+FASTGAN_MATH __mmask8 equal(Doubles a, Doubles b) {
+  return _mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ);
+}
+FASTGAN_MATH Floats negative_absolute(Floats a) {
+  return {_mm512_or_ps(a.v, _mm512_set1_ps(-0.0f))};
+}
+FASTGAN_MATH Doubles negative_absolute(Doubles a) {
+  return {_mm512_or_pd(a.v, _mm512_set1_pd(-0.0))};
+}
+FASTGAN_MATH Floats at_least(Floats limit, Floats a) { return {_mm512_max_ps(limit.v, a.v)}; }
+FASTGAN_MATH Floats multiply_add(Floats a, Floats b, Floats c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+FASTGAN_MATH Doubles multiply_add(Doubles a, Doubles b, Doubles c) {
+  return {_mm512_fmadd_pd(a.v, b.v, c.v)};
+}
+FASTGAN_MATH Floats round_to_even(Floats a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+FASTGAN_MATH Floats scale_by_power(Floats a, Floats n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+FASTGAN_MATH Floats split_power(Floats a, Floats* k) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i power = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(kRootHalf)), 23);
+  k->v = _mm512_cvtepi32_ps(power);
+  return {_mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(power, 23)))};
+}
+FASTGAN_MATH Doubles widened_sum(Floats a) {
+  const __m256 high = _mm512_extractf32x8_ps(a.v, 1);
+  return {_mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), _mm512_cvtps_pd(high))};
+}
+
 template <class M>
 FASTGAN_MATH M mask_and(M a, M b) {
   return static_cast<M>(a & b);

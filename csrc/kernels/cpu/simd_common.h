@@ -12,6 +12,9 @@ namespace fastgan {
 constexpr int kBlockOctets = 16;
 constexpr int kBlock = kBlockOctets * kOctet;
 
+// The bits of sqrt(1/2) in float32.
+constexpr int32_t kRootHalf = 0x3F3504F3;
+
 template <class T, class Floats, class Doubles>
 struct VectorFor {
   using type = Floats;

@@ -126,6 +126,68 @@ FASTGAN_MATH Array<S, lanes> absolute(Array<S, lanes> a) {
   return a;
 }
 
+template <class S, int lanes>
+FASTGAN_MATH Lanes<lanes> equal(Array<S, lanes> a, Array<S, lanes> b) {
+  Lanes<lanes> result;
+  for (int i = 0; i < lanes; ++i) result.lane[i] = word_of(result, a.lane[i] == b.lane[i]);
+  return result;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> negative_absolute(Array<S, lanes> a) {
+  for (int i = 0; i < lanes; ++i) a.lane[i] = -std::fabs(a.lane[i]);
+  return a;
+}
+FASTGAN_MATH Floats at_least(Floats limit, Floats a) {
+  for (int i = 0; i < Floats::kLanes; ++i)
+    a.lane[i] = a.lane[i] < limit.lane[i] ? limit.lane[i] : a.lane[i];
+  return a;
+}
+template <class S, int lanes>
+FASTGAN_MATH Array<S, lanes> multiply_add(Array<S, lanes> a, Array<S, lanes> b,
+                                          Array<S, lanes> c) {
+#ifdef FP_FAST_FMAF
+  for (int i = 0; i < lanes; ++i) a.lane[i] = std::fma(a.lane[i], b.lane[i], c.lane[i]);
+  return a;
+#else
+  return a * b + c;
+#endif
+}
+// By adding and taking away 1.5 * 2^23, for magnitudes below 2^22.
+FASTGAN_MATH Floats round_to_even(Floats a) {
+  const Floats magic = broadcast<Floats>(12582912.0f);
+  return (a + magic) - magic;
+}
+FASTGAN_MATH Floats scale_by_power(Floats a, Floats n) {
+  for (int i = 0; i < Floats::kLanes; ++i) {
+    // The comparison is false where n is NaN, which has no integer; so is a then.
+    const int32_t biased = n.lane[i] > -127.0f ? static_cast<int32_t>(n.lane[i]) + 127 : 0;
+    float power;
+    const uint32_t bits = static_cast<uint32_t>(biased) << 23;
+    std::memcpy(&power, &bits, sizeof(power));
+    a.lane[i] *= power;
+  }
+  return a;
+}
+FASTGAN_MATH Floats split_power(Floats a, Floats* k) {
+  for (int i = 0; i < Floats::kLanes; ++i) {
+    int32_t bits;
+    std::memcpy(&bits, &a.lane[i], sizeof(bits));
+    const int32_t power = (bits - kRootHalf) >> 23;
+    k->lane[i] = static_cast<float>(power);
+    bits -= power * (1 << 23);
+    std::memcpy(&a.lane[i], &bits, sizeof(bits));
+  }
+  return a;
+}
+FASTGAN_MATH Doubles widened_sum(Floats a) {
+  Doubles result;
+  for (int i = 0; i < Doubles::kLanes; ++i) {
+    result.lane[i] =
+        static_cast<double>(a.lane[i]) + static_cast<double>(a.lane[i + Doubles::kLanes]);
+  }
+  return result;
+}
+
 template <int lanes>
 FASTGAN_MATH Lanes<lanes> mask_and(Lanes<lanes> a, Lanes<lanes> b) {
   for (int i = 0; i < lanes; ++i) a.lane[i] &= b.lane[i];

@@ -19,6 +19,9 @@ namespace fastgan {
 
 constexpr int kThreads = 256;
 
+// Shared memory of a block, only through this: tests give each block fresh memory under the name.
+#define FASTGAN_SHARED(type, name, count) __shared__ type name[count]
+
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st* stream,
             A... arguments) {

@@ -1,0 +1,17 @@
+#pragma once
+
+namespace fastgan {
+
+// The type in which tensors of T are computed.
+template <class T>
+struct ArithmeticOf {
+  using type = float;
+};
+template <>
+struct ArithmeticOf<double> {
+  using type = double;
+};
+template <class T>
+using Arithmetic = typename ArithmeticOf<T>::type;
+
+}  // namespace fastgan

@@ -1,0 +1,219 @@
+#ifndef FASTGAN_ISA
+
+#include "kernels/bce.h"
+
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include <algorithm>
+
+#include "kernels/cpu/simd_common.h"
+
+namespace fastgan {
+namespace {
+
+// A block's elements in each tensor, null where there is none.
+template <class T>
+struct BlockAt {
+  const T* input;
+  const T* target;
+  const T* weight;
+  const T* pos_weight;
+};
+
+template <class T>
+BlockAt<T> block_at(const BceTerms<T>& terms, int64_t element) {
+  return {terms.input + element, terms.target ? terms.target + element : nullptr,
+          terms.weight ? terms.weight + element : nullptr,
+          terms.pos_weight ? terms.pos_weight + element : nullptr};
+}
+
+// The tensor's last block, made whole with elements that are valid as logits, probabilities,
+// targets and weights.
+template <class T>
+struct PaddedBlock {
+  T input[kBlock], target[kBlock], weight[kBlock], pos_weight[kBlock];
+
+  BlockAt<T> fill(const BlockAt<T>& from, int64_t count) {
+    return {copy(from.input, count, input), copy(from.target, count, target),
+            copy(from.weight, count, weight), copy(from.pos_weight, count, pos_weight)};
+  }
+
+  static const T* copy(const T* from, int64_t count, T* to) {
+    if (from == nullptr) return nullptr;
+    std::fill(std::copy_n(from, count, to), to + kBlock, T(0.5f));
+    return to;
+  }
+};
+
+}  // namespace
+}  // namespace fastgan
+
+#define FASTGAN_THIS_FILE "kernels/cpu/bce.cpp"
+#include "kernels/cpu/foreach_isa.h"
+
+namespace fastgan {
+
+template <class T>
+void run_cpu(const BceLoss<T>& params, int64_t first, int64_t last) {
+  FASTGAN_DISPATCH(loss, params, first, last);
+}
+
+template <class T>
+void run_cpu(const BceGradient<T>& params, int64_t first, int64_t last) {
+  FASTGAN_DISPATCH(gradient, params, first, last);
+}
+
+template <class T>
+void run_cpu(const BceSum<T>& params, int64_t first, int64_t last) {
+  FASTGAN_DISPATCH(sum, params, first, last);
+}
+
+template void run_cpu(const BceLoss<float>&, int64_t, int64_t);
+template void run_cpu(const BceLoss<double>&, int64_t, int64_t);
+template void run_cpu(const BceLoss<c10::Half>&, int64_t, int64_t);
+template void run_cpu(const BceLoss<c10::BFloat16>&, int64_t, int64_t);
+template void run_cpu(const BceGradient<float>&, int64_t, int64_t);
+template void run_cpu(const BceGradient<double>&, int64_t, int64_t);
+template void run_cpu(const BceGradient<c10::Half>&, int64_t, int64_t);
+template void run_cpu(const BceGradient<c10::BFloat16>&, int64_t, int64_t);
+template void run_cpu(const BceSum<float>&, int64_t, int64_t);
+template void run_cpu(const BceSum<double>&, int64_t, int64_t);
+template void run_cpu(const BceSum<c10::Half>&, int64_t, int64_t);
+template void run_cpu(const BceSum<c10::BFloat16>&, int64_t, int64_t);
+
+}  // namespace fastgan
+
+#else
+
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/simd_sum.h"
+#include "math/bce.h"
+
+namespace fastgan {
+namespace FASTGAN_PASS {
+
+// One vector of elements, as the tensors hold it.
+template <class V>
+struct Term {
+  V input, target, weight, pos_weight;
+};
+
+template <class T>
+FASTGAN_MATH Term<VectorOf<T> > load_term(const BlockAt<T>& block, int i, VectorOf<T> target_value,
+                                          VectorOf<T> one) {
+  return {load(block.input + i), block.target != nullptr ? load(block.target + i) : target_value,
+          block.weight != nullptr ? load(block.weight + i) : one,
+          block.pos_weight != nullptr ? load(block.pos_weight + i) : one};
+}
+
+template <class V>
+FASTGAN_MATH LogitTarget<V> target_of(const Term<V>& term, bool has_pos_weight, V one) {
+  return has_pos_weight ? logit_target(term.target, term.pos_weight, one)
+                        : logit_target(term.target, one);
+}
+
+template <class T>
+FASTGAN_MATH VectorOf<T> loss_of(const BlockAt<T>& block, int i, VectorOf<T> target_value) {
+  using V = VectorOf<T>;
+  const V one = broadcast<V>(1), zero = broadcast<V>(0);
+  const Term<V> term = load_term(block, i, target_value, one);
+  const V loss = logit_loss(term.input, exp_nonpositive(negative_absolute(term.input)),
+                            target_of(term, block.pos_weight != nullptr, one), zero);
+  return block.weight != nullptr ? loss * term.weight : loss;
+}
+
+template <class T>
+FASTGAN_MATH VectorOf<T> gradient_of(const BlockAt<T>& block, int i, VectorOf<T> target_value) {
+  using V = VectorOf<T>;
+  const V one = broadcast<V>(1), zero = broadcast<V>(0);
+  const Term<V> term = load_term(block, i, target_value, one);
+  const V gradient =
+      logit_gradient(term.input, sigmoid_of(exp_nonpositive(negative_absolute(term.input)), one),
+                     target_of(term, block.pos_weight != nullptr, one), zero);
+  return block.weight != nullptr ? gradient * term.weight : gradient;
+}
+
+template <class T>
+FASTGAN_MATH void loss_block(const BlockAt<T>& block, VectorOf<T> target_value, T* loss) {
+  for (int i = 0; i < kBlock; i += VectorOf<T>::kLanes)
+    store(loss + i, loss_of(block, i, target_value));
+}
+
+template <class T>
+FASTGAN_TARGET void loss(const BceLoss<T>& params, int64_t first, int64_t last) {
+  const BceTerms<T> terms = params.terms;
+  const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
+  const int64_t end = std::min(last * kOctet, terms.elements);
+  int64_t element = first * kOctet;
+  for (; element + kBlock <= end; element += kBlock) {
+    loss_block(block_at(terms, element), target_value, params.loss + element);
+  }
+  if (element >= end) return;
+  PaddedBlock<T> padded;
+  T result[kBlock];
+  loss_block(padded.fill(block_at(terms, element), end - element), target_value, result);
+  std::copy_n(result, end - element, params.loss + element);
+}
+
+// grad_factor is all of the incoming gradient where it is one number, else what multiplies it.
+template <class T>
+FASTGAN_MATH void gradient_block(const BlockAt<T>& block, VectorOf<T> target_value, const T* grad,
+                                 VectorOf<T> grad_factor, T* grad_input) {
+  for (int i = 0; i < kBlock; i += VectorOf<T>::kLanes) {
+    const auto factor = grad != nullptr ? load(grad + i) * grad_factor : grad_factor;
+    store(grad_input + i, gradient_of(block, i, target_value) * factor);
+  }
+}
+
+template <class T>
+FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_t last) {
+  using S = Arithmetic<T>;
+  const BceTerms<T> terms = params.terms;
+  const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
+  const double number = params.grad_is_number ? static_cast<double>(params.grad[0]) : 1.0;
+  const auto factor = broadcast<VectorOf<T> >(static_cast<S>(number * params.scale));
+  const T* const grad = params.grad_is_number ? nullptr : params.grad;
+  const int64_t end = std::min(last * kOctet, terms.elements);
+  int64_t element = first * kOctet;
+  for (; element + kBlock <= end; element += kBlock) {
+    gradient_block(block_at(terms, element), target_value, grad ? grad + element : nullptr, factor,
+                   params.grad_input + element);
+  }
+  if (element >= end) return;
+  PaddedBlock<T> padded;
+  T padded_grad[kBlock], result[kBlock];
+  const int64_t count = end - element;
+  gradient_block(padded.fill(block_at(terms, element), count), target_value,
+                 PaddedBlock<T>::copy(grad ? grad + element : nullptr, count, padded_grad), factor,
+                 result);
+  std::copy_n(result, count, params.grad_input + element);
+}
+
+template <class T>
+FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
+  using V = VectorOf<T>;
+  const BceTerms<T> terms = params.terms;
+  const V target_value = broadcast<V>(terms.target_value);
+  PaddedBlock<T> padded;
+  for (int64_t chunk = first; chunk < last; ++chunk) {
+    BlockSum<V> total{broadcast<Doubles>(0.0)};
+    const int64_t end = std::min((chunk + 1) * kSumChunk, terms.elements);
+    for (int64_t element = chunk * kSumChunk; element < end; element += kBlock) {
+      const int64_t count = std::min<int64_t>(end - element, kBlock);
+      BlockAt<T> block = block_at(terms, element);
+      if (count < kBlock) block = padded.fill(block, count);
+      V losses[BlockSum<V>::kVectors];
+      for (int i = 0; i < BlockSum<V>::kVectors; ++i)
+        losses[i] = loss_of(block, i * V::kLanes, target_value);
+      if (count < kBlock) clear_from(losses, count);
+      total.add(losses);
+    }
+    params.partials[chunk] = total.number();
+  }
+}
+
+}  // namespace FASTGAN_PASS
+}  // namespace fastgan
+
+#endif

@@ -1,0 +1,44 @@
+// The sum of many blocks in double precision, in one order for all instruction sets; included once
+// a pass, after simd.h.
+
+namespace fastgan {
+namespace FASTGAN_PASS {
+
+FASTGAN_MATH Doubles widened_sum(Doubles a) { return a; }
+
+template <class V>
+struct BlockSum {
+  static constexpr int kVectors = kBlock / V::kLanes;
+
+  Doubles lanes;  // begin with zeros: an initialiser here would lack the target attribute
+
+  // 128 numbers: added up as a tree in their own precision, which costs three or four roundings,
+  // then in double.
+  FASTGAN_MATH void add(V (&block)[kVectors]) {
+    for (int step = kVectors / 2; step > 0; step /= 2) {
+      for (int i = 0; i < step; ++i) block[i] = block[i] + block[i + step];
+    }
+    add_vector(block[0]);
+  }
+
+  FASTGAN_MATH void add_vector(V vector) { lanes = lanes + widened_sum(vector); }
+
+  FASTGAN_MATH double number() const {
+    double lane[Doubles::kLanes];
+    store(lane, lanes);
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+  }
+};
+
+// Zeros in place of a block's numbers from number `count` on.
+template <class V, int vectors>
+FASTGAN_TARGET void clear_from(V (&block)[vectors], int64_t count) {
+  typename V::Scalar number[kBlock];
+  for (int i = 0; i < vectors; ++i) store(number + i * V::kLanes, block[i]);
+  std::fill(number + count, number + kBlock, typename V::Scalar(0));
+  for (int i = 0; i < vectors; ++i) block[i] = load(number + i * V::kLanes);
+}
+
+}  // namespace FASTGAN_PASS
+}  // namespace fastgan

@@ -1,0 +1,161 @@
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include "kernels/bce.h"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/octet_io.cuh"
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/reduction.h"
+#include "math/bce.h"
+
+// One thread an octet. T is the tensor's type; which tensors there are is known at run time, as all
+// threads agree on it.
+
+namespace fastgan {
+namespace {
+
+// An octet of logits or probabilities with what belongs to each.
+template <class T>
+struct OctetTerms {
+  using S = Arithmetic<T>;
+
+  S input[kOctet], target[kOctet], weight[kOctet], pos_weight[kOctet];
+  bool has_pos_weight;
+
+  __device__ __forceinline__ OctetTerms(const BceTerms<T>& terms, int64_t octet, bool aligned)
+      : has_pos_weight(terms.pos_weight != nullptr) {
+    load_octet(terms.input, octet, terms.elements, aligned, input);
+    load_or_fill(terms.target, octet, terms.elements, aligned, terms.target_value, target);
+    load_or_fill(terms.weight, octet, terms.elements, aligned, S(1), weight);
+    load_or_fill(terms.pos_weight, octet, terms.elements, aligned, S(1), pos_weight);
+  }
+
+  static __device__ __forceinline__ void load_or_fill(const T* base, int64_t octet,
+                                                      int64_t elements, bool aligned, S number,
+                                                      S (&out)[kOctet]) {
+    if (base != nullptr) {
+      load_octet(base, octet, elements, aligned, out);
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < kOctet; ++i) out[i] = number;
+  }
+
+  __device__ __forceinline__ scalar::LogitTarget<S> logit_target(int i) const {
+    return has_pos_weight ? scalar::logit_target(target[i], pos_weight[i], S(1))
+                          : scalar::logit_target(target[i], S(1));
+  }
+
+  __device__ __forceinline__ S loss(int i) const {
+    const S x = input[i];
+    return weight[i] * scalar::logit_loss(x, scalar::exp_nonpositive(scalar::negative_absolute(x)),
+                                          logit_target(i), S(0));
+  }
+
+  __device__ __forceinline__ S gradient(int i) const {
+    const S x = input[i];
+    const S sigmoid =
+        scalar::sigmoid_of(scalar::exp_nonpositive(scalar::negative_absolute(x)), S(1));
+    return weight[i] * scalar::logit_gradient(x, sigmoid, logit_target(i), S(0));
+  }
+};
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) bce_loss(BceLoss<T> params, bool aligned) {
+  const int64_t octets = octets_of(params.terms.elements);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
+    const OctetTerms<T> terms(params.terms, octet, aligned);
+    Arithmetic<T> loss[kOctet];
+#pragma unroll
+    for (int i = 0; i < kOctet; ++i) loss[i] = terms.loss(i);
+    store_octet(params.loss, octet, params.terms.elements, aligned, loss);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) bce_gradient(BceGradient<T> params, bool aligned) {
+  using S = Arithmetic<T>;
+  const int64_t octets = octets_of(params.terms.elements);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const S number = static_cast<S>(
+      (params.grad_is_number ? static_cast<double>(params.grad[0]) : 1.0) * params.scale);
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
+    const OctetTerms<T> terms(params.terms, octet, aligned);
+    S grad[kOctet];
+    OctetTerms<T>::load_or_fill(params.grad_is_number ? nullptr : params.grad, octet,
+                                params.terms.elements, aligned, S(1), grad);
+#pragma unroll
+    for (int i = 0; i < kOctet; ++i) grad[i] = terms.gradient(i) * (grad[i] * number);
+    store_octet(params.grad_input, octet, params.terms.elements, aligned, grad);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) bce_sum(BceSum<T> params, bool aligned) {
+  const int64_t elements = params.terms.elements;
+  const int64_t octets = octets_of(elements);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  double sum = 0.0;
+  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
+       octet += stride) {
+    const OctetTerms<T> terms(params.terms, octet, aligned);
+    Arithmetic<T> loss = 0;
+#pragma unroll
+    for (int i = 0; i < kOctet; ++i) {
+      if (octet * kOctet + i < elements) loss += terms.loss(i);
+    }
+    sum += loss;
+  }
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) params.partials[blockIdx.x] = sum;
+  if (!last_block(params.ticket)) return;
+  sum = sum_of_partials(params.partials, 0, gridDim.x);
+  if (threadIdx.x == 0) params.result[0] = static_cast<T>(sum * params.scale);
+}
+
+// Octets are 16 bytes or more in every tensor, and all begin at the same element.
+template <class T>
+bool all_aligned(const BceTerms<T>& terms) {
+  return aligned16(terms.input) && aligned16(terms.target) && aligned16(terms.weight) &&
+         aligned16(terms.pos_weight);
+}
+
+}  // namespace
+
+template <class T>
+void run_cuda(const BceLoss<T>& params, CUstream_st* stream) {
+  const bool aligned = all_aligned(params.terms) && aligned16(params.loss);
+  launch("bce", bce_loss<T>, blocks_for(octets_of(params.terms.elements)), stream, params, aligned);
+}
+
+template <class T>
+void run_cuda(const BceGradient<T>& params, CUstream_st* stream) {
+  const bool aligned = all_aligned(params.terms) && aligned16(params.grad_input) &&
+                       (params.grad_is_number || aligned16(params.grad));
+  launch("bce_backward", bce_gradient<T>, blocks_for(octets_of(params.terms.elements)), stream,
+         params, aligned);
+}
+
+template <class T>
+void run_cuda(const BceSum<T>& params, CUstream_st* stream) {
+  launch("bce", bce_sum<T>, sum_blocks(params.terms.elements), stream, params,
+         all_aligned(params.terms));
+}
+
+template void run_cuda(const BceLoss<float>&, CUstream_st*);
+template void run_cuda(const BceLoss<double>&, CUstream_st*);
+template void run_cuda(const BceLoss<c10::Half>&, CUstream_st*);
+template void run_cuda(const BceLoss<c10::BFloat16>&, CUstream_st*);
+template void run_cuda(const BceGradient<float>&, CUstream_st*);
+template void run_cuda(const BceGradient<double>&, CUstream_st*);
+template void run_cuda(const BceGradient<c10::Half>&, CUstream_st*);
+template void run_cuda(const BceGradient<c10::BFloat16>&, CUstream_st*);
+template void run_cuda(const BceSum<float>&, CUstream_st*);
+template void run_cuda(const BceSum<double>&, CUstream_st*);
+template void run_cuda(const BceSum<c10::Half>&, CUstream_st*);
+template void run_cuda(const BceSum<c10::BFloat16>&, CUstream_st*);
+
+}  // namespace fastgan
