@@ -61,15 +61,15 @@ def compiled(torch):
     cuda = use_cuda(torch)
     from torch.utils import cpp_extension as cpp  # only now, as it reads CUDA_HOME when it is imported
 
+    clang = "clang" in output(*cpp.get_cxx_compiler().split(), "--version")
     debug = os.environ.get("DEBUG", "0") not in ("", "0")
     cxx = ["-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
     cxx += ["-O0", "-g", "-UNDEBUG"] if debug else ["-O3", "-g0"]
-    cxx.append("-Wno-maybe-uninitialized")  # gcc 12's own AVX-512 header gives thousands (gcc bug 105593)
-    link = []
-    if sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info():
-        cxx.append("-fopenmp")  # at::parallel_for is inlined, and without this runs on one thread
-        if "clang" in output(*cpp.get_cxx_compiler().split(), "--version"):
-            link.append("-fopenmp")  # gcc's calls are answered by the OpenMP that torch has loaded, clang's are not
+    if not clang:
+        cxx.append("-Wno-maybe-uninitialized")  # gcc 12's own AVX-512 header gives thousands (gcc bug 105593)
+    openmp = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
+    cxx += ["-fopenmp"] if openmp else []  # at::parallel_for is inlined, and without this runs on one thread
+    link = ["-fopenmp"] if openmp and clang else []  # the OpenMP that torch has loaded answers gcc's calls only
 
     class Build(cpp.BuildExtension):
         def run(self):

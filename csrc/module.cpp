@@ -16,13 +16,15 @@ namespace py = pybind11;
 
 namespace {
 
+std::string version(int major, int minor, int patch) {
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+}
+
 std::string compiler() {
 #if defined(__clang__)
-  return "clang " __clang_version__;
-#elif defined(__GNUC__)
-  return "gcc " __VERSION__;
+  return "clang " + version(__clang_major__, __clang_minor__, __clang_patchlevel__);
 #else
-  return "unknown";
+  return "gcc " + version(__GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
 }
 

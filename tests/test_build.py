@@ -50,7 +50,7 @@ def test_build_info_describes_this_build():
     assert info["version"] == fastgan.__version__ == importlib.metadata.version("fastgan")
     assert info["torch"].split(".")[:2] == torch.__version__.split(".")[:2]
     assert info["cpu_capability"] in ("avx512", "avx2", "default")
-    assert re.fullmatch(r"(gcc|clang) \d+\..+", info["compiler"])
+    assert re.fullmatch(r"(gcc|clang) \d+\.\d+\.\d+", info["compiler"])
     assert (info["cuda"] is None) == (info["arch_list"] == [])
 
 
