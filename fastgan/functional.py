@@ -92,8 +92,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """``x if x > 0 else negative_slope * x``, as :func:`torch.nn.functional.leaky_relu`.
 
     ``input``: any shape and floating dtype. A slope of 0 is ReLU and gives exactly 0 for every x <= 0, -inf included.
-    The backward reads one bit an element. Raises TypeError where ``input`` is not of a floating dtype, RuntimeError where
-    ``inplace`` would overwrite a leaf that requires grad or an expanded tensor.
+    The backward reads one bit an element. Raises TypeError where ``input`` is not of a floating dtype, RuntimeError
+    where ``inplace`` would overwrite a leaf that requires grad or an expanded tensor.
     """
     _check("leaky_relu", input, 0.0)
     if negative_slope == 1.0 and input.is_floating_point():
@@ -111,10 +111,9 @@ def dropout(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Zeroes elements with probability ``p`` and scales the others by 1 / (1 - p), as
-    :func:`torch.nn.functional.dropout`.
+    """Zero elements with probability ``p`` and scale the others by 1 / (1 - p).
 
-    ``p`` is honoured to 2^-17, and the scale is the honoured probability's, so the expectation is exact. ``seed`` and
+    As :func:`torch.nn.functional.dropout`; any shape. ``p`` is honoured to 2^-17, and the scale is the honoured probability's, so the expectation is exact. ``seed`` and
     ``offset``, in [0, 2**63), make the result a pure function of the arguments, the same on all devices. With
     ``training=False`` or ``p=0`` the input itself is returned and nothing is drawn. Raises ValueError where ``p`` is
     outside [0, 1] or ``seed`` or ``offset`` outside their range, TypeError where ``input`` is not of a floating dtype.
@@ -168,8 +167,10 @@ def dropout1d(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Zeroes whole channels of (N, C, L) or (C, L) with probability ``p``, as
-    :func:`torch.nn.functional.dropout1d`; keywords and errors as :func:`dropout`, and ValueError for another rank."""
+    """Zero whole channels of (N, C, L) or (C, L) with probability ``p``.
+
+    As :func:`torch.nn.functional.dropout1d`; keywords and errors as :func:`dropout`, and ValueError for another rank.
+    """
     return _feature_dropout("dropout1d", 3, input, p, training, inplace, seed, offset, generator)
 
 
@@ -183,8 +184,11 @@ def dropout2d(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Zeroes whole feature maps of (N, C, H, W) with probability ``p``, as :func:`torch.nn.functional.dropout2d`
-    (which reads 3 dimensions as (N, C, L)); keywords and errors as :func:`dropout`, and ValueError for another rank."""
+    """Zero whole feature maps of (N, C, H, W) with probability ``p``.
+
+    As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L); keywords and errors as
+    :func:`dropout`, and ValueError for another rank.
+    """
     return _feature_dropout("dropout2d", 4, input, p, training, inplace, seed, offset, generator)
 
 
@@ -198,8 +202,10 @@ def dropout3d(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Zeroes whole feature maps of (N, C, D, H, W) or (C, D, H, W) with probability ``p``, as
-    :func:`torch.nn.functional.dropout3d`; keywords and errors as :func:`dropout`, and ValueError for another rank."""
+    """Zero whole feature maps of (N, C, D, H, W) or (C, D, H, W) with probability ``p``.
+
+    As :func:`torch.nn.functional.dropout3d`; keywords and errors as :func:`dropout`, and ValueError for another rank.
+    """
     return _feature_dropout("dropout3d", 5, input, p, training, inplace, seed, offset, generator)
 
 

@@ -45,10 +45,26 @@ struct ChannelWalk {
       channel_left = table.channel_stride;
       channel = channel + 1 == table.channels ? 0 : channel + 1;
     }
-    if (sample_left == 0) {
-      sample_left = table.sample_stride;
-      sample = sample + 1 == table.samples ? 0 : sample + 1;
-    }
+    if (sample_left == 0) next_sample();
+  }
+
+  // Innermost channels: elements, this one included, whose entries lie side by side.
+  FASTGAN_HD int64_t entries_side_by_side() const {
+    const int64_t channels = table.channels - channel;
+    return channels < sample_left ? channels : sample_left;
+  }
+
+  // `elements` is at most entries_side_by_side().
+  FASTGAN_HD void advance_side_by_side(int64_t elements) {
+    channel = channel + elements == table.channels ? 0 : channel + elements;
+    sample_left -= elements;
+    if (sample_left == 0) next_sample();
+  }
+
+ private:
+  FASTGAN_HD void next_sample() {
+    sample_left = table.sample_stride;
+    sample = sample + 1 == table.samples ? 0 : sample + 1;
   }
 };
 

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import reference
 import torch
 
+import reference
 from fastgan import fallback
 
 # Random123 1.14.0, tests/kat_vectors: philox4x32 with 7 rounds; counter, key, answer.

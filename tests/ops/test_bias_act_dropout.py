@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-import reference
 import torch
 
+import reference
 from fastgan import functional as FF
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]

@@ -5,10 +5,10 @@ import threading
 
 import numpy as np
 import pytest
-import reference
 import torch
 import torch.utils.checkpoint
 
+import reference
 from fastgan import functional as FF
 from fastgan import nn as fnn
 
@@ -193,6 +193,8 @@ class Draws(torch.utils.data.Dataset):
 
 
 def test_workers_of_a_data_loader_compute_the_same():
-    expected = [Draws()[i].item() for i in range(4)]  # and starts this process' threads, which a fork does not take along
+    expected = [
+        Draws()[i].item() for i in range(4)
+    ]  # and starts this process' threads, which a fork does not take along
     workers = torch.utils.data.DataLoader(Draws(), batch_size=1, num_workers=2, multiprocessing_context="fork")
     assert [y.item() for y in workers] == expected

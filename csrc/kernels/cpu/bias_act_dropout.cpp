@@ -21,34 +21,42 @@ constexpr uint8_t kAllKept[kBlockOctets] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 
 // at 4.2 M floats (AMD EPYC Zen 5, one thread, gcc 12, 2026-11-20).
 constexpr int kPair = 2;
 
-// The table's entries of elements [element, element + count), one an element.
+// The table's entries of the next `count` elements of the walk, one an element.
 template <class S>
-void expand(const S* table, const Channels& channels, int64_t element, int64_t count, S* out) {
+void expand(const S* table, ChannelWalk& walk, int64_t count, S* out) {
+  const bool innermost = walk.table.channel_stride == 1;
   while (count > 0) {
-    ChannelWalk walk(channels, element);
-    // Innermost channels lie side by side in the table too; else an entry is shared by a run of
-    // elements.
-    const bool side_by_side = channels.channel_stride == 1;
-    const int64_t run =
-        std::min(count, side_by_side ? std::min(channels.channels - walk.channel, walk.sample_left)
-                                     : walk.run());
-    if (side_by_side) {
+    const int64_t run = std::min(count, innermost ? walk.entries_side_by_side() : walk.run());
+    if (innermost) {
       std::memcpy(out, table + walk.entry(), run * sizeof(S));
+      walk.advance_side_by_side(run);
     } else {
       std::fill_n(out, run, table[walk.entry()]);
+      walk.advance(run);
     }
     out += run;
-    element += run;
     count -= run;
   }
 }
 
-// Eight bytes of 0 or 1 to eight bits, the first lowest.
-uint8_t bits_of(const uint8_t* bytes) {
-  uint32_t bits = 0;
-  for (int i = 0; i < kOctet; ++i) bits |= static_cast<uint32_t>(bytes[i]) << i;
-  return static_cast<uint8_t>(bits);
+// Feature maps' decisions for the next `count` elements, as octets.
+void expand_bits(const uint8_t* map_keep, ChannelWalk& walk, int64_t count, uint8_t* octets) {
+  if (walk.run() >= count) {  // one map
+    std::memset(octets, map_keep[walk.entry()] != 0 ? 0xFF : 0, kBlockOctets);
+    walk.advance(count);
+    return;
+  }
+  alignas(64) uint8_t bytes[kBlock] = {};
+  expand(map_keep, walk, count, bytes);
+  for (int octet = 0; octet < kBlockOctets; ++octet) {
+    // Eight bytes of 0 or 1 to eight bits: byte i, at bit 8 i, times 2^(56 - 7 i) lands at bit 56 +
+    // i, and no other product reaches the top byte or carries into it.
+    uint64_t word;
+    std::memcpy(&word, bytes + octet * kOctet, sizeof(word));
+    octets[octet] = static_cast<uint8_t>((word * 0x0102040810204080u) >> 56);
+  }
 }
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "expand_bits reads bytes lowest first");
 
 }  // namespace
 }  // namespace fastgan
@@ -103,28 +111,33 @@ FASTGAN_MATH ActivationFactors<V> broadcast_factors(
           factors.has_clamp};
 }
 
-// One block of 16 octets, whole: the callers pad the tensor's last one.
+// Where the tables stand at the current block.
+struct Walks {
+  ChannelWalk bias, maps;
+};
+
+// One block of 16 octets, whole: the callers pad the tensor's last one. `count` of its elements are
+// the tensor's.
 template <class T>
 FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
                                 const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
-                                int64_t octet, const T* x, T* y, uint8_t* active,
-                                uint8_t* positive) {
+                                Walks& walks, int64_t octet, int64_t count, const T* x, T* y,
+                                uint8_t* active, uint8_t* positive) {
   using V = VectorOf<T>;
   alignas(64) uint8_t drawn[kBlockOctets];
   alignas(64) typename V::Scalar bias[kBlock];
-  const int64_t element = octet * kOctet;
-  const int64_t count = std::min<int64_t>(kBlock, params.elements - element);
   const uint8_t* keep = drawn;
   if (params.map_keep != nullptr) {
-    alignas(64) uint8_t bytes[kBlock] = {};
-    expand(params.map_keep, params.maps, element, count, bytes);
-    for (int i = 0; i < kBlockOctets; ++i) drawn[i] = bits_of(bytes + i * kOctet);
+    expand_bits(params.map_keep, walks.maps, count, drawn);
   } else if (params.threshold > 0) {
     keep_block(random, octet, params.threshold, drawn);
   } else {
     keep = kAllKept;
   }
-  if (params.bias != nullptr) expand(params.bias, params.bias_channels, element, count, bias);
+  if (params.bias != nullptr) {
+    expand(params.bias, walks.bias, count, bias);
+    std::fill(bias + count, bias + kBlock, 0);
+  }
   for (int i = 0; i < kBlock; i += kPair * V::kLanes) {
     V value[kPair];
     for (int k = 0; k < kPair; ++k) value[k] = load(x + i + k * V::kLanes);
@@ -147,9 +160,10 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64
   const auto factors = broadcast_factors<VectorOf<T> >(params.factors);
   const RandomKey random = random_key(params.random);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
+  Walks walks{{params.bias_channels, first * kOctet}, {params.maps, first * kOctet}};
   int64_t octet = first;
   for (; octet < whole; octet += kBlockOctets) {
-    forward_block(params, factors, random, octet, params.x + octet * kOctet,
+    forward_block(params, factors, random, walks, octet, kBlock, params.x + octet * kOctet,
                   params.y + octet * kOctet, params.active ? params.active + octet : nullptr,
                   params.positive ? params.positive + octet : nullptr);
   }
@@ -158,7 +172,7 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64
   uint8_t active[kBlockOctets], positive[kBlockOctets];
   const int64_t count = params.elements - octet * kOctet;
   std::copy_n(params.x + octet * kOctet, count, block);
-  forward_block(params, factors, random, octet, block, block, active, positive);
+  forward_block(params, factors, random, walks, octet, count, block, block, active, positive);
   std::copy_n(block, count, params.y + octet * kOctet);
   for (int64_t i = 0; octet + i < last; ++i) {
     const uint8_t inside = octet_bits_below(octet + i, params.elements);
