@@ -37,8 +37,8 @@ class Target:
 class Case:
     """One line of the table.
 
-    ``make`` returns the ways to do the work, by name; ``fastgan`` is one of them. ``bytes`` is the traffic that the work
-    cannot do without, 0 where that says nothing.
+    ``make`` returns the ways to do the work, by name; ``fastgan`` is one of them. ``bytes`` is the traffic that the
+    work cannot do without, 0 where that says nothing.
     """
 
     name: str
@@ -135,8 +135,9 @@ def _verdict(ratio: float, target: float, noise: float) -> str:
 
 
 def keep_freed_memory() -> bool:
-    """Make glibc keep freed memory for the next tensor, so that page faults, which every way would meet alike and which
-    are many times the work, stay out of the figures. False where there is no glibc.
+    """Make glibc keep freed memory for the next tensor; False where there is no glibc.
+
+    Else page faults, which every way of the work meets alike and which can cost many times the work, are measured.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

@@ -26,7 +26,7 @@ def _fused(x: Tensor) -> Tensor:
 def _forward_backward(layer: Layer, x: Tensor, grad: Tensor) -> Work:
     def work() -> None:
         x.grad = None
-        layer(x).backward(grad)
+        torch.autograd.backward(layer(x), grad)
 
     return work
 

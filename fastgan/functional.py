@@ -113,10 +113,11 @@ def dropout(
 ) -> Tensor:
     """Zero elements with probability ``p`` and scale the others by 1 / (1 - p).
 
-    As :func:`torch.nn.functional.dropout`; any shape. ``p`` is honoured to 2^-17, and the scale is the honoured probability's, so the expectation is exact. ``seed`` and
-    ``offset``, in [0, 2**63), make the result a pure function of the arguments, the same on all devices. With
-    ``training=False`` or ``p=0`` the input itself is returned and nothing is drawn. Raises ValueError where ``p`` is
-    outside [0, 1] or ``seed`` or ``offset`` outside their range, TypeError where ``input`` is not of a floating dtype.
+    As :func:`torch.nn.functional.dropout`; any shape. ``p`` is honoured to 2^-17, and the scale is the honoured
+    probability's, so the expectation is exact. ``seed`` and ``offset``, in [0, 2**63), make the result a pure function
+    of the arguments, the same on all devices. With ``training=False`` or ``p=0`` the input itself is returned and
+    nothing is drawn. Raises ValueError where ``p`` is outside [0, 1] or ``seed`` or ``offset`` outside their range,
+    TypeError where ``input`` is not of a floating dtype.
 
     Source: Srivastava et al., "Dropout" (JMLR 2014).
     """

@@ -1,5 +1,7 @@
-"""Drop-in layers: each is a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict, and
-computes the same through the fused kernels of :mod:`fastgan.functional`."""
+"""Drop-in layers, through the fused kernels of :mod:`fastgan.functional`.
+
+Each is a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict, and computes the same.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ class LeakyReLU(nn.LeakyReLU):
 
 
 class ReLU(nn.ReLU):
-    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0; tensors of integers go to
-    torch. Shape: any, kept."""
+    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0.
+
+    Shape: any, kept. Tensors of integers go to torch.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if not input.is_floating_point():
@@ -40,25 +44,29 @@ class Dropout1d(nn.Dropout1d):
 
 
 class Dropout2d(nn.Dropout2d):
-    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`. Shape: (N, C, H, W) or (N, C, L),
-    kept."""
+    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`.
+
+    Shape: (N, C, H, W) or (N, C, L), kept.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return FF.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(nn.Dropout3d):
-    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`. Shape: (N, C, D, H, W) or
-    (C, D, H, W), kept."""
+    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W), kept.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class BCEWithLogitsLoss(nn.BCEWithLogitsLoss):
-    """:class:`torch.nn.BCEWithLogitsLoss`, through
-    :func:`fastgan.functional.binary_cross_entropy_with_logits`; ``target`` may also be one number.
+    """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
 
+    ``target`` may also be one number.
     Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
     """
 
@@ -73,8 +81,6 @@ class LeakyReLUDropout(nn.Module):
     ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters. Raises ValueError where ``p`` is
     outside [0, 1].
     """
-
-    __constants__ = ["negative_slope", "p", "inplace", "feature"]
 
     def __init__(
         self, negative_slope: float = 0.01, p: float = 0.5, inplace: bool = False, feature: bool = False

@@ -11,8 +11,8 @@ from fastgan import functional as FF
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SIZES = [0, 1, 7, 8, 9, 127, 128, 129, 4095, 40000]
-# The factor gain * slope * scale is rounded once to the arithmetic's type, the product once more; halves are computed in
-# float32 and rounded once to their own.
+# The factor gain * slope * scale is rounded once to the arithmetic's type, the product once more; halves are computed
+# in float32 and rounded once to their own.
 RELATIVE = {
     torch.float64: 2.0**-51,
     torch.float32: 2.0**-22,
@@ -77,8 +77,8 @@ def test_every_stage_in_every_layout(device, dtype, channel_dim, layout, feature
     settings["bias"] = bias.detach().cpu()
     expected, factor = reference.bias_act_dropout(x.detach().cpu().double(), kept, 0.4, 0.2, **settings)
     grad_input = factor * grad.cpu().double().numpy()
-    # An addition and a product more, of terms up to about 4. An element within a rounding of the clamp or of zero may lie
-    # on its other side; with these seeds none does.
+    # An addition and a product more, of terms up to about 4. An element within a rounding of the clamp or of zero may
+    # lie on its other side; with these seeds none does.
     close(y, expected, dtype, terms=5)
     close(x.grad, grad_input, dtype)
     others = tuple(dim for dim in range(4) if dim != channel_dim % 4)
