@@ -27,7 +27,7 @@ def needed(op: str, input: Tensor) -> bool:
     """
     device = input.device.type
     if device in _KERNEL_DEVICES:
-        return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+        return torch._C._are_functorch_transforms_active()
     message = f"fastgan::{op}: expected input on {' or '.join(sorted(_KERNEL_DEVICES))}, got {device}"
     if os.environ.get("FASTGAN_STRICT") == "1":
         raise RuntimeError(f"{message} (FASTGAN_STRICT=1 forbids composing it from torch operations)")

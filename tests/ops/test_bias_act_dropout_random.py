@@ -154,6 +154,15 @@ def test_compiled_equals_eager_for_any_seed_without_another_compilation(device, 
     assert len(compilations) <= 3  # seed 0 and 1 are constants to Dynamo; then any integer
 
 
+def test_a_transform_inside_a_compiled_function(device):
+    def gradient(x):
+        return torch.func.grad(lambda t: FF.leaky_relu_dropout(t, 0.2, 0.5, seed=1).square().sum())(x)
+
+    x = torch.randn(100, device=device)
+    compiled = torch.compile(gradient, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), gradient(x))
+
+
 def test_autocast_keeps_the_inputs_dtype(device):
     with torch.autocast(device, dtype=torch.bfloat16):
         assert FF.leaky_relu_dropout(torch.ones(8, device=device), 0.2, 0.5).dtype == torch.float32
