@@ -39,4 +39,17 @@ TORCH_LIBRARY(fastgan, m) {
       "bce_with_logits_backward(Tensor grad, Tensor input, Tensor? target, float target_value, "
       "Tensor? weight, "
       "Tensor? pos_weight, bool mean) -> Tensor grad_input");
+
+  // D's loss of two means with D's statistics, and G's loss of one.
+  m.def(
+      "gan_loss(Tensor real_logits, Tensor fake_logits, float real_target, float fake_target, "
+      "float real_weight, float fake_weight) -> (Tensor loss, Tensor statistics)");
+  m.def(
+      "gan_loss_backward(Tensor grad, Tensor real_logits, Tensor fake_logits, float real_target, "
+      "float fake_target, float real_weight, float fake_weight) "
+      "-> (Tensor grad_real, Tensor grad_fake)");
+  m.def("generator_loss(Tensor fake_logits, float target, float weight) -> Tensor loss");
+  m.def(
+      "generator_loss_backward(Tensor grad, Tensor fake_logits, float target, float weight) "
+      "-> Tensor grad_fake");
 }

@@ -155,3 +155,19 @@ def bce_with_logits(
     log_sigmoid = torch.nn.functional.logsigmoid
     loss = -_weighted(positive, log_sigmoid(x)) - _weighted(1.0 - target, log_sigmoid(-x))
     return _reduced(loss, weight, reduction, dtype)
+
+
+def generator_loss(logits: Tensor, target: float, weight: float) -> Tensor:
+    """``weight * mean(bce(logits, target))`` in float32 or float64, from torch operations."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return weight * bce_with_logits(logits, target, None, None, "mean")
+
+
+def discriminator_loss(
+    real: Tensor, fake: Tensor, real_target: float, fake_target: float, real_weight: float, fake_weight: float
+) -> tuple[Tensor, Tensor]:
+    """Loss and statistics from torch operations; arguments as the function's."""
+    loss = generator_loss(real, real_target, real_weight) + generator_loss(fake, fake_target, fake_weight)
+    with torch.no_grad():
+        shares = [real.float().sigmoid(), fake.float().sigmoid(), (real > 0).float(), (fake < 0).float()]
+        return loss, torch.stack([share.mean() for share in shares])

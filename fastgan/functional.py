@@ -30,6 +30,8 @@ _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
 _bce_with_logits = torch.ops.fastgan.bce_with_logits.default
 _bce_with_logits_reduced = torch.ops.fastgan.bce_with_logits_reduced.default
+_gan_loss = torch.ops.fastgan.gan_loss.default
+_generator_loss = torch.ops.fastgan.generator_loss.default
 
 _REDUCTIONS = ("none", "mean", "sum")
 
@@ -331,3 +333,54 @@ def binary_cross_entropy_with_logits(
         return _bce_with_logits(input, targets, value, weight, pos_weight)  # type: ignore[no-any-return]
     mean = reduction == "mean"
     return _bce_with_logits_reduced(input, targets, value, weight, pos_weight, mean)  # type: ignore[no-any-return]
+
+
+def discriminator_loss(
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    *,
+    real_target: float = 1.0,
+    fake_target: float = 0.0,
+    real_weight: float = 1.0,
+    fake_weight: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Return a discriminator's loss and its statistics, from its logits of real and of generated samples.
+
+    The loss is ``real_weight * mean(bce(real_logits, real_target)) + fake_weight * mean(bce(fake_logits,
+    fake_target))``, with the cross-entropy of :func:`binary_cross_entropy_with_logits`; a ``real_target`` below 1 is
+    one-sided label smoothing (Salimans et al., 2016). The logits may have any shapes, and two different ones, but one
+    floating dtype and device. No tensor of targets is made.
+
+    Returns ``(loss, statistics)``. The loss is a scalar in float32 (float64 for float64), under autocast too,
+    differentiable twice and more. The statistics are a float32 tensor of 4 on the logits' device, without a gradient:
+    the mean probability given to real and to generated samples, and the share of real logits > 0 and of generated ones
+    < 0. Nothing waits for the device. The mean over no logits is NaN.
+
+    Raises TypeError where a dtype is not floating, RuntimeError where the logits differ in dtype or device.
+
+    Source: Goodfellow et al., "Generative Adversarial Nets" (NeurIPS 2014).
+    """
+    settings = (real_target, fake_target, real_weight, fake_weight)
+    if fallback.needed("discriminator_loss", real_logits):
+        return fallback.discriminator_loss(real_logits, fake_logits, *settings)
+    return _gan_loss(real_logits, fake_logits, *settings)  # type: ignore[no-any-return]
+
+
+def generator_loss(fake_logits: Tensor, *, target: float = 1.0, saturating: bool = False) -> Tensor:
+    """Return a generator's loss, from the discriminator's logits of its samples.
+
+    It is the non-saturating ``mean(bce(fake_logits, target))``, or with ``saturating=True`` the original game's
+    ``-mean(bce(fake_logits, 0))``, with which no ``target`` may be given. ``fake_logits``: any shape and floating
+    dtype. The loss is a scalar in float32 (float64 for float64), under autocast too, differentiable twice and more. The
+    mean over no logits is NaN.
+
+    Raises ValueError where both ``saturating`` and a ``target`` are given, TypeError where the dtype is not floating.
+
+    Source: Goodfellow et al., "Generative Adversarial Nets" (NeurIPS 2014), section 3.
+    """
+    if saturating and target != 1.0:
+        raise ValueError(f"fastgan::generator_loss: expected no target with saturating=True, got {target}")
+    settings = (0.0, -1.0) if saturating else (target, 1.0)
+    if fallback.needed("generator_loss", fake_logits):
+        return fallback.generator_loss(fake_logits, *settings)
+    return _generator_loss(fake_logits, *settings)  # type: ignore[no-any-return]

@@ -91,3 +91,15 @@ def reduced(loss, gradient, reduction):
         return loss.sum(), gradient
     with np.errstate(invalid="ignore"):
         return loss.sum() / np.float64(loss.size), gradient / max(loss.size, 1)
+
+
+def gan_side(logits, target, weight, is_real):
+    """One side, in float64: weight * mean loss, its derivative, mean probability, share of logits on the right side."""
+    x = np.asarray(logits, dtype=np.float64)
+    loss, gradient = bce_with_logits(x, target)
+    loss, gradient = reduced(loss, gradient, "mean")
+    with np.errstate(invalid="ignore"):
+        count = np.float64(x.size)
+        right = (x > 0).sum() / count if is_real else (x < 0).sum() / count
+        probability = (0.5 + 0.5 * np.tanh(x / 2)).sum() / count
+    return weight * loss, weight * gradient, probability, right

@@ -1,4 +1,5 @@
 #include <ATen/autocast_mode.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/full_like.h>

@@ -87,8 +87,9 @@ template void run_cpu(const BceSum<c10::BFloat16>&, int64_t, int64_t);
 #else
 
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/simd_sum.h"
 #include "math/bce.h"
+// After math/bce.h.
+#include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
 namespace FASTGAN_PASS {
@@ -190,24 +191,58 @@ FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_
   std::copy_n(result, count, params.grad_input + element);
 }
 
+// Elements from `count` on are there to fill the block, and are not added.
+template <class T>
+FASTGAN_MATH void add_weighted(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
+                               BlockSum<VectorOf<T> >& total) {
+  using V = VectorOf<T>;
+  V losses[BlockSum<V>::kVectors];
+  for (int i = 0; i < BlockSum<V>::kVectors; ++i) {
+    losses[i] = loss_of(block, i * V::kLanes, target_value);
+  }
+  if (count < kBlock) clear_from(losses, count);
+  total.add(losses);
+}
+
+// Without weights every logarithm has factor 1, and a block needs but one.
+template <class T>
+FASTGAN_MATH void add_plain(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
+                            BlockSum<VectorOf<T> >& total) {
+  using V = VectorOf<T>;
+  const V one = broadcast<V>(1), zero = broadcast<V>(0);
+  V linear[BlockSum<V>::kVectors], e[BlockSum<V>::kVectors];
+  for (int i = 0; i < BlockSum<V>::kVectors; ++i) {
+    const V x = load(block.input + i * V::kLanes);
+    const V target = block.target != nullptr ? load(block.target + i * V::kLanes) : target_value;
+    linear[i] = logit_linear(x, logit_target(target, one), zero);
+    e[i] = exp_nonpositive(negative_absolute(x)).value;
+  }
+  if (count < kBlock) {
+    clear_from(linear, count);
+    clear_from(e, count);
+  }
+  total.add_vector(sum_of_log1p(e));
+  total.add(linear);
+}
+
 template <class T>
 FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
-  using V = VectorOf<T>;
   const BceTerms<T> terms = params.terms;
-  const V target_value = broadcast<V>(terms.target_value);
+  const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
+  const bool plain = terms.weight == nullptr && terms.pos_weight == nullptr;
   PaddedBlock<T> padded;
   for (int64_t chunk = first; chunk < last; ++chunk) {
-    BlockSum<V> total{broadcast<Doubles>(0.0)};
+    BlockSum<VectorOf<T> > total{broadcast<Doubles>(0.0)};
     const int64_t end = std::min((chunk + 1) * kSumChunk, terms.elements);
     for (int64_t element = chunk * kSumChunk; element < end; element += kBlock) {
       const int64_t count = std::min<int64_t>(end - element, kBlock);
       BlockAt<T> block = block_at(terms, element);
       if (count < kBlock) block = padded.fill(block, count);
-      V losses[BlockSum<V>::kVectors];
-      for (int i = 0; i < BlockSum<V>::kVectors; ++i)
-        losses[i] = loss_of(block, i * V::kLanes, target_value);
-      if (count < kBlock) clear_from(losses, count);
-      total.add(losses);
+      if (plain) {
+        add_plain(block, count, target_value, total);
+      } else {
+        add_weighted(block, count, target_value, total);
+      }
     }
     params.partials[chunk] = total.number();
   }

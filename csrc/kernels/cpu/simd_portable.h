@@ -143,8 +143,7 @@ FASTGAN_MATH Floats at_least(Floats limit, Floats a) {
   return a;
 }
 template <class S, int lanes>
-FASTGAN_MATH Array<S, lanes> multiply_add(Array<S, lanes> a, Array<S, lanes> b,
-                                          Array<S, lanes> c) {
+FASTGAN_MATH Array<S, lanes> multiply_add(Array<S, lanes> a, Array<S, lanes> b, Array<S, lanes> c) {
 #ifdef FP_FAST_FMAF
   for (int i = 0; i < lanes; ++i) a.lane[i] = std::fma(a.lane[i], b.lane[i], c.lane[i]);
   return a;

@@ -31,6 +31,15 @@ struct BlockSum {
   }
 };
 
+// The sum of a block's log1p(e), e in [0, 1], lane by lane. One logarithm serves all its vectors.
+template <class V, int vectors>
+FASTGAN_MATH V sum_of_log1p(V (&e)[vectors]) {
+  for (int step = vectors / 2; step > 0; step /= 2) {
+    for (int i = 0; i < step; ++i) e[i] = joined(e[i], e[i + step]);
+  }
+  return log1p_nonnegative(e[0]);
+}
+
 // Zeros in place of a block's numbers from number `count` on.
 template <class V, int vectors>
 FASTGAN_TARGET void clear_from(V (&block)[vectors], int64_t count) {

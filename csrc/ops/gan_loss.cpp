@@ -1,0 +1,187 @@
+#include "kernels/gan_loss.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/util/SmallVector.h>
+#include <torch/library.h>
+
+#include "ops/checks.h"
+#include "ops/launch.h"
+#include "ops/layout.h"
+#include "ops/workspace.h"
+
+namespace fastgan {
+namespace {
+
+using at::Tensor;
+
+// The dtype of the loss: that of the arithmetic.
+at::ScalarType loss_type(const Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// One side's arguments.
+struct Side {
+  Tensor logits;
+  double target;
+  double weight;
+
+  template <class T>
+  GanSide<T> params() const {
+    return {logits.const_data_ptr<T>(), nullptr, logits.numel(), static_cast<Arithmetic<T>>(target),
+            weight};
+  }
+};
+
+void check(const char* op, const Tensor& real, const Tensor& fake) {
+  check_floating(op, "real_logits", real);
+  check_floating(op, "fake_logits", fake);
+  check_same_device(op, "fake_logits", fake, real);
+  TORCH_CHECK(fake.scalar_type() == real.scalar_type(), "fastgan::", op,
+              ": expected fake_logits of dtype ", real.scalar_type(), ", as real_logits, got ",
+              fake.scalar_type());
+}
+
+void check_grad(const char* op, const Tensor& grad, const Tensor& logits) {
+  check_same_device(op, "grad", grad, logits);
+  TORCH_CHECK_VALUE(grad.dim() == 0, "fastgan::", op, ": expected grad of shape [], got ",
+                    grad.sym_sizes());
+}
+
+// Every chunk's sums by as many threads as there are.
+template <class Params>
+void run_chunks(const Params& params) {
+  constexpr int64_t kGrain = 4;  // chunks: 32,768 elements
+  const int64_t chunks = chunks_of(params);
+  if (chunks <= kGrain) return run_cpu(params, 0, chunks);
+  at::parallel_for(0, chunks, kGrain,
+                   [&](int64_t first, int64_t last) { run_cpu(params, first, last); });
+}
+
+// The weighted sum of the sides' means, and the statistics where they are wanted.
+template <class T>
+void finish(const GanLoss<T>& params) {
+  double loss = 0.0;
+  int64_t chunk = 0;
+  for (int i = 0; i < params.sides; ++i) {
+    const GanSide<T>& side = params.side[i];
+    GanSums sums{};
+    for (const int64_t last = chunk + chunks_of(side.elements); chunk < last; ++chunk) {
+      sums += params.partials[chunk];
+    }
+    loss += side.weight * mean_of(sums.loss, side.elements);
+    if (params.statistics == nullptr) continue;
+    params.statistics[i] = static_cast<float>(mean_of(sums.probability, side.elements));
+    params.statistics[2 + i] = static_cast<float>(mean_of(sums.right, side.elements));
+  }
+  params.loss[0] = static_cast<Arithmetic<T>>(loss);
+}
+
+// `statistics` may be undefined: not wanted.
+void run_loss(const Side* sides, int count, const Tensor& loss, const Tensor& statistics) {
+  if (loss.is_meta()) return;
+  AT_DISPATCH_FLOATING_TYPES_AND2(
+      at::kHalf, at::kBFloat16, sides[0].logits.scalar_type(), "gan_loss", [&] {
+        GanLoss<scalar_t> params{};
+        for (int i = 0; i < count; ++i) params.side[i] = sides[i].params<scalar_t>();
+        params.sides = count;
+        params.loss = loss.mutable_data_ptr<Arithmetic<scalar_t>>();
+        params.statistics = statistics.defined() ? statistics.mutable_data_ptr<float>() : nullptr;
+        if (loss.is_cpu()) {
+          c10::SmallVector<GanSums, 32> partials(chunks_of(params));
+          params.partials = partials.data();
+          run_chunks(params);
+          finish(params);
+          return;
+        }
+#ifdef FASTGAN_WITH_CUDA
+        const c10::cuda::CUDAGuard guard(loss.device());
+        const Workspace workspace(loss.device());
+        params.partials = reinterpret_cast<GanSums*>(workspace.partials);
+        params.ticket = workspace.ticket;
+        run_cuda(params, workspace.stream);
+#endif
+      });
+}
+
+// Writes each side's gradient into `grads`.
+void run_gradient(const Tensor& grad, const Side* sides, int count, Tensor* grads) {
+  if (grads[0].is_meta()) return;
+  const Tensor number = grad.to(loss_type(sides[0].logits));
+  AT_DISPATCH_FLOATING_TYPES_AND2(
+      at::kHalf, at::kBFloat16, sides[0].logits.scalar_type(), "gan_loss_backward", [&] {
+        GanGradient<scalar_t> params{};
+        for (int i = 0; i < count; ++i) {
+          params.side[i] = sides[i].params<scalar_t>();
+          params.side[i].grad_logits = grads[i].mutable_data_ptr<scalar_t>();
+        }
+        params.sides = count;
+        params.grad = number.const_data_ptr<Arithmetic<scalar_t>>();
+        if (number.is_cpu()) return run_chunks(params);
+#ifdef FASTGAN_WITH_CUDA
+        const c10::cuda::CUDAGuard guard(number.device());
+        run_cuda(params, c10::cuda::getCurrentCUDAStream().stream());
+#endif
+      });
+}
+
+std::tuple<Tensor, Tensor> gan_loss(const Tensor& real, const Tensor& fake, double real_target,
+                                    double fake_target, double real_weight, double fake_weight) {
+  check("gan_loss", real, fake);
+  Tensor loss = at::empty({}, real.options().dtype(loss_type(real)));
+  Tensor statistics = at::empty({4}, real.options().dtype(at::kFloat));
+  const Side sides[] = {{dense(real), real_target, real_weight},
+                        {dense(fake), fake_target, fake_weight}};
+  run_loss(sides, 2, loss, statistics);
+  return {std::move(loss), std::move(statistics)};
+}
+
+std::tuple<Tensor, Tensor> gan_loss_backward(const Tensor& grad, const Tensor& real,
+                                             const Tensor& fake, double real_target,
+                                             double fake_target, double real_weight,
+                                             double fake_weight) {
+  check("gan_loss_backward", real, fake);
+  check_grad("gan_loss_backward", grad, real);
+  const Side sides[] = {{dense(real), real_target, real_weight},
+                        {dense(fake), fake_target, fake_weight}};
+  Tensor grads[] = {at::empty_like(sides[0].logits), at::empty_like(sides[1].logits)};
+  run_gradient(grad, sides, 2, grads);
+  return {std::move(grads[0]), std::move(grads[1])};
+}
+
+Tensor generator_loss(const Tensor& fake, double target, double weight) {
+  check_floating("generator_loss", "fake_logits", fake);
+  Tensor loss = at::empty({}, fake.options().dtype(loss_type(fake)));
+  const Side side{dense(fake), target, weight};
+  run_loss(&side, 1, loss, Tensor());
+  return loss;
+}
+
+Tensor generator_loss_backward(const Tensor& grad, const Tensor& fake, double target,
+                               double weight) {
+  check_floating("generator_loss_backward", "fake_logits", fake);
+  check_grad("generator_loss_backward", grad, fake);
+  const Side side{dense(fake), target, weight};
+  Tensor result = at::empty_like(side.logits);
+  run_gradient(grad, &side, 1, &result);
+  return result;
+}
+
+void register_row(torch::Library& m) {
+  m.impl("gan_loss", TORCH_FN(gan_loss));
+  m.impl("gan_loss_backward", TORCH_FN(gan_loss_backward));
+  m.impl("generator_loss", TORCH_FN(generator_loss));
+  m.impl("generator_loss_backward", TORCH_FN(generator_loss_backward));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(fastgan, CPU, m) { register_row(m); }
+TORCH_LIBRARY_IMPL(fastgan, Meta, m) { register_row(m); }
+#ifdef FASTGAN_WITH_CUDA
+TORCH_LIBRARY_IMPL(fastgan, CUDA, m) { register_row(m); }
+#endif
+
+}  // namespace fastgan
