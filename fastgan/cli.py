@@ -102,7 +102,8 @@ def evaluate(run: str, n: int, seed: int) -> None:
     from fastgan.train.checkpoint import write_atomic
 
     trained = load_run(run)
-    real = load(trained.config.data).samples
+    config = trained.config
+    real = load(config.data, config.image_size, config.strict).samples
     scores = dataclasses.asdict(prdc(real, trained.sample(n, seed)))
     for name, value in scores.items():
         print(f"{name:<10} {value:.4f}")

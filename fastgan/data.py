@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan import data_files
 from fastgan._extras import require
 
 
@@ -92,33 +94,34 @@ def digits() -> Data:
     return Data(samples, torch.from_numpy(bunch.target).long(), units)
 
 
-def npz(path: str) -> Data:
-    """An .npz file's array `samples` (or its only array), and `labels` where it has them.
+def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_000) -> Data:
+    """Points (count, 2) around `centres`, each a round Gaussian; `labels` says which. Always the same ones."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % len(centres)
+    noise = torch.randn(count, 2, generator=generator)
+    return Data(torch.tensor(centres)[labels] + sigma * noise, labels)
 
-    Images are (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1, 3 or 4, of any real dtype:
-    uint8 maps 0..255 to [-1, 1], others their own range, but floats within [-1, 1] stay. Tables
-    (N, F) are standardised column by column.
 
-    Raises:
-        FileNotFoundError: for a missing file.
-        ValueError: for a file that is no .npz, lacks `samples`, or has samples of another shape.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # NumPy raises a dozen kinds for torn or foreign files
-        raise ValueError(f"data: expected {path} to be an .npz file of arrays: {error}") from error
-    labels = arrays.pop("labels", None)
-    if "samples" not in arrays and len(arrays) != 1:
-        raise ValueError(f"data: expected an array `samples` in {path}, got {', '.join(arrays) or 'none'}")
-    samples = arrays["samples"] if "samples" in arrays else next(iter(arrays.values()))
-    return from_array(samples, labels, path)
+def ring() -> Data:
+    """Eight Gaussians on a circle of radius 1, sigma 0.01 (PacGAN's ring)."""
+    return mixture([(math.cos(i * math.pi / 4), math.sin(i * math.pi / 4)) for i in range(8)], 0.01)
+
+
+def grid() -> Data:
+    """Twenty-five Gaussians at {-4, -2, 0, 2, 4} squared, sigma 0.05 (PacGAN's grid)."""
+    return mixture([(2.0 * x, 2.0 * y) for x in range(-2, 3) for y in range(-2, 3)], 0.05)
 
 
 def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) -> Data:
-    """Data of an array of images or rows, scaled as `npz` says; `source` names it in errors."""
+    """Data of an array of images or rows; `source` names it in errors.
+
+    Images are (N, H, W), (N, C, H, W) or (N, H, W, C) with C of 1, 3 or 4, of any real dtype: uint8
+    maps 0..255 to [-1, 1], others their own range, but floats within [-1, 1] stay. Tables (N, F) are
+    standardised column by column.
+
+    Raises:
+        ValueError: for another shape, values that are no finite numbers, or labels of another length.
+    """
     if samples.dtype.kind not in "uif":
         raise ValueError(f"data: expected numbers in {source}, got {samples.dtype}")
     if samples.size == 0 or samples.ndim not in (2, 3, 4):
@@ -161,8 +164,8 @@ def _images(images: NDArray[Any], labels: Tensor | None, source: str) -> Data:
     return Data(samples, labels, units)
 
 
-NAMED: dict[str, Callable[[], Data]] = {"digits": digits}
-FROM_PATH: dict[str, Callable[[str], Data]] = {"npz": npz}
+NAMED: dict[str, Callable[[], Data]] = {"digits": digits, "ring": ring, "grid": grid}
+FROM_PATH = ("npz", "folder", "idx", "csv")
 
 
 def check_spec(spec: str) -> tuple[str, str]:
@@ -180,8 +183,8 @@ def check_spec(spec: str) -> tuple[str, str]:
     raise ValueError(f"data: expected `data` to be one of {', '.join(known)}; got '{spec}'{hint}")
 
 
-def load(spec: str) -> Data:
-    """Read the data set that `spec` names.
+def load(spec: str, image_size: int = 0, strict: bool = False) -> Data:
+    """Read the data set that `spec` names; `image_size` and `strict` are `read_folder`'s.
 
     Raises:
         ValueError: for an unknown name or unusable data.
@@ -192,4 +195,14 @@ def load(spec: str) -> Data:
         return NAMED[kind]()
     if not Path(path).exists():
         raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
-    return FROM_PATH[kind](path)
+    if kind == "folder":
+        if not Path(path).is_dir():
+            raise ValueError(f"data: expected '{path}' of '{spec}' to be a folder")
+        samples, labels = data_files.read_folder(path, image_size, strict)
+    elif kind == "idx":
+        samples, labels = data_files.read_idx(path)
+    elif kind == "csv":
+        samples, labels = data_files.read_csv(path)
+    else:
+        samples, labels = data_files.read_npz(path)
+    return from_array(samples, labels, path)

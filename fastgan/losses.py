@@ -1,16 +1,18 @@
-"""Adversarial losses: what D and G minimise, given D's logits."""
+"""Adversarial losses and gradient penalties: what D and G minimise, given D's logits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from fastgan import functional as FF
 
 DiscriminatorLoss = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
-GeneratorLoss = Callable[[Tensor], Tensor]
+GeneratorLoss = Callable[[Tensor, Tensor | None], Tensor]
+Critic = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,124 @@ class AdversarialLoss:
         discriminator: (real logits, fake logits, real target) to (loss, statistics), the latter a
             float32 tensor (4,): mean probability on real and on fake samples, share of real logits
             above 0, share of fake logits below 0.
-        generator: fake logits to loss.
+        generator: (fake logits, real logits or None) to loss.
+        paired: the generator's loss compares with real logits.
+        smooths: the discriminator's loss has a target on real samples that can be smoothed.
     """
 
     discriminator: DiscriminatorLoss
     generator: GeneratorLoss
+    paired: bool = False
+    smooths: bool = False
 
 
-def _bce_discriminator(real_logits: Tensor, fake_logits: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
-    return FF.discriminator_loss(real_logits, fake_logits, real_target=real_target)
+def _bce_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+    return FF.discriminator_loss(real, fake, real_target=real_target)
 
 
-def _bce_generator(fake_logits: Tensor) -> Tensor:
+def _bce_generator(fake: Tensor, real: Tensor | None) -> Tensor:
     """The non-saturating loss of Goodfellow et al. (2014), section 3."""
-    return FF.generator_loss(fake_logits)
+    return FF.generator_loss(fake)
+
+
+def _least_squares_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+    """LSGAN, Mao et al. (2017), equation 9: targets 1 and 0."""
+    wide_real, wide_fake = _wide(real), _wide(fake)
+    loss = 0.5 * ((wide_real - real_target).square().mean() + wide_fake.square().mean())
+    # A logit of 1/2 is this loss's even chance.
+    return loss, _statistics(wide_real - 0.5, wide_fake - 0.5)
+
+
+def _least_squares_generator(fake: Tensor, real: Tensor | None) -> Tensor:
+    return 0.5 * (_wide(fake) - 1).square().mean()
+
+
+def _hinge_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+    """The hinge loss of Lim and Ye (2017) and Miyato et al. (2018)."""
+    wide_real, wide_fake = _wide(real), _wide(fake)
+    loss = (1 - wide_real).relu().mean() + (1 + wide_fake).relu().mean()
+    return loss, _statistics(wide_real, wide_fake)
+
+
+def _wasserstein_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+    """The critic's difference, Arjovsky et al. (2017)."""
+    wide_real, wide_fake = _wide(real), _wide(fake)
+    return wide_fake.mean() - wide_real.mean(), _statistics(wide_real, wide_fake)
+
+
+def _negative_mean(fake: Tensor, real: Tensor | None) -> Tensor:
+    return -_wide(fake).mean()
+
+
+def _relativistic_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+    """RpGAN, Jolicoeur-Martineau (2018): each real sample against one fake one."""
+    loss = FF.binary_cross_entropy_with_logits(_wide(real - fake), 1.0)
+    return loss, _statistics(real, fake)
+
+
+def _relativistic_generator(fake: Tensor, real: Tensor | None) -> Tensor:
+    assert real is not None  # the step gives it to paired losses
+    return FF.binary_cross_entropy_with_logits(_wide(fake - real), 1.0)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float32, or float64 as it is: the halves would lose the sum."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+@torch.no_grad()
+def _statistics(real: Tensor, fake: Tensor) -> Tensor:
+    return torch.stack(
+        (real.sigmoid().mean(), fake.sigmoid().mean(), (real > 0).float().mean(), (fake < 0).float().mean())
+    ).float()
 
 
 LOSSES: dict[str, AdversarialLoss] = {
-    "bce": AdversarialLoss(_bce_discriminator, _bce_generator),
+    "bce": AdversarialLoss(_bce_discriminator, _bce_generator, smooths=True),
+    "lsgan": AdversarialLoss(_least_squares_discriminator, _least_squares_generator, smooths=True),
+    "hinge": AdversarialLoss(_hinge_discriminator, _negative_mean),
+    "wasserstein": AdversarialLoss(_wasserstein_discriminator, _negative_mean),
+    "relativistic": AdversarialLoss(_relativistic_discriminator, _relativistic_generator, paired=True),
 }
+
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """WGAN-GP's penalty, the mean of (|gradient| - 1)^2 at points between real and fake samples.
+
+    Gulrajani et al. (2017), equation 3, without its weight. Each pair of samples is mixed in a
+    proportion drawn uniformly from the device's default generator.
+
+    Args:
+        critic: samples to logits, twice differentiable.
+        real: (N, ...) real samples.
+        fake: as many generated ones.
+
+    Returns:
+        A scalar that can be differentiated with respect to the critic's parameters.
+    """
+    proportion = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
+    squares = _squared_gradients(critic, torch.lerp(fake.detach(), real, proportion))
+    # A gradient of exactly zero has no direction; without the floor its square root has slope infinity.
+    return (squares.clamp_min(1e-12).sqrt() - 1).square().mean()
+
+
+def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
+    """R1: half the mean squared norm of D's gradient at real samples, without its weight gamma.
+
+    Mescheder et al. (2018), equation 9.
+
+    Args:
+        critic: samples to logits, twice differentiable.
+        real: (N, ...) real samples.
+
+    Returns:
+        A scalar that can be differentiated with respect to the critic's parameters.
+    """
+    return 0.5 * _squared_gradients(critic, real).mean()
+
+
+def _squared_gradients(critic: Critic, points: Tensor) -> Tensor:
+    """The squared norm (N,) of the gradient of each point's logit by that point."""
+    points = points.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    return _wide(gradient.flatten(1)).square().sum(1)

@@ -59,10 +59,66 @@ def _activation(size: NetworkSize) -> nn.Module:
     return fnn.LeakyReLUDropout(size.negative_slope, size.dropout, inplace=True)
 
 
+def dcgan_generator(size: NetworkSize) -> nn.Sequential:
+    """Transposed convolutions with batch normalisation (Radford et al., 2016), (N, latent_dim) to images.
+
+    A dense layer gives the smallest map (4x4 for 32x32 images), and each 5x5 transposed convolution
+    of stride 2 doubles it, halving the channels: 256, 128, 64 and the image's.
+
+    Raises:
+        ValueError: for samples that are no images, or whose height and width cannot be halved.
+    """
+    channels, widths, (height, width) = _dcgan_plan(size)
+    first = widths[0]
+    layers: list[nn.Module] = [
+        nn.Linear(size.latent_dim, first * height * width, bias=False),
+        nn.Unflatten(1, (first, height, width)),
+    ]
+    for features, following in zip(widths, [*widths[1:], channels], strict=True):
+        layers += [
+            nn.BatchNorm2d(features),
+            fnn.LeakyReLU(size.negative_slope, inplace=True),
+            nn.ConvTranspose2d(features, following, 5, stride=2, padding=2, output_padding=1),
+        ]
+    if size.bounded:
+        layers.append(nn.Tanh())
+    return nn.Sequential(*layers)
+
+
+def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
+    """5x5 convolutions of stride 2 with leaky ReLU and dropout, from images to logits (N, 1).
+
+    Raises:
+        ValueError: as `dcgan_generator`.
+    """
+    channels, widths, (height, width) = _dcgan_plan(size)
+    layers: list[nn.Module] = []
+    steps = max(1, len(widths) - 1)  # one halving less than G, so that the dense layer sees 8x8 maps
+    for i in range(steps):
+        layers += [nn.Conv2d(channels, 64 * 2**i, 5, stride=2, padding=2), _activation(size)]
+        channels = 64 * 2**i
+    scale = 2 ** (len(widths) - steps)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width * scale**2, 1))
+
+
+def _dcgan_plan(size: NetworkSize) -> tuple[int, list[int], tuple[int, int]]:
+    """Image channels, G's channels from the smallest map on, and that map's height and width."""
+    if len(size.sample_shape) != 3:
+        raise ValueError(f"dcgan: expected images (C, H, W), got samples of shape {size.sample_shape}")
+    channels, height, width = size.sample_shape
+    doublings = 0
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 8:
+        height, width, doublings = height // 2, width // 2, doublings + 1
+    if doublings == 0:
+        raise ValueError(f"dcgan: expected images of even height and width, at least 8, got {size.sample_shape[1:]}")
+    return channels, [64 * 2**i for i in reversed(range(doublings))], (height, width)
+
+
 Builder = Callable[[NetworkSize], nn.Module]
 
 NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "mlp": (mlp_generator, mlp_discriminator),
+    "dcgan": (dcgan_generator, dcgan_discriminator),
 }
 
 

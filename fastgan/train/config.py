@@ -48,7 +48,9 @@ class TrainConfig:
     """
 
     recipe: str = _option("The named set of defaults to start from.", "mlp", choices=RECIPES)
-    data: str = _option("What to train on: digits, or KIND:PATH.", "digits")
+    data: str = _option("What to train on: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.", "digits")
+    image_size: int = _option("Crop and resize a folder's images to this square; 0 does not.", 0, low=0)
+    strict: bool = _option("Refuse a folder with a broken image, rather than skip that.", False)
     out: str | None = _option("The run folder; by default a new one under runs/.")
     resume: bool = _option("Continue the run in --out from its newest whole checkpoint.", False)
     steps: int = _option("Updates in the whole run, earlier parts included.", low=0)
@@ -75,6 +77,11 @@ class TrainConfig:
     ema_decay: float = _option("Decay of G's moving average, a step.", low=0, high=1)
     real_target: float = _option("D's target on real samples; 0.9 smooths.", low=0, high=1)
 
+    weight_clip: float = _option("Clip D's weights to [-c, c] after each update; 0 does not.", low=0)
+    gp_weight: float = _option("Weight of WGAN-GP's gradient penalty.", low=0)
+    r1_gamma: float = _option("Weight of the R1 penalty on D's gradient at real samples.", low=0)
+    r1_interval: int = _option("Steps from one R1 penalty to the next, which weighs as much more.", low=1)
+
     def __new__(cls, **settings: Any) -> TrainConfig:
         """Refuse unknown names by the nearest one before the dataclass sees them."""
         for name in settings:
@@ -93,6 +100,8 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, _check(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        if self.real_target != 1 and not LOSSES[self.loss].smooths:
+            raise _refusal("real_target", f"1, as the loss '{self.loss}' has no target", self.real_target)
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
 

@@ -269,4 +269,4 @@ class GANTrainer:
 
 
 def _as_data(data: Tensor | None, config: TrainConfig) -> Data:
-    return load(config.data) if data is None else Data(data)
+    return load(config.data, config.image_size, config.strict) if data is None else Data(data)

@@ -11,8 +11,8 @@ from typing import Any
 _COMMON: dict[str, Any] = {
     "network": "mlp",
     "loss": "bce",
-    "steps": 12000,
-    "batch_size": 64,
+    "steps": 10000,
+    "batch_size": 128,
     "checkpoint_every": 2000,
     "sample_every": 2000,
     "log_every": 100,
@@ -26,18 +26,49 @@ _COMMON: dict[str, Any] = {
     "n_critic": 1,
     "ema_decay": 0.999,
     "real_target": 1.0,
+    "weight_clip": 0.0,
+    "gp_weight": 0.0,
+    "r1_gamma": 0.0,
+    "r1_interval": 1,
     "threads": 0,
 }
 
+_MLP: dict[str, Any] = {
+    "steps": 10000,
+    "batch_size": 128,
+    "lr_g": 2e-3,
+    "lr_d": 2e-3,
+    "ema_decay": 0.9995,
+    "threads": 1,
+}
+
 _DIFFERENCES: dict[str, dict[str, Any]] = {
-    "mlp": {
-        "steps": 12000,
-        "batch_size": 64,
-        "lr_g": 2e-3,
-        "lr_d": 2e-3,
-        "ema_decay": 0.9995,
-        "threads": 1,
+    "mlp": _MLP,
+    "dcgan": {"network": "dcgan", "steps": 3000, "log_every": 20, "checkpoint_every": 500, "sample_every": 500},
+    "lsgan": {**_MLP, "loss": "lsgan"},
+    "hinge": {**_MLP, "loss": "hinge"},
+    "wgan": {
+        **_MLP,
+        "loss": "wasserstein",
+        "optimizer": "rmsprop",
+        "lr_g": 2e-4,
+        "lr_d": 2e-4,
+        "weight_clip": 0.01,
+        "n_critic": 5,
+        "dropout": 0.0,
+        "steps": 5000,
     },
+    "wgan-gp": {
+        **_MLP,
+        "loss": "wasserstein",
+        "gp_weight": 10.0,
+        "n_critic": 5,
+        "dropout": 0.0,
+        "betas": (0.0, 0.9),
+        "steps": 4000,
+    },
+    "relativistic": {**_MLP, "loss": "relativistic"},
+    "r1": {**_MLP, "r1_gamma": 0.1, "dropout": 0.0},
 }
 
 RECIPES = {name: {**_COMMON, **differences} for name, differences in _DIFFERENCES.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan.losses import LOSSES
+from fastgan.losses import LOSSES, gradient_penalty, r1_penalty
 from fastgan.models import has_batch_statistics
 from fastgan.train.config import TrainConfig
 
@@ -42,7 +42,8 @@ class GANStep:
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
-        self._frozen = [p for p in discriminator.parameters() if p.requires_grad]
+        self._trained_d: list[Tensor] = [p for p in discriminator.parameters() if p.requires_grad]
+        self._critic_updates = 0
         self._average: list[Tensor] = list(self.ema.parameters())
         self._current: list[Tensor] = list(generator.parameters())
         self._copied = list(self.ema.buffers()), list(generator.buffers())
@@ -62,7 +63,7 @@ class GANStep:
             self._update_discriminator(real, fake)
         fake = self.generator(latents[-1])
         loss_d, statistics = self._update_discriminator(real_batches[-1], fake.detach())
-        loss_g = self._update_generator(fake)
+        loss_g = self._update_generator(fake, real_batches[-1])
         self._update_average()
         with torch.no_grad():
             losses = torch.stack((loss_d.detach(), loss_g.detach())).float()
@@ -77,13 +78,15 @@ class GANStep:
         return dict(zip(STATISTICS, means, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks and optimizers."""
-        return {name: module.state_dict() for name, module in self._parts().items()}
+        """Networks, optimizers and the number of D's updates."""
+        parts = {name: module.state_dict() for name, module in self._parts().items()}
+        return {**parts, "critic_updates": self._critic_updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         for name, module in self._parts().items():
             module.load_state_dict(state[name])
+        self._critic_updates = state["critic_updates"]
 
     def is_finite(self) -> bool:
         """Whether no parameter is NaN or infinite; synchronises."""
@@ -101,25 +104,47 @@ class GANStep:
         }
 
     def _update_discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        if self.joint:
-            logits = self.discriminator(torch.cat((real, fake)))
-            real_logits, fake_logits = logits.split((len(real), len(fake)))
-        else:
-            real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        real_logits, fake_logits = self._logits(real, fake)
         loss, statistics = self.loss.discriminator(real_logits, fake_logits, self.config.real_target)
+        loss = self._with_penalties(loss, real, fake)
         self.optimizer_d.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer_d.step()
+        self._critic_updates += 1
+        if self.config.weight_clip > 0:
+            with torch.no_grad():
+                torch._foreach_clamp_min_(self._trained_d, -self.config.weight_clip)
+                torch._foreach_clamp_max_(self._trained_d, self.config.weight_clip)
         return loss, statistics
 
-    def _update_generator(self, fake: Tensor) -> Tensor:
-        for parameter in self._frozen:
+    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of real and fake samples, in one batch where that is the same."""
+        if not self.joint:
+            return self.discriminator(real), self.discriminator(fake)
+        real_logits, fake_logits = self.discriminator(torch.cat((real, fake))).split((len(real), len(fake)))
+        return real_logits, fake_logits
+
+    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        config = self.config
+        if config.gp_weight > 0:
+            loss = loss + config.gp_weight * gradient_penalty(self.discriminator, real, fake)
+        if config.r1_gamma > 0 and self._critic_updates % config.r1_interval == 0:
+            weight = config.r1_gamma * config.r1_interval
+            loss = loss + weight * r1_penalty(self.discriminator, real)
+        return loss
+
+    def _update_generator(self, fake: Tensor, real: Tensor) -> Tensor:
+        for parameter in self._trained_d:
             parameter.requires_grad_(False)
-        loss = self.loss.generator(self.discriminator(fake))
+        if self.loss.paired:
+            real_logits, fake_logits = self._logits(real, fake)
+            loss = self.loss.generator(fake_logits, real_logits)
+        else:
+            loss = self.loss.generator(self.discriminator(fake), None)
         self.optimizer_g.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer_g.step()
-        for parameter in self._frozen:
+        for parameter in self._trained_d:
             parameter.requires_grad_(True)
         return loss
 

@@ -75,7 +75,7 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator(images):
     trainer.step()
     before = [p.grad.clone() for p in trainer.discriminator.parameters()]
     fake = trainer.generator(torch.randn(8, 100))
-    trainer._update._update_generator(fake)
+    trainer._update._update_generator(fake, images[:8])
     assert all(torch.equal(p.grad, b) for p, b in zip(trainer.discriminator.parameters(), before, strict=True))
     assert all(p.requires_grad for p in trainer.discriminator.parameters())
 

@@ -1,0 +1,159 @@
+"""Readers of training data in files: arrays, images, the MNIST family's format, tables."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import gzip
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgan._extras import require
+
+Arrays = tuple[NDArray[Any], NDArray[Any] | None]
+
+_IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read_npz(path: str) -> Arrays:
+    """An .npz file's array `samples` (or its only array), and `labels` where it has them.
+
+    Raises:
+        ValueError: for a file that is no .npz, needs unpickling, or lacks `samples`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy raises a dozen kinds for torn or foreign files
+        raise ValueError(f"data: expected {path} to be an .npz file of arrays: {error}") from error
+    labels = arrays.pop("labels", None)
+    if "samples" not in arrays and len(arrays) != 1:
+        raise ValueError(f"data: expected an array `samples` in {path}, got {', '.join(arrays) or 'none'}")
+    return arrays["samples"] if "samples" in arrays else next(iter(arrays.values())), labels
+
+
+def read_idx(path: str) -> Arrays:
+    """An IDX file of images, as MNIST's, gzipped or not; labels from the file named alike, if there.
+
+    `train-images-idx3-ubyte.gz` has its labels in `train-labels-idx1-ubyte.gz`.
+
+    Raises:
+        ValueError: for a header that is not IDX's or does not fit the file's length.
+    """
+    source = Path(path)
+    images = _idx_array(source)
+    beside = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
+    return images, _idx_array(beside) if beside != source and beside.exists() else None
+
+
+def _idx_array(path: Path) -> NDArray[Any]:
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError) as error:
+        raise ValueError(f"data: expected {path} to be a readable IDX file: {error}") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
+        raise ValueError(f"data: expected {path} to start with an IDX header, got {content[:4].hex(' ') or 'nothing'}")
+    dtype, rank = np.dtype(_IDX_TYPES[content[2]]), content[3]
+    start = 4 + 4 * rank
+    shape = tuple(int(n) for n in np.frombuffer(content[:start], ">u4", offset=4)) if len(content) >= start else ()
+    if len(shape) != rank or len(content) != start + math.prod(shape) * dtype.itemsize:
+        raise ValueError(
+            f"data: expected {path} to hold {list(shape)} values of {dtype.itemsize} bytes, as its header says, "
+            f"got a file of {len(content)} bytes"
+        )
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def read_folder(path: str, image_size: int = 0, strict: bool = False) -> Arrays:
+    """All images under a folder, uint8 (N, H, W) if all are grey, else RGB (N, H, W, 3).
+
+    Where the folder has subfolders with images, each of them is a class, numbered in the order of
+    their names. Animated images give their first frame; transparency is dropped.
+
+    Args:
+        path: the folder.
+        image_size: crop about the centre and resize to this many pixels square; 0 takes images as
+            they are.
+        strict: an unreadable image is an error; otherwise it is skipped, with a warning that counts.
+
+    Raises:
+        ValueError: for a folder without images, images of several sizes, or (strict) a broken one.
+    """
+    root = Path(path)
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in _IMAGE_ENDINGS and p.is_file())
+    images, kept, broken = [], [], []
+    for file in files:
+        try:
+            images.append(_read_image(file, image_size))
+            kept.append(file)
+        except Exception as error:  # Pillow's plug-ins raise whatever they like
+            if strict:
+                raise ValueError(f"data: expected {file} to be an image: {error}") from error
+            broken.append(file)
+    if broken:
+        warnings.warn(
+            f"data: skipped {len(broken)} of {len(files)} images that cannot be read, {broken[0]} first", stacklevel=2
+        )
+    if not images:
+        raise ValueError(f"data: expected images in {root}, got none that can be read of {len(files)}")
+    for file, image in zip(kept, images, strict=True):
+        if image.shape[:2] != images[0].shape[:2]:
+            raise ValueError(
+                f"data: expected images of one size, as {kept[0]} of {images[0].shape[:2]}, got {file} of "
+                f"{image.shape[:2]}; --image-size crops and resizes them"
+            )
+    if any(image.ndim == 3 for image in images):
+        images = [np.repeat(x[..., None], 3, axis=2) if x.ndim == 2 else x for x in images]
+    folders = [file.relative_to(root).parts[0] if file.parent != root else None for file in kept]
+    names = sorted({name for name in folders if name is not None})
+    labels = np.array([names.index(f) for f in folders if f is not None]) if None not in folders else None
+    return np.stack(images), labels
+
+
+def _read_image(path: Path, size: int) -> NDArray[Any]:
+    image_module = require("PIL.Image")
+    with image_module.open(path) as image:
+        grey = image.mode in ("1", "L", "I;16", "LA")
+        image = image.convert("L" if grey else "RGB")
+        if size:
+            image = require("PIL.ImageOps").fit(image, (size, size), image_module.Resampling.LANCZOS)
+        return np.asarray(image)
+
+
+def read_csv(path: str) -> Arrays:
+    """A table of numbers, comma-separated, with or without a line of names; a column `label` is the class.
+
+    Raises:
+        ValueError: for a cell that is no number, or rows of differing lengths, with the line's number.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [(number, row) for number, row in enumerate(csv_module.reader(file), 1) if row]
+    if not rows:
+        raise ValueError(f"data: expected rows of numbers in {path}, got an empty file")
+    names = [cell.strip().lower() for cell in rows[0][1]]
+    if not all(_is_number(name) for name in names):
+        rows = rows[1:]
+    table = np.empty((len(rows), len(names)))
+    for i, (number, row) in enumerate(rows):
+        if len(row) != len(names) or not all(map(_is_number, row)):
+            raise ValueError(f"data: expected {len(names)} numbers in line {number} of {path}, got {','.join(row)!r}")
+        table[i] = [float(cell) for cell in row]
+    if "label" not in names:
+        return table, None
+    column = names.index("label")
+    return np.delete(table, column, axis=1), table[:, column].astype(np.int64)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

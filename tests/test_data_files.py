@@ -1,0 +1,149 @@
+"""Readers of files: what they give, and which files they refuse, by name."""
+
+import gzip
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastgan.data import load
+
+
+def _idx(array: np.ndarray, code: int) -> bytes:
+    header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "code"), [("u1", 8), ("i2", 0x0B), ("f8", 0x0E)])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_idx_images_and_their_labels_are_read(tmp_path, dtype, code, pack):
+    images = np.random.default_rng(0).integers(0, 120, (7, 5, 4)).astype(dtype)
+    (tmp_path / "t-images-idx3-ubyte").write_bytes(pack(_idx(images, code)))
+    (tmp_path / "t-labels-idx1-ubyte").write_bytes(pack(_idx(np.arange(7, dtype="u1"), 8)))
+    data = load(f"idx:{tmp_path}/t-images-idx3-ubyte")
+    np.testing.assert_allclose(data.units.restore(data.samples), images, atol=1e-4)
+    assert data.labels.tolist() == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "IDX header, got nothing"),
+        (b"\x89PNG....", "IDX header, got 89 50 4e 47"),
+        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:-1], r"hold \[3, 4, 4\] values of 1 bytes.*got a file of 63 bytes"),
+        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:9], "as its header says"),
+        (gzip.compress(b"x" * 99)[:-9], "readable IDX file"),
+    ],
+)
+def test_a_torn_or_foreign_idx_file_is_refused(tmp_path, content, words):
+    (tmp_path / "images").write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        load(f"idx:{tmp_path}/images")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two classes of three RGB pictures, 6x5."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            Image.fromarray(rng.integers(0, 255, (5, 6, 3), np.uint8)).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_a_folder_gives_images_and_class_folders_labels(pictures):
+    data = load(f"folder:{pictures}")
+    assert data.samples.shape == (6, 3, 5, 6)
+    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    np.testing.assert_array_equal(data.units.restore(data.samples)[4], Image.open(pictures / "dog" / "1.png"))
+
+
+def test_grey_images_have_one_channel_and_mixed_ones_three(pictures):
+    grey = Image.fromarray(np.full((5, 6), 99, np.uint8))
+    (pictures / "grey").mkdir()
+    grey.save(pictures / "grey" / "a.png")
+    assert load(f"folder:{pictures}/grey").samples.shape == (1, 1, 5, 6)
+    assert load(f"folder:{pictures}").samples.shape == (7, 3, 5, 6)
+
+
+def test_image_size_crops_about_the_centre_and_resizes(tmp_path):
+    wide = np.zeros((10, 90), np.uint8)
+    wide[:, 30:60] = 200  # wider than the crop: the filter blurs its edges
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    data = load(f"folder:{tmp_path}", image_size=4)
+    np.testing.assert_array_equal(data.units.restore(data.samples), np.full((1, 4, 4), 200))
+
+
+def test_a_broken_image_is_skipped_with_a_count_or_refused_if_strict(pictures):
+    broken = pictures / "cat" / "1.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    with pytest.warns(UserWarning, match=r"skipped 1 of 6 images.*cat/1\.png"):
+        data = load(f"folder:{pictures}")
+    assert data.labels.tolist() == [0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"cat/1\.png to be an image"):
+        load(f"folder:{pictures}", strict=True)
+
+
+def test_a_decompression_bomb_is_not_read(pictures, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"to be an image.*decompression bomb"):
+        load(f"folder:{pictures}", strict=True)
+
+
+def test_images_of_several_sizes_are_refused_with_the_way_out(pictures):
+    Image.new("RGB", (9, 9)).save(pictures / "dog" / "odd.png")
+    with pytest.raises(ValueError, match=r"of one size.*\(5, 6\), got .*odd\.png of \(9, 9\); --image-size"):
+        load(f"folder:{pictures}")
+    assert load(f"folder:{pictures}", image_size=8).samples.shape == (7, 3, 8, 8)
+
+
+def test_a_folder_without_images_and_a_file_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=f"expected images in {tmp_path}, got none"):
+        load(f"folder:{tmp_path}")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="to be a folder"):
+        load(f"folder:{tmp_path}/file")
+
+
+@pytest.mark.parametrize("header", ["", "height,LABEL,width\n"])
+def test_a_table_is_standardised_and_comes_back(tmp_path, header):
+    (tmp_path / "t.csv").write_text(header + "1,0,10\n2,1,30\n\n3,0,80\n")
+    data = load(f"csv:{tmp_path}/t.csv")
+    if header:
+        assert data.labels.tolist() == [0, 1, 0]
+        expected = [[1, 10], [2, 30], [3, 80]]
+    else:
+        expected = [[1, 0, 10], [2, 1, 30], [3, 0, 80]]
+    np.testing.assert_allclose(data.units.restore(data.samples), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(data.samples.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(data.samples.std(0, correction=0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "got an empty file"),
+        ("1,2\n3,x\n", "expected 2 numbers in line 2 of .*got '3,x'"),
+        ("a,b\n1,2\n\n3\n", "expected 2 numbers in line 4 of .*got '3'"),
+        ("1,nan\n2,3\n", "finite"),
+        ("a,b\n", r"got \(0, 2\)"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_line(tmp_path, text, words):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ValueError, match=words):
+        load(f"csv:{tmp_path}/t.csv")
+
+
+@pytest.mark.parametrize(("name", "modes", "sigma"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
+def test_mixtures_have_their_modes_and_spread(name, modes, sigma):
+    data = load(name)
+    centres = np.stack([data.samples[data.labels == m].mean(0) for m in range(modes)])
+    deviations = np.stack([data.samples[data.labels == m].std(0) for m in range(modes)])
+    # At least 2,000 points a mode: 5 standard errors.
+    np.testing.assert_allclose(deviations, sigma, rtol=5 / np.sqrt(2 * 2000))
+    expected = np.round(centres / 2) * 2 if name == "grid" else centres / np.linalg.norm(centres, axis=1)[:, None]
+    np.testing.assert_allclose(centres, expected, atol=5 * sigma / np.sqrt(2000) + 1e-7)
+    assert len(np.unique(np.round(expected, 3), axis=0)) == modes
+    assert np.abs(centres).max() == pytest.approx({"ring": 1, "grid": 4}[name], abs=0.01)
