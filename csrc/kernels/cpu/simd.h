@@ -24,10 +24,15 @@
 #include "kernels/cpu/simd_common.h"
 #if FASTGAN_ISA == FASTGAN_ISA_AVX512
 #include "kernels/cpu/simd_avx512.h"
+#include "kernels/cpu/words_avx512.h"
 #elif FASTGAN_ISA == FASTGAN_ISA_AVX2
 #include "kernels/cpu/simd_avx2.h"
+#include "kernels/cpu/words_avx2.h"
 #else
 #include "kernels/cpu/simd_portable.h"
+#endif
+#if FASTGAN_ISA != FASTGAN_ISA_DEFAULT
+#include "kernels/cpu/keep_block.h"
 #endif
 
 namespace fastgan {

@@ -157,58 +157,5 @@ FASTGAN_MATH void store_bits(uint8_t* bytes, M mask) {
   std::memcpy(bytes, &mask, sizeof(mask));
 }
 
-// High and low halves of a 32-bit multiplication, from products of the even and of the odd lanes.
-struct Product {
-  __m512i high, low;
-};
-FASTGAN_MATH Product multiply(__m512i a, uint32_t multiplier) {
-  const __m512i m = _mm512_set1_epi64(multiplier);
-  const __m512 even = _mm512_castsi512_ps(_mm512_mul_epu32(a, m));
-  const __m512 odd = _mm512_castsi512_ps(_mm512_mul_epu32(_mm512_srli_epi64(a, 32), m));
-  return {_mm512_castps_si512(_mm512_mask_movehdup_ps(odd, 0x5555, even)),
-          _mm512_castps_si512(_mm512_mask_moveldup_ps(even, 0xAAAA, odd))};
-}
-
-// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of
-// math/octet.h, 16 counters side by side. Lane j of 128-bit part L holds counter 4 j + L, so that a
-// 4x4 transposition inside the parts leaves the draws in the order of the elements, and one
-// comparison gives 32 bits of the plane.
-FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
-  if (threshold >= kThresholdOne) {
-    std::memset(keep, 0, kBlockOctets);
-    return;
-  }
-  PhiloxKey key = philox_key(random);
-  __m512i word0 = _mm512_set1_epi32(static_cast<int>(random.offset));
-  __m512i word1 = _mm512_set1_epi32(static_cast<int>(random.offset >> 32));
-  __m512i word2 =
-      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
-                       _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  __m512i word3 = _mm512_set1_epi32(static_cast<int>(first >> 32));
-  for (int round = 0; round < kPhiloxRounds; ++round) {
-    const Product product0 = multiply(word0, kPhiloxMultiplier0);
-    const Product product1 = multiply(word2, kPhiloxMultiplier1);
-    constexpr int kXor3 = 0x96;
-    word0 = _mm512_ternarylogic_epi32(product1.high, word1,
-                                      _mm512_set1_epi32(static_cast<int>(key.word[0])), kXor3);
-    word2 = _mm512_ternarylogic_epi32(product0.high, word3,
-                                      _mm512_set1_epi32(static_cast<int>(key.word[1])), kXor3);
-    word1 = product1.low;
-    word3 = product0.low;
-    key.word[0] += kPhiloxWeyl0;
-    key.word[1] += kPhiloxWeyl1;
-  }
-  const __m512i low01 = _mm512_unpacklo_epi32(word0, word1),
-                high01 = _mm512_unpackhi_epi32(word0, word1);
-  const __m512i low23 = _mm512_unpacklo_epi32(word2, word3),
-                high23 = _mm512_unpackhi_epi32(word2, word3);
-  const __m512i limit = _mm512_set1_epi16(static_cast<short>(threshold));
-  const uint32_t bits[4] = {_mm512_cmpge_epu16_mask(_mm512_unpacklo_epi64(low01, low23), limit),
-                            _mm512_cmpge_epu16_mask(_mm512_unpackhi_epi64(low01, low23), limit),
-                            _mm512_cmpge_epu16_mask(_mm512_unpacklo_epi64(high01, high23), limit),
-                            _mm512_cmpge_epu16_mask(_mm512_unpackhi_epi64(high01, high23), limit)};
-  std::memcpy(keep, bits, sizeof(bits));
-}
-
 }  // namespace avx512
 }  // namespace fastgan

@@ -1,0 +1,49 @@
+// Included once for each instruction set that has Words (words_*.h); no guard.
+
+#include "math/octet.h"
+
+namespace fastgan {
+namespace FASTGAN_PASS {
+
+// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of
+// math/octet.h, 16 counters side by side. They differ in word 2 alone, and not in its upper half's
+// carry, so the first round multiplies three words of four once for all, and the second one of its
+// two words.
+FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
+  if (threshold >= kThresholdOne) {
+    std::memset(keep, 0, kBlockOctets);
+    return;
+  }
+  static_assert(kPhiloxRounds >= 2);
+  PhiloxKey key = philox_key(random);
+  const uint64_t shared0 = uint64_t{kPhiloxMultiplier0} * static_cast<uint32_t>(random.offset);
+  const Product counter = multiply(counters_from(static_cast<uint32_t>(first)), kPhiloxMultiplier1);
+  const uint32_t shared2 = static_cast<uint32_t>(shared0 >> 32) ^
+                           static_cast<uint32_t>(static_cast<uint64_t>(first) >> 32) ^ key.word[1];
+  Words word0 = exclusive_or(counter.high,
+                             same_words(static_cast<uint32_t>(random.offset >> 32) ^ key.word[0]));
+  Words word1 = counter.low;
+  key = next_key(key);
+
+  const uint64_t shared1 = uint64_t{kPhiloxMultiplier1} * shared2;
+  const Product second = multiply(word0, kPhiloxMultiplier0);
+  word0 = exclusive_or(word1, same_words(static_cast<uint32_t>(shared1 >> 32) ^ key.word[0]));
+  word1 = same_words(static_cast<uint32_t>(shared1));
+  Words word2 = exclusive_or(second.high, same_words(static_cast<uint32_t>(shared0) ^ key.word[1]));
+  Words word3 = second.low;
+  key = next_key(key);
+
+  for (int round = 2; round < kPhiloxRounds; ++round) {
+    const Product product0 = multiply(word0, kPhiloxMultiplier0);
+    const Product product1 = multiply(word2, kPhiloxMultiplier1);
+    word0 = exclusive_or(product1.high, word1, key.word[0]);
+    word2 = exclusive_or(product0.high, word3, key.word[1]);
+    word1 = product1.low;
+    word3 = product0.low;
+    key = next_key(key);
+  }
+  store_decisions(word0, word1, word2, word3, threshold, keep);
+}
+
+}  // namespace FASTGAN_PASS
+}  // namespace fastgan
