@@ -1,86 +1,104 @@
-"""Drop-in layers, through the fused kernels of :mod:`fastgan.functional`.
+"""Drop-in layers: each is a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict, and
+computes the same through the fused kernels of :mod:`fastgan.functional`.
 
-Each is a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict, and computes the same.
+What no kernel takes (integers, sparse and nested tensors, and ranks that torch takes with a warning) goes to the
+namesake's own ``forward``. ``torch.jit.script`` refuses these layers; :func:`fastgan.revert` gives ``torch.nn`` back.
 """
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+import torch
 from torch import Tensor, nn
 
 from fastgan import functional as FF
 
 
-class LeakyReLU(nn.LeakyReLU):
+def _kernel_takes(input: Tensor) -> bool:
+    return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
+
+
+class _Unscriptable:
+    """Refuses ``torch.jit.script``, which cannot compile the choice between kernels and composed results.
+
+    The last base of each layer: were it the first, Python would refuse to turn a torch layer into ours by its __class__.
+    """
+
+    __slots__ = ()
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        raise RuntimeError(
+            f"fastgan.nn.{type(self).__name__}: expected a module that torch.jit.script can compile, got one of"
+            " fastgan's; call fastgan.revert(model) first, which puts torch.nn's layers back"
+        )
+
+
+class LeakyReLU(nn.LeakyReLU, _Unscriptable):
     """:class:`torch.nn.LeakyReLU`, through :func:`fastgan.functional.leaky_relu`. Shape: any, kept."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if not _kernel_takes(input):
+            return super().forward(input)
         return FF.leaky_relu(input, self.negative_slope, self.inplace)
 
 
-class ReLU(nn.ReLU):
-    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0.
-
-    Shape: any, kept. Tensors of integers go to torch.
-    """
+class ReLU(nn.ReLU, _Unscriptable):
+    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0. Shape: any, kept."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not input.is_floating_point():
+        if not _kernel_takes(input):
             return super().forward(input)
         return FF.leaky_relu(input, 0.0, self.inplace)
 
 
-class Dropout(nn.Dropout):
+class Dropout(nn.Dropout, _Unscriptable):
     """:class:`torch.nn.Dropout`, through :func:`fastgan.functional.dropout`. Shape: any, kept."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if not _kernel_takes(input):
+            return super().forward(input)
         return FF.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(nn.Dropout1d):
+class Dropout1d(nn.Dropout1d, _Unscriptable):
     """:class:`torch.nn.Dropout1d`, through :func:`fastgan.functional.dropout1d`. Shape: (N, C, L) or (C, L), kept."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if not _kernel_takes(input) or input.dim() not in (2, 3):
+            return super().forward(input)
         return FF.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(nn.Dropout2d):
-    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`.
-
-    Shape: (N, C, H, W) or (N, C, L), kept.
-    """
+class Dropout2d(nn.Dropout2d, _Unscriptable):
+    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`. Shape: (N, C, H, W) or (N, C, L),
+    kept."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if not _kernel_takes(input) or input.dim() not in (3, 4):
+            return super().forward(input)
         return FF.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(nn.Dropout3d):
-    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`.
-
-    Shape: (N, C, D, H, W) or (C, D, H, W), kept.
-    """
+class Dropout3d(nn.Dropout3d, _Unscriptable):
+    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`. Shape: (N, C, D, H, W) or
+    (C, D, H, W), kept."""
 
     def forward(self, input: Tensor) -> Tensor:
+        if not _kernel_takes(input) or input.dim() not in (4, 5):
+            return super().forward(input)
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class BCEWithLogitsLoss(nn.BCEWithLogitsLoss):
-    """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
-
-    ``target`` may also be one number.
-    Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
-    """
-
-    def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
-        return FF.binary_cross_entropy_with_logits(input, target, self.weight, self.pos_weight, self.reduction)
-
-
-class LeakyReLUDropout(nn.Module):
+class LeakyReLUDropout(nn.Module, _Unscriptable):
     """Leaky ReLU and dropout in one kernel, forward and backward.
 
     Equal to ``nn.Sequential(nn.LeakyReLU(negative_slope), nn.Dropout(p))``, or with ``feature=True`` to one with
     ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters. Raises ValueError where ``p`` is
     outside [0, 1].
     """
+
+    __constants__ = ["negative_slope", "p", "inplace", "feature"]
 
     def __init__(
         self, negative_slope: float = 0.01, p: float = 0.5, inplace: bool = False, feature: bool = False
