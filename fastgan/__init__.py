@@ -31,9 +31,12 @@ except ImportError as error:
 
 from fastgan import functional, nn  # noqa: E402 - only now that the library has registered the operators
 
+# `fastgan.convert` is the function; the module of that name is there for `from fastgan.convert import Report`.
+from fastgan.convert import convert, revert  # noqa: E402
+
 __version__: str = _built_for.VERSION
 
-__all__ = ["__version__", "build_info", "functional", "nn"]
+__all__ = ["__version__", "build_info", "convert", "functional", "nn", "revert"]
 
 
 def build_info() -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Drop-in layers: each is a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict, and
-computes the same through the fused kernels of :mod:`fastgan.functional`.
+"""Drop-in layers, each a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict.
 
-What no kernel takes (integers, sparse and nested tensors, and ranks that torch takes with a warning) goes to the
-namesake's own ``forward``. ``torch.jit.script`` refuses these layers; :func:`fastgan.revert` gives ``torch.nn`` back.
+They compute the same through the fused kernels of :mod:`fastgan.functional`. What no kernel takes (integers, sparse and
+nested tensors, and ranks that torch takes with a warning) goes to the namesake's own ``forward``. ``torch.jit.script``
+refuses these layers; :func:`fastgan.revert` gives ``torch.nn`` back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _kernel_takes(input: Tensor) -> bool:
 class _Unscriptable:
     """Refuses ``torch.jit.script``, which cannot compile the choice between kernels and composed results.
 
-    The last base of each layer: were it the first, Python would refuse to turn a torch layer into ours by its __class__.
+    The last base of each layer: were it the first, Python would not turn a torch layer into ours by its __class__.
     """
 
     __slots__ = ()
@@ -71,8 +71,10 @@ class Dropout1d(nn.Dropout1d, _Unscriptable):
 
 
 class Dropout2d(nn.Dropout2d, _Unscriptable):
-    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`. Shape: (N, C, H, W) or (N, C, L),
-    kept."""
+    """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`.
+
+    Shape: (N, C, H, W) or (N, C, L), kept.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if not _kernel_takes(input) or input.dim() not in (3, 4):
@@ -81,8 +83,10 @@ class Dropout2d(nn.Dropout2d, _Unscriptable):
 
 
 class Dropout3d(nn.Dropout3d, _Unscriptable):
-    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`. Shape: (N, C, D, H, W) or
-    (C, D, H, W), kept."""
+    """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W), kept.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if not _kernel_takes(input) or input.dim() not in (4, 5):
@@ -97,8 +101,6 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
     ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters. Raises ValueError where ``p`` is
     outside [0, 1].
     """
-
-    __constants__ = ["negative_slope", "p", "inplace", "feature"]
 
     def __init__(
         self, negative_slope: float = 0.01, p: float = 0.5, inplace: bool = False, feature: bool = False
