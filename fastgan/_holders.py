@@ -15,6 +15,9 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 # What nn.Module keeps in its __dict__, and what fastgan does; all other attributes are the model author's.
 _INTERNAL = ("_modules", "_parameters", "_buffers", "_fastgan_pair")
 
+_PLAIN = {bool, int, float, str, bytes, type(None), type, FunctionType}
+_NONE: dict[str, Any] = {}
+
 Place = tuple[nn.Module, str]
 
 
@@ -94,13 +97,18 @@ class Holders:
             self._look_outside()
 
     def _look_outside(self) -> None:
+        is_module: dict[type, bool] = {}
         for thing in gc.get_objects():
             kind = type(thing)
             if kind is FunctionType:
-                self.in_defaults.update(map(id, _modules_in((thing.__defaults__, thing.__kwdefaults__))))
+                for value in (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or _NONE).values()):
+                    if type(value) not in _PLAIN:  # nearly all are; this loop takes most of the time
+                        self.in_defaults.update(map(id, _modules_in(value)))
             elif kind is functools.partial:
                 self.in_defaults.update(map(id, _modules_in(thing)))
-            elif issubclass(kind, nn.Module) and id(thing) not in self.names:
+            elif kind not in is_module:
+                is_module[kind] = issubclass(kind, nn.Module)
+            if is_module.get(kind) and id(thing) not in self.names:
                 for key, child in _children(thing):
                     if id(child) in self.names:
                         self.outside.setdefault(id(child), []).append((thing, key))

@@ -25,8 +25,9 @@ _FINDS_LAYERS = {
 }  # fmt: skip
 # What may be asked of a Sequential, besides calling it, that runs none of its layers.
 _HARMLESS = {
-    "apply", "buffers", "cpu", "cuda", "double", "eval", "float", "half", "load_state_dict", "named_buffers",
-    "named_parameters", "parameters", "requires_grad_", "state_dict", "to", "train", "training", "zero_grad",
+    "add_module", "append", "apply", "buffers", "cpu", "cuda", "double", "eval", "extend", "float", "half", "insert",
+    "load_state_dict", "named_buffers", "named_parameters", "parameters", "requires_grad_", "state_dict", "to", "train",
+    "training", "zero_grad",
 }  # fmt: skip
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
