@@ -94,6 +94,17 @@ class Dropout3d(nn.Dropout3d, _Unscriptable):
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
+class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
+    """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
+
+    ``target`` may also be one number.
+    Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+    """
+
+    def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
+        return FF.binary_cross_entropy_with_logits(input, target, self.weight, self.pos_weight, self.reduction)
+
+
 class LeakyReLUDropout(nn.Module, _Unscriptable):
     """Leaky ReLU and dropout in one kernel, forward and backward.
 
