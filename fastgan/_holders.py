@@ -34,6 +34,10 @@ def has_hooks(module: nn.Module) -> bool:
     )
 
 
+def _subclasses(cls: type) -> set[type]:
+    return {cls}.union(*map(_subclasses, type.__subclasses__(cls)))
+
+
 def _modules_in(value: Any) -> Iterator[nn.Module]:
     """The modules in a value made of Python's containers."""
     if isinstance(value, nn.Module):
@@ -97,18 +101,15 @@ class Holders:
             self._look_outside()
 
     def _look_outside(self) -> None:
-        is_module: dict[type, bool] = {}
-        for thing in gc.get_objects():
-            kind = type(thing)
-            if kind is FunctionType:
+        kinds = _subclasses(nn.Module) | {FunctionType, functools.partial}
+        for thing in [thing for thing in gc.get_objects() if type(thing) in kinds]:
+            if isinstance(thing, FunctionType):
                 for value in (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or _NONE).values()):
-                    if type(value) not in _PLAIN:  # nearly all are; this loop takes most of the time
+                    if type(value) not in _PLAIN:  # nearly all are
                         self.in_defaults.update(map(id, _modules_in(value)))
-            elif kind is functools.partial:
+            elif isinstance(thing, functools.partial):
                 self.in_defaults.update(map(id, _modules_in(thing)))
-            elif kind not in is_module:
-                is_module[kind] = issubclass(kind, nn.Module)
-            if is_module.get(kind) and id(thing) not in self.names:
+            elif id(thing) not in self.names:
                 for key, child in _children(thing):
                     if id(child) in self.names:
                         self.outside.setdefault(id(child), []).append((thing, key))
