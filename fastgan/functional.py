@@ -99,7 +99,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """
     _check("leaky_relu", input, 0.0)
     if negative_slope == 1.0 and input.is_floating_point():
-        return input if inplace else input.clone()  # a tensor of its own, as torch gives
+        return input
     return _apply("leaky_relu", input, inplace, negative_slope=negative_slope)
 
 
@@ -240,7 +240,7 @@ def leaky_relu_dropout(
     if not training:
         p = 0.0
     if p == 0.0 and negative_slope == 1.0 and gain == 1.0 and bias is None and clamp is None:
-        return input if inplace else input.clone()
+        return input
     return _apply(
         "leaky_relu_dropout",
         input,

@@ -19,6 +19,11 @@ def _kernel_takes(input: Tensor) -> bool:
     return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
 
 
+def _own(output: Tensor, input: Tensor, inplace: bool) -> Tensor:
+    """A tensor of the layer's own: with slope 1 a function returns its input, a torch layer never does."""
+    return output.clone() if output is input and not inplace else output
+
+
 class _Unscriptable:
     """Refuses ``torch.jit.script``, which cannot compile the choice between kernels and composed results.
 
@@ -40,7 +45,7 @@ class LeakyReLU(nn.LeakyReLU, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         if not _kernel_takes(input):
             return super().forward(input)
-        return FF.leaky_relu(input, self.negative_slope, self.inplace)
+        return _own(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
 
 
 class ReLU(nn.ReLU, _Unscriptable):
@@ -125,9 +130,10 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
         self.feature = feature
 
     def forward(self, input: Tensor) -> Tensor:
-        return FF.leaky_relu_dropout(
+        output = FF.leaky_relu_dropout(
             input, self.negative_slope, self.p, self.training, self.inplace, feature=self.feature
         )
+        return _own(output, input, self.inplace)
 
     def extra_repr(self) -> str:
         flags = f"{', inplace=True' if self.inplace else ''}{', feature=True' if self.feature else ''}"

@@ -187,3 +187,13 @@ def test_distributed_wrappers(process_group):
     torch.testing.assert_close(sharded(x), expected)
     sharded.train()(x).sum().backward()
     assert all(p.grad is not None for p in sharded.parameters())
+
+
+def test_slope_one_gives_a_tensor_of_its_own_as_torch_does():
+    x = torch.randn(4)
+    for layer in (fnn.LeakyReLU(1.0), fnn.LeakyReLUDropout(1.0, 0.5).eval()):
+        y = layer(x)
+        assert y is not x
+        assert torch.equal(y, x)
+    in_place = fnn.LeakyReLU(1.0, inplace=True)
+    assert in_place(x) is x
