@@ -50,11 +50,9 @@ def main():
     rounds = min(options.rounds, 5) if options.quick else options.rounds
     torch.manual_seed(0)
     bench.keep_freed_memory()
-    cases = [
-        case
-        for case in bench_cases.activation_cases(options.threads, compiled=not options.quick)
-        if options.only in case.name
-    ]
+    settings = {"threads": options.threads, "compiled": not options.quick}
+    cases = [*bench_cases.activation_cases(**settings), *bench_cases.loss_cases(**settings)]
+    cases = [case for case in cases if options.only in case.name]
     if not cases:
         parser.error(f"--only: expected a part of a case's name, got {options.only!r}")
     results = bench.run(cases, options.device, rounds=rounds)

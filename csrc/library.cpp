@@ -40,6 +40,15 @@ TORCH_LIBRARY(fastgan, m) {
       "Tensor? weight, "
       "Tensor? pos_weight, bool mean) -> Tensor grad_input");
 
+  // The same of probabilities.
+  m.def("bce(Tensor input, Tensor? target, float target_value, Tensor? weight) -> Tensor loss");
+  m.def(
+      "bce_reduced(Tensor input, Tensor? target, float target_value, Tensor? weight, bool mean) "
+      "-> Tensor loss");
+  m.def(
+      "bce_backward(Tensor grad, Tensor input, Tensor? target, float target_value, "
+      "Tensor? weight, bool mean) -> Tensor grad_input");
+
   // D's loss of two means with D's statistics, and G's loss of one.
   m.def(
       "gan_loss(Tensor real_logits, Tensor fake_logits, float real_target, float fake_target, "

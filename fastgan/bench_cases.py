@@ -160,6 +160,68 @@ def activation_cases(threads: int, compiled: bool) -> list[Case]:
     ]
 
 
+def _discriminator_loss(samples: int, compiled: bool) -> Callable[[str], dict[str, Work]]:
+    """D's loss of as many real as generated logits, forward and backward; eagerly, two losses and their sum."""
+
+    def eager(real: Tensor, fake: Tensor) -> Tensor:
+        bce = F.binary_cross_entropy_with_logits
+        return bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake))
+
+    def make(device: str) -> dict[str, Work]:
+        real, fake = (torch.randn(samples, device=device, requires_grad=True) for _ in range(2))
+
+        def step(loss: Callable[[Tensor, Tensor], Tensor]) -> Work:
+            def work() -> None:
+                real.grad = fake.grad = None
+                loss(real, fake).backward()
+
+            return work
+
+        ways = {"fastgan": step(lambda real, fake: FF.discriminator_loss(real, fake)[0]), "eager": step(eager)}
+        return {**ways, "torch.compile": step(torch.compile(eager))} if compiled else ways
+
+    return make
+
+
+def _logit_loss(elements: int) -> Callable[[str], dict[str, Work]]:
+    def make(device: str) -> dict[str, Work]:
+        target = torch.rand(elements, device=device)
+        x = torch.randn(elements, device=device, requires_grad=True)
+        grad = torch.ones((), device=device)
+        fused: Layer = lambda x: FF.binary_cross_entropy_with_logits(x, target)  # noqa: E731
+        eager: Layer = lambda x: F.binary_cross_entropy_with_logits(x, target)  # noqa: E731
+        return {"fastgan": _forward_backward(fused, x, grad), "eager": _forward_backward(eager, x, grad)}
+
+    return make
+
+
+def loss_cases(threads: int, compiled: bool) -> list[Case]:
+    """Rows ``bce`` and ``gan_loss``. ``threads``: what "several" means here."""
+    patches, middle = 57_600, 1 << 22
+    return [
+        Case(
+            "D loss, forward + backward, 2 x 64 fp32",
+            _discriminator_loss(64, compiled),
+            1,
+            targets=(Target("eager", 2),),
+        ),
+        Case(
+            "D loss, forward + backward, 2 x 57,600 fp32",
+            _discriminator_loss(patches, compiled),
+            threads,
+            patches * 24,
+            (Target("eager", 3), Target("torch.compile", 2.3)),
+        ),
+        Case(
+            "BCE with logits, tensor target, forward + backward, 4.2 M fp32",
+            _logit_loss(middle),
+            threads,
+            middle * 20,
+            (Target("eager", 3),),
+        ),
+    ]
+
+
 def bytes_saved(layer: Layer, elements: int = 1 << 20) -> float:
     """Bytes an element that ``layer`` keeps alive for its backward."""
     x = torch.randn(elements, requires_grad=True)

@@ -6,6 +6,7 @@ autograd functions. Masks are the kernels' own, bit for bit.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 
@@ -155,6 +156,22 @@ def bce_with_logits(
     log_sigmoid = torch.nn.functional.logsigmoid
     loss = -_weighted(positive, log_sigmoid(x)) - _weighted(1.0 - target, log_sigmoid(-x))
     return _reduced(loss, weight, reduction, dtype)
+
+
+def _clamped_log(p: Tensor) -> Tensor:
+    """``max(log(p), -100)`` with derivative 0 where it is clamped."""
+    unclamped = p >= math.exp(-100.0)
+    return torch.where(unclamped, torch.where(unclamped, p, 1.0).log(), -100.0)
+
+
+def bce(input: Tensor, target: Tensor | float, weight: Tensor | None, reduction: str) -> Tensor:
+    """Binary cross-entropy of probabilities from torch operations; arguments as the function's. NaN outside [0, 1]."""
+    p = input.to(torch.promote_types(input.dtype, torch.float32))
+    p = torch.where((p >= 0.0) & (p <= 1.0), p, torch.nan)
+    # log1p keeps the digits of a small p; 1 - p is exact where that of the other is near its clamp.
+    log_q = torch.where(p < 0.5, torch.log1p(-torch.where(p < 0.5, p, 0.0)), _clamped_log(1.0 - p))
+    loss = -target * _clamped_log(p) - (1.0 - target) * log_q
+    return _reduced(torch.where(torch.isnan(p), torch.nan, loss), weight, reduction, input.dtype)
 
 
 def generator_loss(logits: Tensor, target: float, weight: float) -> Tensor:

@@ -28,6 +28,8 @@ from fastgan import fallback
 
 _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
+_bce = torch.ops.fastgan.bce.default
+_bce_reduced = torch.ops.fastgan.bce_reduced.default
 _bce_with_logits = torch.ops.fastgan.bce_with_logits.default
 _bce_with_logits_reduced = torch.ops.fastgan.bce_with_logits_reduced.default
 _gan_loss = torch.ops.fastgan.gan_loss.default
@@ -282,6 +284,41 @@ def _expanded(op: str, argument: str, input: Tensor, weight: Tensor) -> Tensor:
             f" got {list(weight.shape)}"
         ) from None
     return expanded.to(input.dtype)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor | float, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Binary cross-entropy of probabilities, as :func:`torch.nn.functional.binary_cross_entropy`.
+
+    Each element's is ``-weight * (target * log(input) + (1 - target) * log(1 - input))``, with logarithms clamped at
+    -100. ``input``: probabilities of any shape and floating dtype. ``target``: of the same shape and dtype, or one
+    number for all elements, for which no tensor is made. ``weight`` broadcasts to the shape of ``input``.
+    ``reduction``: ``"mean"``, ``"sum"`` or ``"none"``. The result has the input's dtype, and under autocast, where
+    PyTorch refuses, float32; the halves compute in float32.
+
+    The gradient is ``(1 - target) / (1 - input) - target / input``, and a clamped logarithm's part of it is 0: never
+    NaN, -1 at (input, target) = (1, 1) and 1 at (0, 0). (PyTorch divides by ``max(input * (1 - input), 1e-12)``, so
+    that behind a sigmoid a surely wrong answer teaches nothing.) Differentiable twice and more by ``input`` and
+    ``target``.
+
+    Raises ValueError where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown, TypeError where a
+    dtype is not floating, RuntimeError where dtypes differ, a weight does not broadcast or requires grad, or ``input``
+    or ``target`` holds NaN or a value outside [0, 1]. On CUDA, where that error would have to wait for the device, such
+    an element's loss, and the gradient of such an input, are NaN instead.
+    """
+    op = "binary_cross_entropy"
+    reduction = _check_reduction(reduction)
+    targets, value = (target, 0.0) if isinstance(target, Tensor) else (None, float(target))
+    if targets is not None:
+        _check_target(op, input, targets)
+    if fallback.needed(op, input):
+        return fallback.bce(input, target, weight, reduction)
+    if weight is not None:
+        weight = _expanded(op, "weight", input, weight)
+    if reduction == "none":
+        return _bce(input, targets, value, weight)  # type: ignore[no-any-return]
+    return _bce_reduced(input, targets, value, weight, reduction == "mean")  # type: ignore[no-any-return]
 
 
 def _dtype_under_autocast(tensor: Tensor) -> torch.dtype:

@@ -99,6 +99,17 @@ class Dropout3d(nn.Dropout3d, _Unscriptable):
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
+class BCELoss(nn.BCELoss, _Unscriptable):
+    """:class:`torch.nn.BCELoss`, through :func:`fastgan.functional.binary_cross_entropy`.
+
+    ``target`` may also be one number.
+    Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+    """
+
+    def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
+        return FF.binary_cross_entropy(input, target, self.weight, self.reduction)
+
+
 class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
     """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
 

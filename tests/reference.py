@@ -83,6 +83,18 @@ def bce_with_logits(x, target, weight=1.0, pos_weight=1.0):
     return weight * loss, weight * ((1 - target) * up - pos_weight * target * down)
 
 
+def bce(p, target, weight=1.0):
+    """Loss of each probability and its derivative by it, float64; logarithms are clamped at -100 and constant there."""
+    p, target, weight = (np.asarray(a, dtype=np.float64) for a in (p, target, weight))
+    loss, gradient = 0.0, 0.0
+    with np.errstate(divide="ignore"):
+        # log1p(-p) for 1 - p, whose float64 would lose digits of a small p
+        for share, log, inverse, sign in ((target, np.log(p), 1 / p, -1), (1 - target, np.log1p(-p), 1 / (1 - p), 1)):
+            loss = loss - share * np.maximum(log, -100)
+            gradient = gradient + sign * np.where(log < -100, 0.0, share * np.where(np.isinf(inverse), 0, inverse))
+    return weight * loss, weight * gradient
+
+
 def reduced(loss, gradient, reduction):
     """The same after reduction to the "mean" or "sum" ("none" changes nothing)."""
     if reduction == "none":

@@ -62,7 +62,8 @@ def test_json_names_machine_and_results(tmp_path):
 
 
 def test_every_case_runs():
-    for each in bench_cases.activation_cases(threads=2, compiled=False):
+    settings = {"threads": 2, "compiled": False}
+    for each in bench_cases.activation_cases(**settings) + bench_cases.loss_cases(**settings):
         if "33.5 M" in each.name:
             continue  # the same work on more elements
         for work in each.make("cpu").values():

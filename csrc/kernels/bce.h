@@ -28,6 +28,10 @@ struct BceTerms {
                               // not in [0, 1], or null
 };
 
+// On probabilities: the most that a logarithm costs, as PyTorch clamps it, and exp(-100).
+constexpr float kMostCost = 100.0f;
+constexpr double kLeastUnclamped = 3.720075976020836e-44;
+
 constexpr int kInputOutside = 1;
 constexpr int kTargetOutside = 2;
 

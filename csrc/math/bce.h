@@ -76,6 +76,33 @@ FASTGAN_MATH V probability_of(V x, V sigmoid, V zero, V one) {
   return select(less_equal(zero, x), one - sigmoid, sigmoid);
 }
 
+// On probabilities: loss = -t max(log(p), -100) - (1 - t) max(log(1 - p), -100), as PyTorch clamps
+// it. The gradient is that of the clamped loss, (1 - t) / (1 - p) - t / p with the term of a
+// clamped logarithm 0: never NaN, -1 at (p, t) = (1, 1) and 1 at (0, 0). PyTorch divides by max(p
+// (1 - p), 1e-12) instead, and a loss of -log(sigmoid(-50)) then teaches the logit nothing.
+template <class V>
+struct ProbabilityLimits {
+  V zero, one;
+  V most_cost;        // 100
+  V least_unclamped;  // exp(-100), a denormal in float32
+  V most;             // the largest number: t / p overflows where p is a denormal
+};
+
+template <class V>
+FASTGAN_MATH V probability_loss(V p, V target, const ProbabilityLimits<V>& limits) {
+  V cost_p = limits.zero - log_of(p), cost_q = limits.zero - log_complement(p);
+  cost_p = select(greater(cost_p, limits.most_cost), limits.most_cost, cost_p);
+  cost_q = select(greater(cost_q, limits.most_cost), limits.most_cost, cost_q);
+  return target * cost_p + (limits.one - target) * cost_q;
+}
+
+template <class V>
+FASTGAN_MATH V probability_gradient(V p, V target, const ProbabilityLimits<V>& limits) {
+  const V by_log_p = zero_unless(less_equal(limits.least_unclamped, p), target / p);
+  const V by_log_q = zero_unless(greater(limits.one, p), (limits.one - target) / (limits.one - p));
+  return by_log_q - select(greater(by_log_p, limits.most), limits.most, by_log_p);
+}
+
 }  // namespace FASTGAN_PASS
 }  // namespace fastgan
 

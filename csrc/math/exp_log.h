@@ -41,6 +41,17 @@ FASTGAN_MATH T log1p_nonnegative(T x) {
   return std::log1p(x);
 }
 
+template <class T>
+FASTGAN_MATH T log_of(T x) {
+  return std::log(x);
+}
+
+// log(1 - x).
+template <class T>
+FASTGAN_MATH T log_complement(T x) {
+  return std::log1p(-x);
+}
+
 #else
 
 // A power of two times a polynomial on [-log(2)/2, log(2)/2], as in Cody and Waite, Software Manual
@@ -118,6 +129,21 @@ FASTGAN_MATH Floats log1p_nonnegative(Floats x) {
   return log_normal(sum) + (x - (sum - one)) / sum;
 }
 
+// log(x) for x >= 0, denormals too; below -105 at 0.
+FASTGAN_MATH Floats log_of(Floats x) {
+  const auto tiny = greater(broadcast<Floats>(1e-30f), x);
+  const Floats logarithm = log_normal(select(tiny, x * broadcast<Floats>(4294967296.0f), x));
+  return logarithm - zero_unless(tiny, broadcast<Floats>(22.1807098f));  // 32 log(2)
+}
+
+// log(1 - x) for x in [0, 1], below -105 at 1: as log1p_nonnegative.
+FASTGAN_MATH Floats log_complement(Floats x) {
+  const Floats one = broadcast<Floats>(1.0f), zero = broadcast<Floats>(0.0f);
+  const Floats difference = one - x;
+  const Floats lost = (one - difference) - x;
+  return log_of(difference) + select(equal(difference, zero), zero, lost / difference);
+}
+
 FASTGAN_TARGET inline Exp<Doubles> exp_nonpositive(Doubles x) {
   double lane[Doubles::kLanes];
   store(lane, x);
@@ -133,6 +159,20 @@ FASTGAN_TARGET inline Doubles log1p_nonnegative(Doubles x) {
 }
 
 FASTGAN_MATH Doubles log1p_of(Exp<Doubles> e) { return log1p_nonnegative(e.value); }
+
+FASTGAN_TARGET inline Doubles log_of(Doubles x) {
+  double lane[Doubles::kLanes];
+  store(lane, x);
+  for (int i = 0; i < Doubles::kLanes; ++i) lane[i] = std::log(lane[i]);
+  return load(lane);
+}
+
+FASTGAN_TARGET inline Doubles log_complement(Doubles x) {
+  double lane[Doubles::kLanes];
+  store(lane, x);
+  for (int i = 0; i < Doubles::kLanes; ++i) lane[i] = std::log1p(-lane[i]);
+  return load(lane);
+}
 
 #endif
 

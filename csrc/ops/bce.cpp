@@ -41,6 +41,8 @@ struct Arguments {
     check("target", this->target);
     check("weight", this->weight);
     check("pos_weight", this->pos_weight);
+    TORCH_CHECK(!probabilities || (target_value >= 0.0 && target_value <= 1.0), "fastgan::", op,
+                ": expected target in [0, 1], got ", target_value);
   }
 
   void check(const char* argument, const Tensor& tensor) const {
@@ -61,8 +63,16 @@ struct Arguments {
 
   bool nothing_to_run() const { return input.is_meta() || input.numel() == 0; }
 
+  // What a kernel found, on the CPU.
+  void check_range(int outside) const {
+    if (outside == 0) return;
+    const char* argument = (outside & kInputOutside) != 0 ? "input" : "target";
+    TORCH_CHECK(false, "fastgan::", op, ": expected ", argument,
+                " in [0, 1], got NaN or a value outside");
+  }
+
   template <class T>
-  BceTerms<T> terms() const {
+  BceTerms<T> terms(std::atomic<int>* outside = nullptr) const {
     return {input.const_data_ptr<T>(),
             data<T>(target),
             data<T>(weight),
@@ -70,7 +80,7 @@ struct Arguments {
             static_cast<Arithmetic<T>>(target_value),
             input.numel(),
             probabilities,
-            nullptr};
+            outside};
   }
 
   template <class T>
@@ -85,11 +95,13 @@ Tensor loss(Arguments arguments) {
   const Tensor& input = arguments.input;
   Tensor result = at::empty_like(input);
   if (arguments.nothing_to_run()) return result;
+  std::atomic<int> outside{0};
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), "bce", [&] {
-    const BceLoss<scalar_t> params{arguments.terms<scalar_t>(),
+    const BceLoss<scalar_t> params{arguments.terms<scalar_t>(&outside),
                                    result.mutable_data_ptr<scalar_t>()};
     run_octets(input.device(), params, input.numel());
   });
+  arguments.check_range(outside);
   return result;
 }
 
@@ -118,9 +130,10 @@ Tensor reduced_loss(Arguments arguments, bool mean) {
   const Tensor& input = arguments.input;
   const double scale =
       mean ? 1.0 / static_cast<double>(input.numel()) : 1.0;  // of nothing, the mean is NaN
+  std::atomic<int> outside{0};
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), "bce", [&] {
-    BceSum<scalar_t> params{arguments.terms<scalar_t>(), scale, result.mutable_data_ptr<scalar_t>(),
-                            nullptr, nullptr};
+    BceSum<scalar_t> params{arguments.terms<scalar_t>(&outside), scale,
+                            result.mutable_data_ptr<scalar_t>(), nullptr, nullptr};
     if (input.is_cpu()) {
       params.result[0] = static_cast<scalar_t>(sum_of_chunks(params) * scale);
       return;
@@ -133,6 +146,7 @@ Tensor reduced_loss(Arguments arguments, bool mean) {
     run_cuda(params, workspace.stream);
 #endif
   });
+  arguments.check_range(outside);
   return result;
 }
 
@@ -187,7 +201,25 @@ Tensor bce_with_logits_backward(const Tensor& grad, const Tensor& input,
       mean);
 }
 
+Tensor bce(const Tensor& input, const OptionalTensor& target, double target_value,
+           const OptionalTensor& weight) {
+  return loss({"bce", true, input, target, target_value, weight, {}});
+}
+
+Tensor bce_reduced(const Tensor& input, const OptionalTensor& target, double target_value,
+                   const OptionalTensor& weight, bool mean) {
+  return reduced_loss({"bce", true, input, target, target_value, weight, {}}, mean);
+}
+
+Tensor bce_backward(const Tensor& grad, const Tensor& input, const OptionalTensor& target,
+                    double target_value, const OptionalTensor& weight, bool mean) {
+  return gradient(grad, {"bce_backward", true, input, target, target_value, weight, {}}, mean);
+}
+
 void register_row(torch::Library& m) {
+  m.impl("bce", TORCH_FN(bce));
+  m.impl("bce_reduced", TORCH_FN(bce_reduced));
+  m.impl("bce_backward", TORCH_FN(bce_backward));
   m.impl("bce_with_logits", TORCH_FN(bce_with_logits));
   m.impl("bce_with_logits_reduced", TORCH_FN(bce_with_logits_reduced));
   m.impl("bce_with_logits_backward", TORCH_FN(bce_with_logits_backward));

@@ -6,6 +6,7 @@
 #include <c10/util/Half.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/cpu/simd_common.h"
 
@@ -89,6 +90,7 @@ template void run_cpu(const BceSum<c10::BFloat16>&, int64_t, int64_t);
 #include "kernels/cpu/simd.h"
 #include "math/bce.h"
 // After math/bce.h.
+#include "kernels/cpu/bce_range.h"
 #include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
@@ -114,61 +116,94 @@ FASTGAN_MATH LogitTarget<V> target_of(const Term<V>& term, bool has_pos_weight, 
                         : logit_target(term.target, one);
 }
 
-template <class T>
-FASTGAN_MATH VectorOf<T> loss_of(const BlockAt<T>& block, int i, VectorOf<T> target_value) {
+template <class V>
+FASTGAN_MATH ProbabilityLimits<V> probability_limits() {
+  using S = typename V::Scalar;
+  return {broadcast<V>(0), broadcast<V>(1), broadcast<V>(kMostCost),
+          broadcast<V>(static_cast<S>(kLeastUnclamped)),
+          broadcast<V>(std::numeric_limits<S>::max())};
+}
+
+template <bool probabilities, class T>
+FASTGAN_MATH VectorOf<T> loss_of(const BlockAt<T>& block, int i, VectorOf<T> target_value,
+                                 InRange<VectorOf<T> >& in_range) {
   using V = VectorOf<T>;
   const V one = broadcast<V>(1), zero = broadcast<V>(0);
   const Term<V> term = load_term(block, i, target_value, one);
-  const V loss = logit_loss(term.input, exp_nonpositive(negative_absolute(term.input)),
-                            target_of(term, block.pos_weight != nullptr, one), zero);
+  V loss;
+  if constexpr (probabilities) {
+    in_range.note(term.input, term.target);
+    loss = probability_loss(term.input, term.target, probability_limits<V>());
+  } else {
+    loss = logit_loss(term.input, exp_nonpositive(negative_absolute(term.input)),
+                      target_of(term, block.pos_weight != nullptr, one), zero);
+  }
   return block.weight != nullptr ? loss * term.weight : loss;
 }
 
-template <class T>
+template <bool probabilities, class T>
 FASTGAN_MATH VectorOf<T> gradient_of(const BlockAt<T>& block, int i, VectorOf<T> target_value) {
   using V = VectorOf<T>;
   const V one = broadcast<V>(1), zero = broadcast<V>(0);
   const Term<V> term = load_term(block, i, target_value, one);
-  const V gradient =
-      logit_gradient(term.input, sigmoid_of(exp_nonpositive(negative_absolute(term.input)), one),
-                     target_of(term, block.pos_weight != nullptr, one), zero);
+  V gradient;
+  if constexpr (probabilities) {
+    gradient = probability_gradient(term.input, term.target, probability_limits<V>());
+  } else {
+    gradient =
+        logit_gradient(term.input, sigmoid_of(exp_nonpositive(negative_absolute(term.input)), one),
+                       target_of(term, block.pos_weight != nullptr, one), zero);
+  }
   return block.weight != nullptr ? gradient * term.weight : gradient;
 }
 
-template <class T>
-FASTGAN_MATH void loss_block(const BlockAt<T>& block, VectorOf<T> target_value, T* loss) {
-  for (int i = 0; i < kBlock; i += VectorOf<T>::kLanes)
-    store(loss + i, loss_of(block, i, target_value));
+template <bool probabilities, class T>
+FASTGAN_MATH void loss_block(const BlockAt<T>& block, VectorOf<T> target_value, T* loss,
+                             InRange<VectorOf<T> >& in_range) {
+  for (int i = 0; i < kBlock; i += VectorOf<T>::kLanes) {
+    store(loss + i, loss_of<probabilities>(block, i, target_value, in_range));
+  }
+}
+
+template <bool probabilities, class T>
+FASTGAN_TARGET void loss_of_octets(const BceLoss<T>& params, int64_t first, int64_t last) {
+  const BceTerms<T> terms = params.terms;
+  const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
+  auto in_range = none_outside<VectorOf<T> >();
+  const int64_t end = std::min(last * kOctet, terms.elements);
+  int64_t element = first * kOctet;
+  for (; element + kBlock <= end; element += kBlock) {
+    loss_block<probabilities>(block_at(terms, element), target_value, params.loss + element,
+                              in_range);
+  }
+  if (element < end) {
+    PaddedBlock<T> padded;
+    T result[kBlock];
+    loss_block<probabilities>(padded.fill(block_at(terms, element), end - element), target_value,
+                              result, in_range);
+    std::copy_n(result, end - element, params.loss + element);
+  }
+  if (probabilities) in_range.report(terms.outside);
 }
 
 template <class T>
 FASTGAN_TARGET void loss(const BceLoss<T>& params, int64_t first, int64_t last) {
-  const BceTerms<T> terms = params.terms;
-  const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
-  const int64_t end = std::min(last * kOctet, terms.elements);
-  int64_t element = first * kOctet;
-  for (; element + kBlock <= end; element += kBlock) {
-    loss_block(block_at(terms, element), target_value, params.loss + element);
-  }
-  if (element >= end) return;
-  PaddedBlock<T> padded;
-  T result[kBlock];
-  loss_block(padded.fill(block_at(terms, element), end - element), target_value, result);
-  std::copy_n(result, end - element, params.loss + element);
+  if (params.terms.probabilities) return loss_of_octets<true>(params, first, last);
+  loss_of_octets<false>(params, first, last);
 }
 
 // grad_factor is all of the incoming gradient where it is one number, else what multiplies it.
-template <class T>
+template <bool probabilities, class T>
 FASTGAN_MATH void gradient_block(const BlockAt<T>& block, VectorOf<T> target_value, const T* grad,
                                  VectorOf<T> grad_factor, T* grad_input) {
   for (int i = 0; i < kBlock; i += VectorOf<T>::kLanes) {
     const auto factor = grad != nullptr ? load(grad + i) * grad_factor : grad_factor;
-    store(grad_input + i, gradient_of(block, i, target_value) * factor);
+    store(grad_input + i, gradient_of<probabilities>(block, i, target_value) * factor);
   }
 }
 
-template <class T>
-FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_t last) {
+template <bool probabilities, class T>
+FASTGAN_TARGET void gradient_of_octets(const BceGradient<T>& params, int64_t first, int64_t last) {
   using S = Arithmetic<T>;
   const BceTerms<T> terms = params.terms;
   const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
@@ -178,33 +213,40 @@ FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_
   const int64_t end = std::min(last * kOctet, terms.elements);
   int64_t element = first * kOctet;
   for (; element + kBlock <= end; element += kBlock) {
-    gradient_block(block_at(terms, element), target_value, grad ? grad + element : nullptr, factor,
-                   params.grad_input + element);
+    gradient_block<probabilities>(block_at(terms, element), target_value,
+                                  grad ? grad + element : nullptr, factor,
+                                  params.grad_input + element);
   }
   if (element >= end) return;
   PaddedBlock<T> padded;
   T padded_grad[kBlock], result[kBlock];
   const int64_t count = end - element;
-  gradient_block(padded.fill(block_at(terms, element), count), target_value,
-                 PaddedBlock<T>::copy(grad ? grad + element : nullptr, count, padded_grad), factor,
-                 result);
+  gradient_block<probabilities>(
+      padded.fill(block_at(terms, element), count), target_value,
+      PaddedBlock<T>::copy(grad ? grad + element : nullptr, count, padded_grad), factor, result);
   std::copy_n(result, count, params.grad_input + element);
 }
 
-// Elements from `count` on are there to fill the block, and are not added.
 template <class T>
-FASTGAN_MATH void add_weighted(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
-                               BlockSum<VectorOf<T> >& total) {
+FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_t last) {
+  if (params.terms.probabilities) return gradient_of_octets<true>(params, first, last);
+  gradient_of_octets<false>(params, first, last);
+}
+
+// Elements from `count` on are there to fill the block, and are not added.
+template <bool probabilities, class T>
+FASTGAN_MATH void add_losses(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
+                             BlockSum<VectorOf<T> >& total, InRange<VectorOf<T> >& in_range) {
   using V = VectorOf<T>;
   V losses[BlockSum<V>::kVectors];
   for (int i = 0; i < BlockSum<V>::kVectors; ++i) {
-    losses[i] = loss_of(block, i * V::kLanes, target_value);
+    losses[i] = loss_of<probabilities>(block, i * V::kLanes, target_value, in_range);
   }
   if (count < kBlock) clear_from(losses, count);
   total.add(losses);
 }
 
-// Without weights every logarithm has factor 1, and a block needs but one.
+// Of logits without weights: every logarithm has factor 1, and a block needs but one.
 template <class T>
 FASTGAN_MATH void add_plain(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
                             BlockSum<VectorOf<T> >& total) {
@@ -229,7 +271,8 @@ template <class T>
 FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
   const BceTerms<T> terms = params.terms;
   const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
-  const bool plain = terms.weight == nullptr && terms.pos_weight == nullptr;
+  const bool plain = !terms.probabilities && terms.weight == nullptr && terms.pos_weight == nullptr;
+  auto in_range = none_outside<VectorOf<T> >();
   PaddedBlock<T> padded;
   for (int64_t chunk = first; chunk < last; ++chunk) {
     BlockSum<VectorOf<T> > total{broadcast<Doubles>(0.0)};
@@ -240,12 +283,15 @@ FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
       if (count < kBlock) block = padded.fill(block, count);
       if (plain) {
         add_plain(block, count, target_value, total);
+      } else if (terms.probabilities) {
+        add_losses<true>(block, count, target_value, total, in_range);
       } else {
-        add_weighted(block, count, target_value, total);
+        add_losses<false>(block, count, target_value, total, in_range);
       }
     }
     params.partials[chunk] = total.number();
   }
+  if (terms.probabilities) in_range.report(terms.outside);
 }
 
 }  // namespace FASTGAN_PASS

@@ -1,6 +1,8 @@
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
+#include <limits>
+
 #include "kernels/bce.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/octet_io.cuh"
@@ -46,21 +48,54 @@ struct OctetTerms {
                           : scalar::logit_target(target[i], S(1));
   }
 
+  template <bool probabilities>
   __device__ __forceinline__ S loss(int i) const {
     const S x = input[i];
-    return weight[i] * scalar::logit_loss(x, scalar::exp_nonpositive(scalar::negative_absolute(x)),
-                                          logit_target(i), S(0));
+    if constexpr (probabilities) {
+      return weight[i] * scalar::probability_loss(x, target[i], probability_limits());
+    } else {
+      const auto e = scalar::exp_nonpositive(scalar::negative_absolute(x));
+      return weight[i] * scalar::logit_loss(x, e, logit_target(i), S(0));
+    }
   }
 
+  // The sum of the first `count` losses of logits without weights: one logarithm serves all.
+  __device__ __forceinline__ S plain_sum(int64_t count) const {
+    S linear = 0, product = 0;
+#pragma unroll
+    for (int i = 0; i < kOctet; ++i) {
+      if (i >= count) continue;
+      const S x = input[i];
+      linear += scalar::logit_linear(x, scalar::logit_target(target[i], S(1)), S(0));
+      product =
+          scalar::joined(product, scalar::exp_nonpositive(scalar::negative_absolute(x)).value);
+    }
+    return linear + scalar::log1p_nonnegative(product);
+  }
+
+  // NaN outside [0, 1], where the loss is NaN by itself: there is no error that would not wait for
+  // the GPU, and a failed assertion, as in PyTorch, ends all work of the process on it.
+  template <bool probabilities>
   __device__ __forceinline__ S gradient(int i) const {
     const S x = input[i];
-    const S sigmoid =
-        scalar::sigmoid_of(scalar::exp_nonpositive(scalar::negative_absolute(x)), S(1));
-    return weight[i] * scalar::logit_gradient(x, sigmoid, logit_target(i), S(0));
+    if constexpr (probabilities) {
+      const S gradient = scalar::probability_gradient(x, target[i], probability_limits());
+      const bool inside = x >= S(0) && x <= S(1);
+      return inside ? weight[i] * gradient : std::numeric_limits<S>::quiet_NaN();
+    } else {
+      const auto e = scalar::exp_nonpositive(scalar::negative_absolute(x));
+      const S sigmoid = scalar::sigmoid_of(e, S(1));
+      return weight[i] * scalar::logit_gradient(x, sigmoid, logit_target(i), S(0));
+    }
+  }
+
+  static __device__ __forceinline__ scalar::ProbabilityLimits<S> probability_limits() {
+    return {S(0), S(1), S(kMostCost), static_cast<S>(kLeastUnclamped),
+            std::numeric_limits<S>::max()};
   }
 };
 
-template <class T>
+template <class T, bool probabilities>
 __global__ void __launch_bounds__(kThreads) bce_loss(BceLoss<T> params, bool aligned) {
   const int64_t octets = octets_of(params.terms.elements);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
@@ -69,12 +104,12 @@ __global__ void __launch_bounds__(kThreads) bce_loss(BceLoss<T> params, bool ali
     const OctetTerms<T> terms(params.terms, octet, aligned);
     Arithmetic<T> loss[kOctet];
 #pragma unroll
-    for (int i = 0; i < kOctet; ++i) loss[i] = terms.loss(i);
+    for (int i = 0; i < kOctet; ++i) loss[i] = terms.template loss<probabilities>(i);
     store_octet(params.loss, octet, params.terms.elements, aligned, loss);
   }
 }
 
-template <class T>
+template <class T, bool probabilities>
 __global__ void __launch_bounds__(kThreads) bce_gradient(BceGradient<T> params, bool aligned) {
   using S = Arithmetic<T>;
   const int64_t octets = octets_of(params.terms.elements);
@@ -88,24 +123,31 @@ __global__ void __launch_bounds__(kThreads) bce_gradient(BceGradient<T> params, 
     OctetTerms<T>::load_or_fill(params.grad_is_number ? nullptr : params.grad, octet,
                                 params.terms.elements, aligned, S(1), grad);
 #pragma unroll
-    for (int i = 0; i < kOctet; ++i) grad[i] = terms.gradient(i) * (grad[i] * number);
+    for (int i = 0; i < kOctet; ++i)
+      grad[i] = terms.template gradient<probabilities>(i) * (grad[i] * number);
     store_octet(params.grad_input, octet, params.terms.elements, aligned, grad);
   }
 }
 
-template <class T>
+template <class T, bool probabilities>
 __global__ void __launch_bounds__(kThreads) bce_sum(BceSum<T> params, bool aligned) {
   const int64_t elements = params.terms.elements;
   const int64_t octets = octets_of(elements);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const bool plain =
+      !probabilities && params.terms.weight == nullptr && params.terms.pos_weight == nullptr;
   double sum = 0.0;
   for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;
        octet += stride) {
     const OctetTerms<T> terms(params.terms, octet, aligned);
     Arithmetic<T> loss = 0;
+    if (plain) {
+      loss = terms.plain_sum(elements - octet * kOctet);
+    } else {
 #pragma unroll
-    for (int i = 0; i < kOctet; ++i) {
-      if (octet * kOctet + i < elements) loss += terms.loss(i);
+      for (int i = 0; i < kOctet; ++i) {
+        if (octet * kOctet + i < elements) loss += terms.template loss<probabilities>(i);
+      }
     }
     sum += loss;
   }
@@ -128,21 +170,23 @@ bool all_aligned(const BceTerms<T>& terms) {
 template <class T>
 void run_cuda(const BceLoss<T>& params, CUstream_st* stream) {
   const bool aligned = all_aligned(params.terms) && aligned16(params.loss);
-  launch("bce", bce_loss<T>, blocks_for(octets_of(params.terms.elements)), stream, params, aligned);
+  launch("bce", params.terms.probabilities ? bce_loss<T, true> : bce_loss<T, false>,
+         blocks_for(octets_of(params.terms.elements)), stream, params, aligned);
 }
 
 template <class T>
 void run_cuda(const BceGradient<T>& params, CUstream_st* stream) {
   const bool aligned = all_aligned(params.terms) && aligned16(params.grad_input) &&
                        (params.grad_is_number || aligned16(params.grad));
-  launch("bce_backward", bce_gradient<T>, blocks_for(octets_of(params.terms.elements)), stream,
-         params, aligned);
+  launch("bce_backward",
+         params.terms.probabilities ? bce_gradient<T, true> : bce_gradient<T, false>,
+         blocks_for(octets_of(params.terms.elements)), stream, params, aligned);
 }
 
 template <class T>
 void run_cuda(const BceSum<T>& params, CUstream_st* stream) {
-  launch("bce", bce_sum<T>, sum_blocks(params.terms.elements), stream, params,
-         all_aligned(params.terms));
+  launch("bce", params.terms.probabilities ? bce_sum<T, true> : bce_sum<T, false>,
+         sum_blocks(params.terms.elements), stream, params, all_aligned(params.terms));
 }
 
 template void run_cuda(const BceLoss<float>&, CUstream_st*);
