@@ -86,7 +86,10 @@ def sample(run: str, n: int, seed: int, out: str) -> None:
     trained = load_run(run)
     samples = trained.sample(n, seed)
     if target.suffix == ".npz":
-        np.savez_compressed(target, samples=trained.units.restore(samples))
+        arrays = {"samples": trained.units.restore(samples)}
+        if trained.classes:
+            arrays["labels"] = trained.labels(n).numpy()
+        np.savez_compressed(target, allow_pickle=False, **arrays)
     elif is_image(tuple(samples.shape[1:])):
         save_grid(samples, target)
     else:

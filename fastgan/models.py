@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fastgan import nn as fnn
 
@@ -21,6 +23,7 @@ class NetworkSize:
         negative_slope: of the leaky ReLUs.
         dropout: probability in the discriminator.
         bounded: samples lie in [-1, 1], so that the generator ends in tanh.
+        classes: of the labels that both networks take as a second argument; 0 for none.
     """
 
     sample_shape: tuple[int, ...]
@@ -28,6 +31,7 @@ class NetworkSize:
     negative_slope: float = 0.2
     dropout: float = 0.3
     bounded: bool = True
+    classes: int = 0
 
 
 def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
@@ -91,14 +95,13 @@ def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
     Raises:
         ValueError: as `dcgan_generator`.
     """
-    channels, widths, (height, width) = _dcgan_plan(size)
+    channels, widths, _ = _dcgan_plan(size)
     layers: list[nn.Module] = []
-    steps = max(1, len(widths) - 1)  # one halving less than G, so that the dense layer sees 8x8 maps
-    for i in range(steps):
+    height, width = size.sample_shape[1:]
+    for i in range(max(2, len(widths) - 1)):  # one halving less than G's doublings: the dense layer sees 8x8 maps
         layers += [nn.Conv2d(channels, 64 * 2**i, 5, stride=2, padding=2), _activation(size)]
-        channels = 64 * 2**i
-    scale = 2 ** (len(widths) - steps)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width * scale**2, 1))
+        channels, height, width = 64 * 2**i, (height + 1) // 2, (width + 1) // 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, 1))
 
 
 def _dcgan_plan(size: NetworkSize) -> tuple[int, list[int], tuple[int, int]]:
@@ -122,8 +125,40 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
 }
 
 
+class LabelledGenerator(nn.Module):
+    """A generator of (latents, labels): `body` sees the latents with one-hot labels appended."""
+
+    def __init__(self, body: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.body, self.classes = body, classes
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, latent_dim) and int64 (N,) to samples."""
+        one_hot = nn.functional.one_hot(labels, self.classes).to(latents.dtype)
+        return cast(Tensor, self.body(torch.cat((latents, one_hot), 1)))
+
+
+class LabelledDiscriminator(nn.Module):
+    """A discriminator of (samples, labels): `body` sees one-hot labels appended.
+
+    A convolutional body takes them as constant channels, a dense one as further features.
+    """
+
+    def __init__(self, body: nn.Module, classes: int, dense: bool) -> None:
+        super().__init__()
+        self.body, self.classes, self.dense = body, classes, dense
+
+    def forward(self, samples: Tensor, labels: Tensor) -> Tensor:
+        """(N, ...) and int64 (N,) to logits (N, 1)."""
+        one_hot = nn.functional.one_hot(labels, self.classes).to(samples.dtype)
+        if self.dense:
+            return cast(Tensor, self.body(torch.cat((samples.flatten(1), one_hot), 1)))
+        maps = one_hot[:, :, None, None].expand(-1, -1, *samples.shape[2:])
+        return cast(Tensor, self.body(torch.cat((samples, maps), 1)))
+
+
 def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
-    """The generator and the discriminator named `network`.
+    """The generator and the discriminator named `network`; with classes, both take labels too.
 
     Raises:
         ValueError: for an unknown name, or a sample shape that the network cannot serve.
@@ -131,7 +166,14 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     if network not in NETWORKS:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
     generator, discriminator = NETWORKS[network]
-    return generator(size), discriminator(size)
+    if size.classes == 0:
+        return generator(size), discriminator(size)
+    dense = network == "mlp"
+    first, *rest = size.sample_shape
+    seen = (math.prod(size.sample_shape) + size.classes,) if dense else (first + size.classes, *rest)
+    body_g = generator(replace(size, latent_dim=size.latent_dim + size.classes))
+    body_d = discriminator(replace(size, sample_shape=seen))
+    return LabelledGenerator(body_g, size.classes), LabelledDiscriminator(body_d, size.classes, dense)
 
 
 def has_batch_statistics(module: nn.Module) -> bool:

@@ -18,27 +18,29 @@ class Batches:
 
     Args:
         samples: (N, ...) on the device that trains.
+        labels: (N,) int64 on the same device, or None.
         batch_size: at most N.
         seed: of the permutations.
     """
 
-    def __init__(self, samples: Tensor, batch_size: int, seed: int) -> None:
+    def __init__(self, samples: Tensor, labels: Tensor | None, batch_size: int, seed: int) -> None:
         if batch_size > len(samples):
             raise ValueError(
                 f"train: expected `batch_size` to be at most the {len(samples)} samples of the data, got {batch_size}"
             )
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.samples, self.labels, self.batch_size, self.seed = samples, labels, batch_size, seed
         self.per_epoch = len(samples) // batch_size
         self._epoch = -1
         self._order = torch.empty(0)
 
-    def __getitem__(self, number: int) -> Tensor:
-        """Batch `number` (batch_size, ...), counted from 0 through all epochs."""
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor | None]:
+        """Samples (batch_size, ...) and labels of batch `number`, counted from 0 through all epochs."""
         epoch, place = divmod(number, self.per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._permutation(epoch)
         first = place * self.batch_size
-        return self.samples[self._order[first : first + self.batch_size]]
+        chosen = self._order[first : first + self.batch_size]
+        return self.samples[chosen], None if self.labels is None else self.labels[chosen]
 
     def _permutation(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive(self.seed, _ORDER, epoch))

@@ -64,6 +64,7 @@ class TrainConfig:
 
     threads: int = _option("CPU threads while training; 0 leaves torch's number.", low=0)
 
+    conditional: bool = _option("Teach both networks the data's labels.", False)
     network: str = _option("The networks' architecture.", choices=NETWORKS)
     loss: str = _option("The adversarial loss.", choices=LOSSES)
     latent_dim: int = _option("Numbers in a latent vector.", low=1)

@@ -57,7 +57,8 @@ class GANTrainer:
         generator: a module from (N, config.latent_dim) to samples; None: the recipe's.
         discriminator: a module from samples to logits; None: the recipe's.
         data: samples (N, ...) used as they are (images in [-1, 1]), a `Data`, or None for
-            `config.data`.
+            `config.data`. With `config.conditional`, a `Data` with labels, which both networks get
+            as their second argument.
 
     Attributes:
         generator, discriminator: the networks, on `device`.
@@ -80,13 +81,15 @@ class GANTrainer:
         self.device = pick_device(config.device)
         seed_all(config.seed)
         self.data = data if isinstance(data, Data) else _as_data(data, config)
-        self._batches = Batches(self.data.samples.to(self.device), config.batch_size, config.seed)
+        labels = self._labels(self.data)
+        self._batches = Batches(self.data.samples.to(self.device), labels, config.batch_size, config.seed)
         self.size = NetworkSize(
             sample_shape=tuple(self.data.samples.shape[1:]),
             latent_dim=config.latent_dim,
             negative_slope=config.negative_slope,
             dropout=config.dropout,
             bounded=self.data.bounded,
+            classes=0 if labels is None else int(labels.max()) + 1,
         )
         recipe_g, recipe_d = build(config.network, self.size)
         generator = (recipe_g if generator is None else generator).to(self.device)
@@ -114,9 +117,9 @@ class GANTrainer:
         """One whole update: D (`n_critic` times), then G, then the moving average."""
         config = self.config
         first = self.global_step * config.n_critic
-        reals = [self._batches[first + i] for i in range(config.n_critic)]
-        latents = [self._latents(config.batch_size, self._noise) for _ in reals]
-        self._update(reals, latents)
+        batches = [self._batches[first + i] for i in range(config.n_critic)]
+        latents = [self._latents(config.batch_size, self._noise) for _ in batches]
+        self._update(batches, latents)
         self.global_step += 1
 
     def statistics(self) -> dict[str, float]:
@@ -239,8 +242,24 @@ class GANTrainer:
             self.global_step,
             config.steps,
             config.batch_size * config.n_critic,
-            self._latents(_GRID_SAMPLES, self._generator(_GRID)),
+            self._grid_inputs(),
         )
+
+    def _grid_inputs(self) -> tuple[Tensor, ...]:
+        """The fixed latents of the sample grids, and labels in turn where there are classes."""
+        latents = self._latents(_GRID_SAMPLES, self._generator(_GRID))
+        if self.size.classes == 0:
+            return (latents,)
+        return latents, torch.arange(_GRID_SAMPLES, device=self.device) % self.size.classes
+
+    def _labels(self, data: Data) -> Tensor | None:
+        if not self.config.conditional:
+            return None
+        if data.labels is None:
+            raise ValueError("train: expected labelled data for `conditional`, got none with labels")
+        if data.labels.min() < 0:
+            raise ValueError(f"train: expected labels from 0 on, got {int(data.labels.min())}")
+        return data.labels.to(self.device)
 
     def _generator(self, purpose: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))
@@ -251,15 +270,16 @@ class GANTrainer:
     @torch.no_grad()
     def _check_shapes(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Refuse networks that do not fit the data, before the first step does so obscurely."""
-        real = self._batches.samples[:2]
+        real, labels = self._batches.samples[:2], self._batches.labels
+        given = () if labels is None else (labels[:2],)
         modes = generator.training, discriminator.training
         with torch.random.fork_rng():
-            fake = generator.eval()(real.new_zeros(len(real), self.config.latent_dim))
+            fake = generator.eval()(real.new_zeros(len(real), self.config.latent_dim), *given)
             if fake.shape != real.shape:
                 raise ValueError(
                     f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}"
                 )
-            logits = discriminator.eval()(real)
+            logits = discriminator.eval()(real, *given)
             if logits.shape[:1] != real.shape[:1]:
                 raise ValueError(
                     f"train: expected discriminator(samples) of shape [{len(real)}, ...], got {list(logits.shape)}"

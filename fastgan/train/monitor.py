@@ -25,11 +25,11 @@ class Monitor:
         step: where the run starts; lines of later steps, which a kill left behind, are dropped.
         steps: where it ends.
         images_per_step: real samples that a step consumes.
-        latents: (N, latent_dim), the fixed latents of the sample grids.
+        inputs: of the generator for the sample grids: fixed latents (N, latent_dim), perhaps labels.
     """
 
-    def __init__(self, out: Path, step: int, steps: int, images_per_step: int, latents: Tensor) -> None:
-        self._out, self._latents, self._images = out, latents, images_per_step
+    def __init__(self, out: Path, step: int, steps: int, images_per_step: int, inputs: tuple[Tensor, ...]) -> None:
+        self._out, self._inputs, self._images = out, inputs, images_per_step
         self._metrics = out / "metrics.jsonl"
         _drop_after(self._metrics, step)
         self._file = open(self._metrics, "a", encoding="utf-8")  # noqa: SIM115 - closed by close
@@ -63,8 +63,8 @@ class Monitor:
 
     @torch.no_grad()
     def sample(self, step: int, generator: nn.Module) -> None:
-        """Write samples/step-*.png, the generator's samples of the fixed latents, if images."""
-        images = generator(self._latents)
+        """Write samples/step-*.png, the generator's samples of the fixed inputs, if images."""
+        images = generator(*self._inputs)
         if not is_image(tuple(images.shape[1:])):
             return
         folder = self._out / "samples"

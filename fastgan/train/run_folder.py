@@ -102,6 +102,7 @@ class Run:
         generator: the moving average of G, in eval mode, on the CPU.
         units: of the training data.
         step: updates that the weights have seen.
+        classes: of the labels, 0 for an unconditional run.
     """
 
     path: Path
@@ -109,13 +110,23 @@ class Run:
     generator: nn.Module
     units: Units
     step: int
+    classes: int
 
     @torch.no_grad()
     def sample(self, count: int, seed: int) -> Tensor:
-        """Samples (count, ...) in the network's range; a pure function of weights and seed."""
+        """Samples (count, ...) in the network's range; a pure function of weights and seed.
+
+        A conditional run's are of the classes that `labels` gives.
+        """
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, self.config.latent_dim, generator=generator)
-        return torch.cat([self.generator(z) for z in torch.split(latents, 1024)])
+        inputs = [latents] if self.classes == 0 else [latents, self.labels(count)]
+        batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
+        return torch.cat([self.generator(*batch) for batch in batches])
+
+    def labels(self, count: int) -> Tensor:
+        """The classes (count,) of `sample`: each in turn."""
+        return torch.arange(count) % self.classes
 
 
 def load_run(path: str | Path) -> Run:
@@ -149,4 +160,4 @@ def load_run(path: str | Path) -> Run:
         raise RunFolderError(
             f"expected {weights} to hold the weights of the network '{config.network}' as {settings} says: {error}"
         ) from error
-    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"])
+    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"], size.classes)

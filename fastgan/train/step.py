@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,10 @@ from fastgan.train.config import TrainConfig
 STATISTICS = ("loss_d", "loss_g", "p_real", "p_fake", "accuracy_real", "accuracy_fake")
 
 
+Labels = Tensor | None
+Batch = tuple[Tensor, Labels]
+
+
 class GANStep:
     """D's updates, G's update and the moving average, on networks that it trains in place.
 
@@ -25,8 +30,8 @@ class GANStep:
 
     Args:
         config: learning rates, loss and so on.
-        generator: (N, latent_dim) to samples (N, ...).
-        discriminator: samples to logits.
+        generator: (N, latent_dim), and labels if there are any, to samples (N, ...).
+        discriminator: samples, and labels if there are any, to logits.
 
     Attributes:
         ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
@@ -50,20 +55,22 @@ class GANStep:
         self.totals = torch.zeros(len(STATISTICS), device=self._current[0].device)
         self._steps = 0
 
-    def __call__(self, real_batches: Sequence[Tensor], latents: Sequence[Tensor]) -> None:
+    def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
         """Update D once a batch, then G and its average.
 
         Args:
-            real_batches: n_critic tensors (N, ...) of real samples.
+            batches: n_critic pairs of real samples (N, ...) and their labels, or None; generated
+                samples get the same labels.
             latents: as many tensors (N, latent_dim).
         """
-        for real, latent in zip(real_batches[:-1], latents[:-1], strict=True):
+        for (real, labels), latent in zip(batches[:-1], latents[:-1], strict=True):
             with torch.no_grad():
-                fake = self.generator(latent)
-            self._update_discriminator(real, fake)
-        fake = self.generator(latents[-1])
-        loss_d, statistics = self._update_discriminator(real_batches[-1], fake.detach())
-        loss_g = self._update_generator(fake, real_batches[-1])
+                fake = _apply(self.generator, latent, labels)
+            self._update_discriminator(real, fake, labels)
+        real, labels = batches[-1]
+        fake = _apply(self.generator, latents[-1], labels)
+        loss_d, statistics = self._update_discriminator(real, fake.detach(), labels)
+        loss_g = self._update_generator(fake, real, labels)
         self._update_average()
         with torch.no_grad():
             losses = torch.stack((loss_d.detach(), loss_g.detach())).float()
@@ -103,10 +110,10 @@ class GANStep:
             "optimizer_d": self.optimizer_d,
         }
 
-    def _update_discriminator(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        real_logits, fake_logits = self._logits(real, fake)
+    def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+        real_logits, fake_logits = self._logits(real, fake, labels)
         loss, statistics = self.loss.discriminator(real_logits, fake_logits, self.config.real_target)
-        loss = self._with_penalties(loss, real, fake)
+        loss = self._with_penalties(loss, real, fake, labels)
         self.optimizer_d.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer_d.step()
@@ -117,30 +124,32 @@ class GANStep:
                 torch._foreach_clamp_max_(self._trained_d, self.config.weight_clip)
         return loss, statistics
 
-    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         """D's logits of real and fake samples, in one batch where that is the same."""
         if not self.joint:
-            return self.discriminator(real), self.discriminator(fake)
-        real_logits, fake_logits = self.discriminator(torch.cat((real, fake))).split((len(real), len(fake)))
+            return _apply(self.discriminator, real, labels), _apply(self.discriminator, fake, labels)
+        both = None if labels is None else torch.cat((labels, labels))
+        logits = _apply(self.discriminator, torch.cat((real, fake)), both)
+        real_logits, fake_logits = torch.split(logits, [len(real), len(fake)])
         return real_logits, fake_logits
 
-    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-        config = self.config
+    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels) -> Tensor:
+        config, critic = self.config, partial(_apply, self.discriminator, labels=labels)
         if config.gp_weight > 0:
-            loss = loss + config.gp_weight * gradient_penalty(self.discriminator, real, fake)
+            loss = loss + config.gp_weight * gradient_penalty(critic, real, fake)
         if config.r1_gamma > 0 and self._critic_updates % config.r1_interval == 0:
             weight = config.r1_gamma * config.r1_interval
-            loss = loss + weight * r1_penalty(self.discriminator, real)
+            loss = loss + weight * r1_penalty(critic, real)
         return loss
 
-    def _update_generator(self, fake: Tensor, real: Tensor) -> Tensor:
+    def _update_generator(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
         for parameter in self._trained_d:
             parameter.requires_grad_(False)
         if self.loss.paired:
-            real_logits, fake_logits = self._logits(real, fake)
+            real_logits, fake_logits = self._logits(real, fake, labels)
             loss = self.loss.generator(fake_logits, real_logits)
         else:
-            loss = self.loss.generator(self.discriminator(fake), None)
+            loss = self.loss.generator(_apply(self.discriminator, fake, labels), None)
         self.optimizer_g.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer_g.step()
@@ -153,6 +162,11 @@ class GANStep:
         torch._foreach_lerp_(self._average, self._current, 1 - self.config.ema_decay)
         for buffer, source in zip(*self._copied, strict=True):
             buffer.copy_(source)
+
+
+def _apply(network: nn.Module, x: Tensor, labels: Labels) -> Tensor:
+    """The network's output, given labels where there are any."""
+    return cast(Tensor, network(x) if labels is None else network(x, labels))
 
 
 def make_optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:

@@ -32,7 +32,7 @@ def test_ones_own_networks_are_trained_in_place(images):
 
 def test_tensors_are_used_as_given(images):
     trainer = GANTrainer(TrainConfig(batch_size=40), data=images)
-    batch = trainer._batches[0]
+    batch = trainer._batches[0][0]
     assert sorted(batch.flatten().tolist()) == sorted(images.flatten().tolist())
 
 

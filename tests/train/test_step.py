@@ -24,7 +24,7 @@ def _plain_step(trainer, generator, discriminator, ema, optimizers, step):
     config = trainer.config
     ones, zeros = torch.ones(config.batch_size, 1).double(), torch.zeros(config.batch_size, 1).double()
     for i in range(config.n_critic):
-        real = trainer._batches[step * config.n_critic + i]
+        real = trainer._batches[step * config.n_critic + i][0]
         fake = generator(trainer._latents(config.batch_size, trainer.plain_noise))
         loss_d = F.binary_cross_entropy_with_logits(discriminator(real), config.real_target * ones)
         loss_d = loss_d + F.binary_cross_entropy_with_logits(discriminator(fake.detach()), zeros)
@@ -75,7 +75,7 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator(images):
     trainer.step()
     before = [p.grad.clone() for p in trainer.discriminator.parameters()]
     fake = trainer.generator(torch.randn(8, 100))
-    trainer._update._update_generator(fake, images[:8])
+    trainer._update._update_generator(fake, images[:8], None)
     assert all(torch.equal(p.grad, b) for p, b in zip(trainer.discriminator.parameters(), before, strict=True))
     assert all(p.requires_grad for p in trainer.discriminator.parameters())
 
@@ -102,15 +102,15 @@ def test_each_optimizer_moves_both_networks(images, optimizer):
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
-    batches = Batches(torch.arange(20.0).reshape(20, 1), batch_size=4, seed=1)
-    epochs = [torch.cat([batches[5 * e + i] for i in range(5)]).flatten().tolist() for e in range(3)]
+    batches = Batches(torch.arange(20.0).reshape(20, 1), None, batch_size=4, seed=1)
+    epochs = [torch.cat([batches[5 * e + i][0] for i in range(5)]).flatten().tolist() for e in range(3)]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
 def test_a_batch_depends_on_seed_and_number_alone():
     x = torch.arange(20.0).reshape(20, 1)
-    forward, backward = Batches(x, 4, seed=1), Batches(x, 4, seed=1)
-    ahead = [forward[i] for i in range(15)]
-    assert all(torch.equal(backward[i], ahead[i]) for i in reversed(range(15)))
-    assert any(not torch.equal(Batches(x, 4, seed=2)[i], ahead[i]) for i in range(5))
+    forward, backward = Batches(x, None, 4, seed=1), Batches(x, None, 4, seed=1)
+    ahead = [forward[i][0] for i in range(15)]
+    assert all(torch.equal(backward[i][0], ahead[i]) for i in reversed(range(15)))
+    assert any(not torch.equal(Batches(x, None, 4, seed=2)[i][0], ahead[i]) for i in range(5))
