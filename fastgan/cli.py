@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 128 + getattr(stop, "signal", 2)
     except (MissingExtraError, ValueError, TypeError, FileNotFoundError) as error:
         code = _complain(str(error), BAD_INPUT)
+    except BrokenPipeError:  # as in `fastgan eval RUN | head -1`: the reader has what it wanted
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
+        code = FAILED
     except (OSError, RuntimeError) as error:
         from fastgan.train import CheckpointError, TrainingDivergedError
 
