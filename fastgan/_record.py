@@ -11,16 +11,24 @@ import dis
 import inspect
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import fx, nn
 
 _SIMPLE = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
-_FIXED = (ModuleType, FunctionType, BuiltinFunctionType, type, *_SIMPLE)
+_FIXED = (ModuleType, FunctionType, BuiltinFunctionType, type)
+_ABSENT = object()
+# Of these, what is asked of a tensor that is being traced either goes into the graph or fails.
+_BUILTINS = {
+    "abs", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "reversed", "round", "sum",
+    "super", "tuple", "zip",
+}  # fmt: skip
 _CONTEXTS = ("torch.autograd", "torch.amp", "torch.random", "torch.utils")
 _NOT_THE_AUTHORS = {"torch", "fastgan", *sys.stdlib_module_names} - {"__main__"}
 _HELD_ELSEWHERE = ("_parameters", "_buffers", "_modules")
@@ -45,24 +53,44 @@ class _OwnForward(fx.Tracer):
         return True
 
 
-def _random_states() -> tuple[Any, ...]:
-    numpy = np.random.get_state()  # noqa: NPY002 - the model may use the global one
-    return random.getstate(), numpy[1].tobytes(), numpy[2], torch.get_rng_state().numpy().tobytes()  # type: ignore[index]
+@contextmanager
+def _no_random_numbers() -> Iterator[None]:
+    """Refuse what draws, which a record would do once and for all, and put the generators back."""
+    python, numpy, torchs = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    try:
+        yield
+        now = np.random.get_state()  # noqa: NPY002
+        same_numpy = np.array_equal(now[1], numpy[1]) and now[2] == numpy[2]  # type: ignore[index]
+        if not (random.getstate() == python and same_numpy and torch.equal(torch.get_rng_state(), torchs)):
+            raise Refused("it draws random numbers")
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_rng_state(torchs)
 
 
-def _run_and_watch(run: Callable[[], fx.Graph]) -> tuple[fx.Graph, list[FrameType]]:
-    """The graph, and a frame of each function outside torch that ran for it."""
-    frames: dict[CodeType, FrameType] = {}
+class _Called(NamedTuple):
+    """A function outside torch that ran: its code, its globals, and whether its first argument was the module."""
+
+    code: CodeType
+    globals: dict[str, Any]
+    on_owner: bool
+
+
+def _run_and_watch(owner: nn.Module, run: Callable[[], fx.Graph]) -> tuple[fx.Graph, list[_Called]]:
+    """The graph, and the functions outside torch that ran for it."""
+    called: dict[tuple[CodeType, bool], _Called] = {}
     refused: list[str] = []
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         if event != "call":
             return
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_CONTEXTS) and frame.f_code.co_name in ("__enter__", "checkpoint"):
+        code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
+        if module.startswith(_CONTEXTS) and code.co_name in ("__enter__", "checkpoint"):
             refused.append(f"it enters a context of {module}")
         elif module.split(".")[0] not in _NOT_THE_AUTHORS:
-            frames[frame.f_code] = frame
+            on_owner = code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is owner
+            called[code, on_owner] = _Called(code, frame.f_globals, on_owner)
 
     previous = sys.getprofile()
     sys.setprofile(watch)
@@ -72,36 +100,49 @@ def _run_and_watch(run: Callable[[], fx.Graph]) -> tuple[fx.Graph, list[FrameTyp
         sys.setprofile(previous)
     if refused:
         raise Refused(refused[0])
-    return graph, list(frames.values())
+    return graph, list(called.values())
 
 
-def _check_code(frame: FrameType) -> None:
-    code = frame.f_code
-    for instruction in dis.get_instructions(code):
-        if instruction.opname.startswith(("POP_JUMP", "JUMP_IF")):
+def _check(called: _Called, settings_of_children: set[str]) -> None:
+    """Refuse code that could have done something else, or whose doing a graph does not show."""
+    code, instructions = called.code, list(dis.get_instructions(called.code))
+    for i, instruction in enumerate(instructions):
+        name, argument = instruction.opname, instruction.argval
+        if name.startswith(("POP_JUMP", "JUMP_IF")) or name in ("IS_OP", "CONTAINS_OP"):
             raise Refused(f"{code.co_name} branches")
-        if instruction.opname in ("STORE_GLOBAL", "STORE_ATTR"):
-            raise Refused(f"{code.co_name} assigns to '{instruction.argval}'")
-        if instruction.opname in ("LOAD_DEREF", "LOAD_CLASSDEREF") and instruction.argval != "__class__":
-            raise Refused(f"{code.co_name} reads '{instruction.argval}' of the function around it")
-        if instruction.opname == "LOAD_GLOBAL":
-            value = frame.f_globals.get(instruction.argval)
-            if not isinstance(value, _FIXED):
-                raise Refused(f"{code.co_name} reads the global '{instruction.argval}'")
+        if name in ("STORE_GLOBAL", "STORE_ATTR"):
+            raise Refused(f"{code.co_name} assigns to '{argument}'")
+        if name in ("LOAD_DEREF", "LOAD_CLASSDEREF") and argument != "__class__":
+            raise Refused(f"{code.co_name} reads '{argument}' of the function around it")
+        if name == "LOAD_GLOBAL":
+            attribute = instructions[i + 1].argval if i + 1 < len(instructions) else None
+            _check_global(called, argument, attribute)
+        if name == "LOAD_ATTR" and argument in settings_of_children:
+            of_owner = called.on_owner and instructions[i - 1].argval == code.co_varnames[0]
+            if not of_owner:
+                raise Refused(f"{code.co_name} reads '{argument}' of another module")
 
 
-def _read_names(owner: nn.Module, frames: list[FrameType]) -> list[str]:
+def _check_global(called: _Called, name: str, attribute: Any) -> None:
+    if name not in called.globals:
+        if name not in _BUILTINS:
+            raise Refused(f"{called.code.co_name} calls {name}()")
+        return
+    value, attribute_is_read = called.globals[name], False
+    if isinstance(value, (ModuleType, type)) and str(getattr(value, "__module__", value.__name__))[:5] != "torch":
+        attribute_is_read = isinstance(attribute, str)
+        value = getattr(value, attribute, value) if isinstance(attribute, str) else value
+    if not isinstance(value, _FIXED) and (attribute_is_read or not _is_simple(value)):
+        raise Refused(f"{called.code.co_name} reads the global '{name}', which may change")
+
+
+def _read_names(owner: nn.Module, called: list[_Called]) -> list[str]:
     """The attributes of ``owner`` whose values may have gone into the graph."""
     names = []
-    for name in sorted({name for frame in frames for name in frame.f_code.co_names}):
-        value = vars(owner).get(name, inspect.getattr_static(type(owner), name, _FIXED))
-        if (
-            value is _FIXED
-            or name == "training"
-            or isinstance(value, (FunctionType, property, staticmethod, classmethod))
-        ):
-            continue
-        if name in vars(nn.Module):
+    for name in sorted({name for each in called for name in each.code.co_names}):
+        value = vars(owner).get(name, inspect.getattr_static(type(owner), name, _ABSENT))
+        is_code = isinstance(value, (FunctionType, property, staticmethod, classmethod))
+        if value is _ABSENT or name == "training" or is_code or name in vars(nn.Module):
             continue
         if not _is_simple(value):
             raise Refused(f"it reads its '{name}', a {type(value).__name__}, which may change")
@@ -119,13 +160,22 @@ def _children(module: nn.Module) -> tuple[Any, ...]:
     return tuple(ids)
 
 
-def fingerprint(owner: nn.Module, names: tuple[str, ...]) -> tuple[Any, ...]:
-    """What a record of ``owner`` depends on, besides its inputs, parameters, buffers and mode."""
-    return (tuple(repr(getattr(owner, name, None)) for name in names), _children(owner), frozenset(owner._buffers))
+@dataclass
+class Reads:
+    """What a record read besides its inputs, parameters and buffers: attributes of its module, and global numbers."""
+
+    attributes: set[str] = field(default_factory=set)
+    globals: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def fingerprint(self, owner: nn.Module) -> tuple[Any, ...]:
+        """Equal as long as a record of ``owner`` holds."""
+        attributes = [repr(getattr(owner, name, None)) for name in sorted(self.attributes)]
+        numbers = [repr(scope.get(name)) for name, scope in self.globals.items()]
+        return attributes, numbers, _children(owner), frozenset(owner._buffers)
 
 
-def record(owner: nn.Module) -> tuple[fx.Graph, tuple[str, ...]]:
-    """The graph of ``owner.forward`` in the present mode, and the names of the attributes that it depends on.
+def record(owner: nn.Module, reads: Reads) -> fx.Graph:
+    """The graph of ``owner.forward`` in the present mode; what it depends on is added to ``reads``.
 
     Raises:
         Refused: where a graph would not be the whole of what forward does.
@@ -136,16 +186,19 @@ def record(owner: nn.Module) -> tuple[fx.Graph, tuple[str, ...]]:
     ):
         raise Refused("its forward takes optional arguments")
     before = dict(vars(owner)), [dict(vars(owner)[name]) for name in _HELD_ELSEWHERE]
-    states = _random_states()
     try:
-        graph, frames = _run_and_watch(lambda: _OwnForward().trace(owner))
-        for frame in frames:
-            _check_code(frame)
-        if _random_states() != states:
-            raise Refused("it draws random numbers")
+        with _no_random_numbers():
+            graph, called = _run_and_watch(owner, lambda: _OwnForward().trace(owner))
+        settings = {name for child in owner.modules() if child is not owner for name in vars(child)}
+        for each in called:
+            _check(each, settings)
+            for name in each.code.co_names:
+                if _is_simple(each.globals.get(name, _ABSENT)):
+                    reads.globals[name] = each.globals
         if vars(owner).keys() != before[0].keys():
             raise Refused("it makes tensors from numbers, or keeps something in the module")
-        return graph, tuple(_read_names(owner, frames))
+        reads.attributes.update(_read_names(owner, called))
+        return graph
     except Refused:
         raise
     except Exception as error:

@@ -123,7 +123,7 @@ def _call_name(node: fx.Node) -> str:
 
 def call_names(owner: nn.Module) -> set[str]:
     """The names in a module's own code that stand for what could be rewritten."""
-    code = getattr(type(owner).forward, "__code__", None)
+    code = getattr(inspect.unwrap(type(owner).forward), "__code__", None)
     return {function.__name__ for function in (*_LAYERS, *_LOSSES)} & set(code.co_names if code else ())
 
 

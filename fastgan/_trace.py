@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from fastgan._holders import Holders, is_scripted
-from fastgan._record import Refused, fingerprint, record
+from fastgan._record import Reads, Refused, record
 from fastgan._rewrite import Rewriter, call_names, dropout_off
 
 __all__ = ["Traced", "dropout_off", "install", "remove"]
@@ -39,7 +39,7 @@ class Traced:
         self.swapped: list[tuple[str, str]] = []
         self.fused: list[tuple[str, str]] = []
         self._forwards: dict[bool, Callable[..., Any]] = {}
-        self._names: tuple[str, ...] = ()
+        self._reads = Reads()
         self._fingerprint: tuple[Any, ...] = ()
         self._arguments = 0
 
@@ -48,14 +48,13 @@ class Traced:
 
     def make(self, owner: nn.Module) -> None:
         """Record and rewrite the forward that the owner's author wrote. Raises Refused where that is no record."""
-        self.is_made, mode, cls, names = True, owner.training, type(owner), set[str]()
+        self.is_made, mode, cls = True, owner.training, type(owner)
         forwards = {}
         try:
             owner.__class__ = original_of(owner)
             for training in (False, True):
                 owner.training = training
-                graph, read = record(owner)
-                names.update(read)
+                graph = record(owner, self._reads)
                 self._arguments = sum(node.op == "placeholder" for node in graph.nodes)
                 rewriter = Rewriter(owner, graph, self.fuse)
                 self.swapped, self.fused = rewriter.swapped, rewriter.fused
@@ -66,8 +65,7 @@ class Traced:
         finally:
             owner.training = mode
             owner.__class__ = cls
-        self._names = tuple(sorted(names))
-        self._fingerprint = fingerprint(owner, self._names)
+        self._fingerprint = self._reads.fingerprint(owner)
         self._forwards = forwards
 
     def forward_for(self, owner: nn.Module, args: tuple[Any, ...]) -> Callable[..., Any] | None:
@@ -77,7 +75,7 @@ class Traced:
                 self.make(owner)
             except Refused:
                 return None
-        holds = len(args) == self._arguments and fingerprint(owner, self._names) == self._fingerprint
+        holds = len(args) == self._arguments and self._reads.fingerprint(owner) == self._fingerprint
         return self._forwards.get(owner.training) if holds else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,13 +35,16 @@ def _preserved(model: nn.Module) -> Iterator[None]:
         for module in modules
     ]
     values = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    devices = {t.device.index for t in (*model.parameters(), *model.buffers()) if t.device.type == "cuda"}
+    generators = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
+    states = [generator.get_state() for generator in generators]
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the model may use the global one
     try:
-        with torch.random.fork_rng([device for device in devices if device is not None]):
-            torch.manual_seed(_SEED)
-            yield
+        for generator in generators:  # not torch.manual_seed, which would reach a CUDA that is not started yet
+            generator.manual_seed(_SEED)
+        yield
     finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
         for module, before, held in zip(modules, attributes, tables, strict=True):
@@ -57,7 +61,10 @@ def _preserved(model: nn.Module) -> Iterator[None]:
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
+    """The tensors in containers and dataclasses."""
+    leaves = tree_leaves(value)
+    plain = [leaf for leaf in leaves if dataclasses.is_dataclass(leaf)]
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)] + [t for leaf in plain for t in _tensors(vars(leaf))]
 
 
 @dataclass
@@ -166,7 +173,7 @@ def _culprit(before: _Seen, after: _Seen, fused: set[str]) -> str:
     for name, outputs in before.by_module.items():
         others = after.by_module.get(name)
         if name not in fused and others is not None and (gap := _first_difference(outputs, others)):
-            return f" (the first module that differs is '{name}': {gap})"
+            return f" (the first module that differs is {repr(name) if name else 'the model itself'}: {gap})"
     return ""
 
 

@@ -6,6 +6,7 @@ outside the model, nor does it try to be for code that finds layers by computed 
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import inspect
 import sys
@@ -25,9 +26,9 @@ _FINDS_LAYERS = {
 }  # fmt: skip
 # What may be asked of a Sequential, besides calling it, that runs none of its layers.
 _HARMLESS = {
-    "add_module", "append", "apply", "buffers", "cpu", "cuda", "double", "eval", "extend", "float", "half", "insert",
-    "load_state_dict", "named_buffers", "named_parameters", "parameters", "requires_grad_", "state_dict", "to", "train",
-    "training", "zero_grad",
+    "add_module", "append", "apply", "buffers", "cpu", "cuda", "double", "eval", "extend", "float", "forward", "half",
+    "insert", "load_state_dict", "named_buffers", "named_parameters", "parameters", "requires_grad_", "state_dict",
+    "to", "train", "training", "zero_grad",
 }  # fmt: skip
 _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
@@ -41,7 +42,8 @@ def _runs_children_itself(module: nn.Module) -> bool:
     for cls in type(module).__mro__:
         if _is_torch(cls):
             return True
-        if any(inspect.isroutine(value) and "init" not in name for name, value in vars(cls).items()):
+        kinds = (FunctionType, property, classmethod, staticmethod)
+        if any(isinstance(value, kinds) and "init" not in name for name, value in vars(cls).items()):
             return False
     return True
 
@@ -51,7 +53,8 @@ def _functions_of(cls: type) -> Iterator[FunctionType]:
         if _is_torch(klass) or klass is object or "_fastgan_original" in vars(klass):
             continue
         for value in vars(klass).values():
-            for function in (value, getattr(value, "__func__", None), getattr(value, "fget", None)):
+            # Methods, static and class methods, properties, and what functools makes.
+            for function in (value, *(getattr(value, part, None) for part in ("__func__", "fget", "func"))):
                 if isinstance(function, FunctionType):
                     yield inspect.unwrap(function)
 
@@ -68,6 +71,15 @@ def _nested(code: CodeType, building: bool) -> Iterator[CodeType]:
             yield from _nested(constant, building and constant.co_name in _COMPREHENSIONS)
 
 
+def _in_closure(function: FunctionType) -> list[Any]:
+    """What the function around this one gave it: a decorator's wrapper calls the function it was given."""
+    held = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # still empty
+            held.append(cell.cell_contents)
+    return held
+
+
 def _codes(functions: Iterator[FunctionType]) -> Iterator[CodeType]:
     """Code that may run with the model: of these functions and of those that they call by a global name."""
     waiting, seen = list(functions), set()
@@ -76,6 +88,7 @@ def _codes(functions: Iterator[FunctionType]) -> Iterator[CodeType]:
         if id(function) in seen or not isinstance(function, FunctionType):
             continue
         seen.add(id(function))
+        waiting += _in_closure(function)
         for code in _nested(function.__code__, building="init" in function.__name__):
             yield code
             called = (function.__globals__.get(name) for name in code.co_names)

@@ -1,4 +1,4 @@
-"""The composed results: the kernels' own masks bit for bit, their values within roundings; when they serve, and say so."""
+"""The composed results: the kernels' masks bit for bit, their values within roundings; when they serve, and say so."""
 
 import warnings
 
@@ -10,8 +10,8 @@ import fastgan
 from fastgan import fallback
 from fastgan import functional as FF
 
-# Both compute in float32 (float64 for float64) and round once to the dtype; composed, factors are multiplied one by one:
-# up to three roundings more. A half may then fall on the neighbouring number.
+# Both compute in float32 (float64 for float64) and round once to the dtype; composed, factors are multiplied one by
+# one: up to three roundings more. A half may then fall on the neighbouring number.
 RELATIVE = {torch.float64: 2.0**-50, torch.float32: 2.0**-21, torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
 STAGES = {
     "dropout": {"p": 0.4},

@@ -1,0 +1,201 @@
+"""convert(trace=True): forwards that call functions, and those of which a record would not be the whole."""
+
+import functools
+import re
+import types
+
+import pytest
+import torch
+import torch.nn.functional as F
+from convert_checks import rows
+from torch import nn
+from torch.profiler import profile
+from torch.utils.checkpoint import checkpoint
+
+import fastgan
+
+SLOPE, SETTINGS = 0.2, types.SimpleNamespace(slope=0.2)
+
+
+def ops_of(model, *inputs):
+    with profile() as seen:
+        model(*inputs)
+    return [event.name for event in seen.events()]
+
+
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.drop, self.slope, self.slopes = nn.Linear(6, 6), nn.Dropout(0.5), 0.2, [torch.ones(())]
+        self.blocks = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 6)])
+
+
+class Straight(Base):
+    def forward(self, x):
+        for block in self.blocks:
+            x = F.leaky_relu(block(x), SLOPE, inplace=True)
+        return self.helper(x)
+
+    def helper(self, x):
+        return F.dropout(F.relu(self.linear(x)), p=self.slope, training=self.training)
+
+
+class Branches(Base):
+    def forward(self, x):
+        return F.leaky_relu(x if x.sum() > 0 else -x)
+
+
+class Optional(Base):
+    def forward(self, x, scale=1.0):
+        return F.leaky_relu(x) * scale
+
+
+class NoGradient(Base):
+    def forward(self, x):
+        with torch.no_grad():
+            y = F.leaky_relu(x)
+        return y + x
+
+
+class NoGradientAround(Base):
+    @torch.no_grad()
+    def forward(self, x):
+        return F.leaky_relu(x)
+
+
+class Draws(Base):
+    def forward(self, x):
+        return F.leaky_relu(x) + float(torch.rand(()))
+
+
+class MakesTensors(Base):
+    def forward(self, x):
+        return F.leaky_relu(x) + torch.ones(6)
+
+
+class Counts(Base):
+    def forward(self, x):
+        self.slope = self.slope * 1
+        return F.leaky_relu(x)
+
+
+class Prints(Base):
+    def forward(self, x):
+        print("here")
+        return F.leaky_relu(x)
+
+
+class GlobalObject(Base):
+    def forward(self, x):
+        return F.leaky_relu(x, SETTINGS.slope)
+
+
+class AttributeList(Base):
+    def forward(self, x):
+        return F.leaky_relu(x) * self.slopes[0]
+
+
+class OfAnotherModule(Base):
+    def forward(self, x):
+        return F.dropout(F.leaky_relu(x), 0.5, self.drop.training)
+
+
+class Checkpoints(Base):
+    def forward(self, x):
+        return checkpoint(F.leaky_relu, x, use_reentrant=False)
+
+
+class Closed(Base):
+    def __init__(self):
+        super().__init__()
+        self.function = functools.partial(F.leaky_relu, negative_slope=0.3)
+
+    def forward(self, x):
+        return F.leaky_relu(self.function(x))
+
+
+def test_functions_become_fastgans_in_both_modes():
+    net = Straight()
+    report = fastgan.convert(net, tuple(rows()), trace=True)
+    assert report.fused == [("relu", "dropout")]
+    assert [name for name, _ in report.swapped] == ["drop", "leaky_relu", "leaky_relu_1"]
+    for mode in (True, False):
+        names = ops_of(net.train(mode), *rows())
+        assert sum(name.startswith("fastgan::bias_act_dropout") for name in names) >= 3
+        assert not any(
+            name in ("aten::leaky_relu", "aten::relu", "aten::dropout", "aten::native_dropout") for name in names
+        )
+    x = rows()[0]
+    assert torch.equal(net(x), net(x))
+    assert not torch.equal(net.train()(x), net(x))
+    assert fastgan.convert(net, trace=True).fused == []
+    assert type(fastgan.revert(net)) is Straight
+    assert "fastgan::bias_act_dropout" not in ops_of(net.linear, x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Branches, "branches|control flow"),
+        (Optional, "optional arguments"),
+        (NoGradient, "branches|context"),
+        (NoGradientAround, "context"),
+        (Draws, "random|calls"),
+        (MakesTensors, "makes tensors"),
+        (Counts, "assigns to 'slope'"),
+        (Prints, r"calls print\(\)"),
+        (GlobalObject, "the global 'SETTINGS'"),
+        (AttributeList, "makes tensors|its 'slopes'"),
+        (OfAnotherModule, "'training' of another module"),
+        (Checkpoints, "context|trace"),
+        (Closed, "its 'function'"),
+    ],
+)
+def test_a_forward_that_a_record_does_not_cover_stays(kind, reason):
+    net, state = kind(), torch.get_rng_state()
+    attributes = dict(vars(net))
+    report = fastgan.convert(net, trace=True)
+    assert type(net) is kind
+    assert [name for name, _ in report.skipped] == [""]
+    assert re.search(reason, report.skipped[0][-1]), report.skipped[0][-1]
+    assert torch.equal(state, torch.get_rng_state())
+    assert vars(net) == attributes
+
+
+def test_a_record_holds_only_while_what_it_read_does(monkeypatch):
+    net = Straight().eval()
+    fastgan.convert(net, trace=True)
+    x = rows()[0]
+
+    def expected(slope):
+        y = x
+        for block in net.blocks:
+            y = F.leaky_relu(block(y), slope)
+        return F.relu(net.linear(y))
+
+    torch.testing.assert_close(net(x), expected(0.2))
+    monkeypatch.setitem(globals(), "SLOPE", 0.7)
+    torch.testing.assert_close(net(x), expected(0.7))
+    net.blocks.append(nn.Linear(6, 6))
+    torch.testing.assert_close(net(x), expected(0.7))
+    net.linear = nn.Linear(6, 6)
+    torch.testing.assert_close(net(x), expected(0.7))
+
+
+def test_hooks_added_later_see_what_they_would_have_seen():
+    class Pair(Base):
+        def __init__(self):
+            super().__init__()
+            self.act = nn.LeakyReLU(0.2)
+
+        def forward(self, x):
+            return self.drop(self.act(self.linear(x)))
+
+    net, seen = Pair(), []
+    assert fastgan.convert(net, trace=True).fused == [("act", "drop")]
+    net.act.register_forward_hook(lambda module, args, output: seen.append(output))
+    y = net(rows()[0])
+    assert not (seen[0] == 0).any()
+    assert (y == 0).any()
+    net.drop.eval()
+    assert torch.equal(net(rows()[0]), seen[1])
