@@ -121,40 +121,17 @@ class PlainList(nn.Module):
         return x
 
 
-class FeatureTaps(nn.Module):
-    """Runs a Sequential layer by layer and returns what lies between."""
+class Loop(nn.Module):
+    """Runs Sequentials from a ModuleList whole, which is not proved."""
 
     def __init__(self):
         super().__init__()
-        self.features = nn.Sequential(nn.Linear(6, 8), nn.LeakyReLU(0.2), nn.Dropout(0.5), nn.Linear(8, 4))
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Dropout()) for _ in range(2))
 
     def forward(self, x):
-        taps = []
-        for layer in self.features:
-            x = layer(x)
-            taps.append(x)
-        return taps
-
-
-class SlicedTaps(FeatureTaps):
-    def forward(self, x):
-        return self.features(x), self.features[:2](x)
-
-
-class TapsInAMethod(FeatureTaps):
-    """Forward runs the Sequential whole; another method, which a feature-matching loss calls, does not."""
-
-    def forward(self, x):
-        return self.features(x)
-
-    def middle(self, x):
-        return self.features[1](self.features[0](x))
-
-
-class TapsByName(FeatureTaps):
-    def forward(self, x):
-        layers = getattr(self, "fea" + "tures")
-        return layers[1](layers[0](x)), layers(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
 
 
 class OwnForward(nn.Sequential):

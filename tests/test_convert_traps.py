@@ -5,6 +5,7 @@ import gc
 import pickle
 
 import convert_models as models
+import convert_taps as taps
 import pytest
 import torch
 from convert_checks import assert_same_model, count, identities, images, rows
@@ -25,10 +26,16 @@ CASES = {
     "dropout before norm": (models.dropout_between_convolution_and_norm, images(), (2, 0, 0)),
     "dropout first": (models.dropout_before_activation, images(), (0, 2, 0)),
     "plain list": (models.PlainList, rows(), (2, 0, 1)),
-    "feature taps": (models.FeatureTaps, rows(), (2, 0, 1)),
-    "sliced taps": (models.SlicedTaps, rows(), (2, 0, 1)),
-    "taps in a method": (models.TapsInAMethod, rows(), (2, 0, 1)),
-    "taps by name": (models.TapsByName, rows(), (2, 0, 1)),
+    "features": (taps.Features, rows(), (0, 1, 0)),
+    "loop": (models.Loop, rows(), (4, 0, 2)),
+    "feature taps": (taps.FeatureTaps, rows(), (2, 0, 1)),
+    "sliced taps": (taps.SlicedTaps, rows(), (2, 0, 1)),
+    "taps in a method": (taps.TapsInAMethod, rows(), (2, 0, 1)),
+    "taps in a property": (taps.TapsInAProperty, rows(), (2, 0, 1)),
+    "taps in a lambda": (taps.TapsInALambda, rows(), (2, 0, 1)),
+    "taps in a wrapper": (taps.TapsInAWrapper, rows(), (2, 0, 1)),
+    "taps in a function": (taps.TapsInAFunction, rows(), (2, 0, 1)),
+    "taps by name": (taps.TapsByName, rows(), (2, 0, 1)),
     "own forward": (
         lambda: models.OwnForward(nn.Linear(6, 8), nn.LeakyReLU(0.2), nn.Dropout(0.5)),
         rows(),
@@ -144,11 +151,21 @@ def test_aliases_in_a_plain_list_go_on_following_the_mode():
 
 
 def test_taps_see_what_they_saw_in_training():
-    net = models.FeatureTaps()
+    net = taps.FeatureTaps()
     fastgan.convert(net)
-    taps = net(rows()[0])
-    assert not (taps[1] == 0).any()
-    assert (taps[2] == 0).any()
+    seen = net(rows()[0])
+    assert not (seen[1] == 0).any()
+    assert (seen[2] == 0).any()
+
+
+def test_taps_of_a_model_that_holds_this_one():
+    net = taps.Features()
+    outer = taps.TapsFromOutside(net.features)
+    report = fastgan.convert(net)
+    assert report.fused == []
+    assert "TapsFromOutside.forward reads 'features'" in report.skipped[0][-1]
+    assert outer.features is net.features
+    assert len(fastgan.convert(taps.Features()).fused) == 1
 
 
 def test_growth_while_training():
