@@ -232,6 +232,27 @@ def test_torch_func_transforms(device):
     torch.testing.assert_close(aux, statistics)
 
 
+def test_forward_mode_is_refused_and_not_forgotten():
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(torch.zeros(3, requires_grad=True), torch.ones(3))
+        with pytest.raises(NotImplementedError, match="fastgan::generator_loss: expected no forward-mode gradient"):
+            FF.generator_loss(x)
+        with pytest.raises(NotImplementedError, match="fastgan::gan_loss: expected no forward-mode gradient"):
+            FF.discriminator_loss(x, torch.zeros(3))
+
+
+def test_the_graph_is_freed_and_can_be_kept(device):
+    real, fake = (torch.randn(5, device=device, requires_grad=True) for _ in range(2))
+    loss = FF.discriminator_loss(real, fake)[0] + FF.generator_loss(fake)
+    loss.backward(retain_graph=True)
+    first = real.grad.clone()
+    loss.backward()
+    torch.testing.assert_close(real.grad, 2 * first)
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
 def test_bad_input_is_named():
     x = torch.zeros(3)
     with pytest.raises(ValueError, match=r"generator_loss: expected no target with saturating=True, got 0.9"):
