@@ -147,6 +147,10 @@ bool requires_grad(const OptionalTensor& tensor) {
 
 // As torch's own loss, not differentiable by its weights.
 bool needs_gradient(const char* op, const Terms& of, const Tensor& grad = {}) {
+  TORCH_CHECK_NOT_IMPLEMENTED(!of.input._fw_grad(0).defined() &&
+                                  !(of.target.has_value() && of.target->_fw_grad(0).defined()),
+                              "fastgan::", op,
+                              ": expected no forward-mode gradient, got one; it has none");
   if (!at::GradMode::is_enabled()) return false;
   TORCH_CHECK(!requires_grad(of.weight), "fastgan::", op,
               ": expected weight that does not require grad, got one that does");

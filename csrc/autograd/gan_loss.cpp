@@ -147,14 +147,13 @@ auto new_node() {
   }
 }
 
-// A new node behind tensors that it does not differentiate forward, as no C++ Function does; none
-// where no gradient is wanted.
+// A new node behind tensors, which is not differentiated forward; none where no gradient is wanted.
 template <class NewNode, class... Tensors>
 auto node_behind(const char* op, const Tensors&... inputs) {
-  decltype(new_node<NewNode>()) node;
-  if (!any_requires_grad(inputs...)) return node;
   TORCH_CHECK_NOT_IMPLEMENTED(!(inputs._fw_grad(0).defined() || ...), "fastgan::", op,
                               ": expected no forward-mode gradient, got one; it has none");
+  decltype(new_node<NewNode>()) node;
+  if (!any_requires_grad(inputs...)) return node;
   node = new_node<NewNode>();
   node->set_next_edges(torch::autograd::collect_next_edges(inputs...));
   return node;

@@ -235,11 +235,14 @@ def test_torch_func_transforms(device):
 def test_forward_mode_is_refused_and_not_forgotten():
     forward_ad = torch.autograd.forward_ad
     with forward_ad.dual_level():
-        x = forward_ad.make_dual(torch.zeros(3, requires_grad=True), torch.ones(3))
+        x = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
         with pytest.raises(NotImplementedError, match="fastgan::generator_loss: expected no forward-mode gradient"):
             FF.generator_loss(x)
         with pytest.raises(NotImplementedError, match="fastgan::gan_loss: expected no forward-mode gradient"):
             FF.discriminator_loss(x, torch.zeros(3))
+        for loss in (FF.binary_cross_entropy, FF.binary_cross_entropy_with_logits):
+            with pytest.raises(NotImplementedError, match="expected no forward-mode gradient"):
+                loss(x, 1.0)
 
 
 def test_the_graph_is_freed_and_can_be_kept(device):
