@@ -25,7 +25,7 @@ def test_info_prints_the_build_a_line_a_key(capsys):
             assert printed[name] == str(value)
 
 
-def test_info_needs_neither_typer_nor_any_other_extra():
+def test_info_needs_neither_typer_nor_any_other_extra(tmp_path):
     code = (
         "import sys\n"
         "for name in ('typer', 'tqdm', 'sklearn', 'matplotlib', 'tensorboard', 'safetensors', 'PIL'):\n"
@@ -33,7 +33,8 @@ def test_info_needs_neither_typer_nor_any_other_extra():
         "from fastgan.cli import main\n"
         "main(['info'])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert f"version: {fastgan.__version__}" in result.stdout
 
