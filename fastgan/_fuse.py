@@ -28,6 +28,12 @@ def slope_of(activation: nn.Module) -> float:
     return float(activation.negative_slope) if isinstance(activation, nn.LeakyReLU) else 0.0
 
 
+def p_of(dropout: nn.Module) -> float:
+    p = dropout.p
+    assert isinstance(p, (int, float))
+    return p
+
+
 def fused_inplace(first: nn.Module, second: nn.Module, fresh: bool) -> bool | None:
     """Whether the fused layer has to overwrite its input to do as the pair did; None where it can do neither.
 
@@ -51,14 +57,14 @@ def fused_layer(first: nn.Module, second: nn.Module, inplace: bool) -> fnn.Leaky
     or positive, and leaky_relu(s x) = s leaky_relu(x) for s >= 0. So either order is this one layer.
     """
     activation, dropout = (first, second) if isinstance(first, _ACTIVATIONS) else (second, first)
-    p = dropout.p
-    assert isinstance(p, (int, float))
-    fused = fnn.LeakyReLUDropout(slope_of(activation), p, inplace, feature=isinstance(dropout, nn.Dropout2d))
+    fused = fnn.LeakyReLUDropout(
+        slope_of(activation), p_of(dropout), inplace, feature=isinstance(dropout, nn.Dropout2d)
+    )
     fused.train(dropout.training)
     return fused
 
 
-def _is_fresh(layer: nn.Module | None) -> bool:
+def is_fresh(layer: nn.Module | None) -> bool:
     """Whether a layer gives its output memory of its own. A parametrised one has its own class, not its own forward."""
     if layer is None or layer._forward_hooks or "forward" in vars(layer):
         return False
@@ -83,7 +89,7 @@ class Fuser:
                 first, second = sequential._modules[first_key], sequential._modules[second_key]
                 if first is not None and second is not None and self._is_pair(first, second):
                     names = self._holders.name(first), self._holders.name(second)
-                    yield (*names, *self._fuse(sequential, first, second, _is_fresh(previous)))
+                    yield (*names, *self._fuse(sequential, first, second, is_fresh(previous)))
                 previous = first
 
     @staticmethod

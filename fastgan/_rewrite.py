@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from fastgan import functional as FF
 from fastgan import nn as fnn
-from fastgan._fuse import _is_fresh, fused_inplace, slope_of
+from fastgan._fuse import fused_inplace, is_fresh, p_of, slope_of
 from fastgan._holders import has_hooks
 
 _ACTIVATIONS = (fnn.LeakyReLU, fnn.ReLU)
@@ -30,11 +30,10 @@ _LAYERS: dict[Any, type[nn.Module]] = {
     F.dropout3d: fnn.Dropout3d,
 }
 _LOSSES: dict[Any, Any] = {
-    function: getattr(FF, function.__name__)
-    for function in (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
-    if hasattr(FF, function.__name__)
+    F.binary_cross_entropy: FF.binary_cross_entropy,
+    F.binary_cross_entropy_with_logits: FF.binary_cross_entropy_with_logits,
 }
-_LOSS_ARGUMENTS = {"input", "target", "weight", "pos_weight", "reduction"}
+_OLD_LOSS_ARGUMENTS = ("size_average", "reduce")  # which torch deprecates, and passes on as None
 _no_dropout = False
 
 
@@ -107,14 +106,15 @@ def _calling_both(first: nn.Module, second: nn.Module, fresh: bool) -> Callable[
         if inplace is None or not kernel_takes or has_hooks(first) or has_hooks(second):
             return _calling(second)(_calling(first)(input))
         training = dropout.training and not _no_dropout
-        return FF.leaky_relu_dropout(input, slope_of(activation), dropout.p, training, inplace, feature=feature)  # type: ignore[arg-type]
+        output = FF.leaky_relu_dropout(input, slope_of(activation), p_of(dropout), training, inplace, feature=feature)
+        return fnn._own(output, input, inplace)
 
     return fastgan_pair
 
 
 def _only_feeds(node: fx.Node, owner: nn.Module) -> bool:
     """Whether a node's output is memory that nothing but its one user sees."""
-    return len(node.users) == 1 and node.op == "call_module" and _is_fresh(owner.get_submodule(str(node.target)))
+    return len(node.users) == 1 and node.op == "call_module" and is_fresh(owner.get_submodule(str(node.target)))
 
 
 def _call_name(node: fx.Node) -> str:
@@ -172,8 +172,9 @@ class Rewriter:
         layer, loss = _layer(self._owner, node), _LOSSES.get(node.target)
         if layer is not None:
             self._replace(node, _calling(layer), (_input(node),), {})
-        elif loss is not None and len(node.args) <= 3 and _LOSS_ARGUMENTS.issuperset(node.kwargs):
-            self._replace(node, loss, node.args, node.kwargs)
+        elif loss is not None and len(node.args) <= 3 and all(node.kwargs.get(n) is None for n in _OLD_LOSS_ARGUMENTS):
+            kwargs = {name: value for name, value in node.kwargs.items() if name not in _OLD_LOSS_ARGUMENTS}
+            self._replace(node, loss, node.args, kwargs)
         else:
             return
         self.swapped.append((node.name, getattr(node.target, "__name__", str(node.target))))

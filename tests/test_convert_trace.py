@@ -182,6 +182,31 @@ def test_a_record_holds_only_while_what_it_read_does(monkeypatch):
     torch.testing.assert_close(net(x), expected(0.7))
 
 
+def test_losses_in_a_forward():
+    class Losses(nn.Module):
+        def forward(self, logits, target):
+            likely = F.binary_cross_entropy(logits.sigmoid(), target)
+            return likely + F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+
+    net, inputs = Losses(), (torch.randn(5, 1), torch.rand(5, 1))
+    expected = net(*inputs)
+    report = fastgan.convert(net, inputs, trace=True)
+    assert [kind for _, kind in report.swapped] == ["binary_cross_entropy", "binary_cross_entropy_with_logits"]
+    torch.testing.assert_close(net(*inputs), expected)
+    assert any(name.startswith("fastgan::bce") for name in ops_of(net, *inputs))
+
+
+def test_a_traced_slope_of_one_gives_new_memory():
+    class Same(Base):
+        def forward(self, x):
+            return F.dropout(F.leaky_relu(x, 1.0), 0.5, self.training)
+
+    net = Same().eval()
+    assert len(fastgan.convert(net, trace=True).fused) == 1
+    x = rows()[0]
+    assert net(x).data_ptr() != x.data_ptr()
+
+
 def test_hooks_added_later_see_what_they_would_have_seen():
     class Pair(Base):
         def __init__(self):
