@@ -150,7 +150,10 @@ class BiasActDropoutBackward : public torch::autograd::Function<BiasActDropoutBa
   }
 };
 
-bool needs_gradient(const Tensor& input, const std::optional<Tensor>& bias) {
+bool needs_gradient(const char* op, const Tensor& input, const std::optional<Tensor>& bias) {
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !input._fw_grad(0).defined() && !(bias.has_value() && bias->_fw_grad(0).defined()),
+      "fastgan::", op, ": expected no forward-mode gradient, got one; it has none");
   return at::GradMode::is_enabled() &&
          (input.requires_grad() || (bias.has_value() && bias->requires_grad()));
 }
@@ -161,7 +164,7 @@ std::tuple<Tensor, Tensor> forward_autograd(const Tensor& input, const std::opti
                                             std::optional<c10::SymInt> seed, c10::SymInt offset,
                                             const std::optional<at::Generator>& generator,
                                             bool needs_state) {
-  if (!needs_gradient(input, bias)) {
+  if (!needs_gradient("bias_act_dropout", input, bias)) {
     const at::AutoDispatchBelowADInplaceOrView below;
     return forward_op().call(input, bias, channel_dim, negative_slope, gain, clamp, p, feature,
                              std::move(seed), std::move(offset), generator, needs_state);
@@ -176,7 +179,7 @@ Tensor inplace_autograd(Tensor& input, const std::optional<Tensor>& bias, int64_
                         double negative_slope, double gain, std::optional<double> clamp, double p,
                         bool feature, std::optional<c10::SymInt> seed, c10::SymInt offset,
                         const std::optional<at::Generator>& generator, bool needs_state) {
-  if (!needs_gradient(input, bias)) {
+  if (!needs_gradient("bias_act_dropout_", input, bias)) {
     Tensor state;
     {
       const at::AutoDispatchBelowADInplaceOrView below;
@@ -208,7 +211,7 @@ Tensor inplace_autograd(Tensor& input, const std::optional<Tensor>& bias, int64_
 
 Tensor backward_autograd(const Tensor& grad, const Tensor& state, c10::SymIntArrayRef stride,
                          double negative_slope, double scale, bool has_active, bool has_positive) {
-  if (!needs_gradient(grad, std::nullopt)) {
+  if (!needs_gradient("bias_act_dropout_backward", grad, std::nullopt)) {
     const at::AutoDispatchBelowADInplaceOrView below;
     return backward_op().call(grad, state, stride, negative_slope, scale, has_active, has_positive);
   }

@@ -157,3 +157,12 @@ def test_using_a_modified_input_in_another_backward_is_an_error():
     FF.leaky_relu(h, 0.2, inplace=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         square.sum().backward()
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_forward_mode_is_refused_and_not_forgotten(inplace):
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
+        with pytest.raises(NotImplementedError, match=r"bias_act_dropout_?: expected no forward-mode gradient"):
+            FF.leaky_relu(dual, 0.2, inplace=inplace)
