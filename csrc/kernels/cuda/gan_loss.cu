@@ -78,6 +78,7 @@ __device__ inline double finish_side(const GanLoss<T>& params, const GanSide<T>&
   return side.weight * mean_of(sums.loss, side.elements);
 }
 
+// Registers: 48, double 64.
 template <class T, bool statistics>
 __global__ void __launch_bounds__(kThreads)
     gan_loss(GanLoss<T> params, int64_t first_side_blocks, bool aligned) {
@@ -98,6 +99,7 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) params.loss[0] = static_cast<Arithmetic<T>>(loss);
 }
 
+// Registers: 40, double 56.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gan_gradient(GanGradient<T> params, int64_t first_side_blocks, bool aligned) {
