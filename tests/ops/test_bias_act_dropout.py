@@ -54,6 +54,20 @@ def test_values_and_gradients(device, dtype, size, slope, p):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shift", [0, 1])
+def test_large_tensors_whose_results_pass_by_the_caches(device, dtype, shift):
+    size = (1 << 23) // dtype.itemsize + 13
+    x = tensor(size, dtype, device, False)[shift:].requires_grad_()
+    grad = tensor(size, dtype, device, False)[shift:]
+    y = FF.leaky_relu_dropout(x, 0.2, 0.3, seed=11)
+    y.backward(grad)
+    kept = reference.keep((size - shift,), (1,), 0.3, 11, 0)
+    expected, factor = reference.bias_act_dropout(x.detach().cpu().double(), kept, 0.3, 0.2)
+    close(y, expected, dtype)
+    close(x.grad, factor * grad.cpu().double().numpy(), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("channel_dim", [1, 0, 2, -1])
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced", "transposed"])
 @pytest.mark.parametrize("feature", [False, True])

@@ -116,9 +116,20 @@ struct Walks {
   ChannelWalk bias, maps;
 };
 
+// Whether results go past the caches, which saves reading the lines that they fill: where they are
+// large, and not the input's own lines. Leaky ReLU and dropout forward and backward over 4.2 M
+// floats took 1.23 ms rather than 1.56, the backward over 33.5 M 5.5 to 6.3 ms rather than 8.9 (AMD
+// EPYC, 2 threads and 1, gcc 12, 2026-11-20).
+template <class T>
+bool streams(const T* from, const T* to, int64_t elements) {
+  constexpr int64_t kLarge = int64_t{1} << 23;  // bytes
+  return from != to && elements * static_cast<int64_t>(sizeof(T)) >= kLarge &&
+         reinterpret_cast<uintptr_t>(to) % 64 == 0;
+}
+
 // One block of 16 octets, whole: the callers pad the tensor's last one. `count` of its elements are
 // the tensor's.
-template <class T>
+template <bool streaming, class T>
 FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
                                 const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
                                 Walks& walks, int64_t octet, int64_t count, const T* x, T* y,
@@ -145,34 +156,50 @@ FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
       const int at = i + k * V::kLanes;
       if (params.bias != nullptr) value[k] = value[k] + load(bias + at);
       const auto result = activate(value[k], mask_from_bits<V>(keep + at / kOctet), factors);
-      store(y + at, result.value);
+      if (streaming) {
+        stream(y + at, result.value);
+      } else {
+        store(y + at, result.value);
+      }
       if (active != nullptr) store_bits(active + at / kOctet, result.active);
       if (positive != nullptr) store_bits(positive + at / kOctet, result.positive);
     }
   }
 }
 
-template <class T>
-FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64_t first,
-                            int64_t last) {
+template <bool streaming, class T>
+FASTGAN_TARGET void forward_blocks(const BiasActDropoutForward<T>& caller_params,
+                                   const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
+                                   Walks& walks, int64_t first, int64_t last) {
   const BiasActDropoutForward<T> params =
       caller_params;  // a copy that no store through a byte pointer can alias
+  for (int64_t octet = first; octet < last; octet += kBlockOctets) {
+    forward_block<streaming>(params, factors, random, walks, octet, kBlock,
+                             params.x + octet * kOctet, params.y + octet * kOctet,
+                             params.active ? params.active + octet : nullptr,
+                             params.positive ? params.positive + octet : nullptr);
+  }
+  if (streaming) finish_streaming();
+}
+
+template <class T>
+FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& params, int64_t first, int64_t last) {
   const auto factors = broadcast_factors<VectorOf<T> >(params.factors);
   const RandomKey random = random_key(params.random);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
   Walks walks{{params.bias_channels, first * kOctet}, {params.maps, first * kOctet}};
-  int64_t octet = first;
-  for (; octet < whole; octet += kBlockOctets) {
-    forward_block(params, factors, random, walks, octet, kBlock, params.x + octet * kOctet,
-                  params.y + octet * kOctet, params.active ? params.active + octet : nullptr,
-                  params.positive ? params.positive + octet : nullptr);
-  }
+  const auto forward_whole = streams(params.x, params.y, params.elements)
+                                 ? forward_blocks<true, T>
+                                 : forward_blocks<false, T>;
+  forward_whole(params, factors, random, walks, first, whole);
+  const int64_t octet = std::max(first, whole);
   if (octet >= last) return;
   T block[kBlock] = {};
   uint8_t active[kBlockOctets], positive[kBlockOctets];
   const int64_t count = params.elements - octet * kOctet;
   std::copy_n(params.x + octet * kOctet, count, block);
-  forward_block(params, factors, random, walks, octet, count, block, block, active, positive);
+  forward_block<false>(params, factors, random, walks, octet, count, block, block, active,
+                       positive);
   std::copy_n(block, count, params.y + octet * kOctet);
   for (int64_t i = 0; octet + i < last; ++i) {
     const uint8_t inside = octet_bits_below(octet + i, params.elements);
@@ -181,7 +208,7 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& caller_params, int64
   }
 }
 
-template <class T>
+template <bool streaming, class T>
 FASTGAN_MATH void backward_block(const ActivationFactors<VectorOf<T> >& factors, const T* grad,
                                  T* grad_input, const uint8_t* active, const uint8_t* positive) {
   using V = VectorOf<T>;
@@ -190,24 +217,40 @@ FASTGAN_MATH void backward_block(const ActivationFactors<VectorOf<T> >& factors,
     for (int k = 0; k < kPair; ++k) value[k] = load(grad + i + k * V::kLanes);
     for (int k = 0; k < kPair; ++k) {
       const int at = i + k * V::kLanes;
-      store(grad_input + at, activate_backward(value[k], mask_from_bits<V>(active + at / kOctet),
-                                               mask_from_bits<V>(positive + at / kOctet), factors));
+      const V result = activate_backward(value[k], mask_from_bits<V>(active + at / kOctet),
+                                         mask_from_bits<V>(positive + at / kOctet), factors);
+      if (streaming) {
+        stream(grad_input + at, result);
+      } else {
+        store(grad_input + at, result);
+      }
     }
   }
 }
 
+template <bool streaming, class T>
+FASTGAN_TARGET void backward_blocks(const BiasActDropoutBackward<T>& caller_params,
+                                    const ActivationFactors<VectorOf<T> >& factors, int64_t first,
+                                    int64_t last) {
+  const BiasActDropoutBackward<T> params = caller_params;  // see forward_blocks
+  for (int64_t octet = first; octet < last; octet += kBlockOctets) {
+    backward_block<streaming>(factors, params.grad + octet * kOctet,
+                              params.grad_input + octet * kOctet,
+                              params.active ? params.active + octet : kAllKept,
+                              params.positive ? params.positive + octet : kAllKept);
+  }
+  if (streaming) finish_streaming();
+}
+
 template <class T>
-FASTGAN_TARGET void backward(const BiasActDropoutBackward<T>& caller_params, int64_t first,
-                             int64_t last) {
-  const BiasActDropoutBackward<T> params = caller_params;  // see forward
+FASTGAN_TARGET void backward(const BiasActDropoutBackward<T>& params, int64_t first, int64_t last) {
   const auto factors = broadcast_factors<VectorOf<T> >(params.factors);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
-  int64_t octet = first;
-  for (; octet < whole; octet += kBlockOctets) {
-    backward_block(factors, params.grad + octet * kOctet, params.grad_input + octet * kOctet,
-                   params.active ? params.active + octet : kAllKept,
-                   params.positive ? params.positive + octet : kAllKept);
-  }
+  const auto backward_whole = streams(params.grad, params.grad_input, params.elements)
+                                  ? backward_blocks<true, T>
+                                  : backward_blocks<false, T>;
+  backward_whole(params, factors, first, whole);
+  const int64_t octet = std::max(first, whole);
   if (octet >= last) return;
   T block[kBlock] = {};
   uint8_t active[kBlockOctets] = {}, positive[kBlockOctets] = {};
@@ -215,7 +258,7 @@ FASTGAN_TARGET void backward(const BiasActDropoutBackward<T>& caller_params, int
   std::copy_n(params.grad + octet * kOctet, count, block);
   std::copy_n(params.active ? params.active + octet : kAllKept, last - octet, active);
   std::copy_n(params.positive ? params.positive + octet : kAllKept, last - octet, positive);
-  backward_block(factors, block, block, active, positive);
+  backward_block<false>(factors, block, block, active, positive);
   std::copy_n(block, count, params.grad_input + octet * kOctet);
 }
 

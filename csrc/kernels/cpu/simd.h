@@ -5,6 +5,8 @@
 //   Floats, Doubles             16 and 8 lanes, + - * /; with kLanes, Scalar and Mask
 //   broadcast<V>(number)        the number in every lane
 //   load(T*), store(T*, V)      any alignment; halves are widened, and rounded to nearest even
+//   stream(T*, V)               a store past the caches, at a multiple of 64 bytes, where that can be
+//   finish_streaming()          at the end of such stores
 //   greater, less_equal, equal  ordered comparisons, false where a lane is NaN
 //   select, zero_unless         by mask; zero_unless gives exact zeros
 //   absolute, negative_absolute, mask_and, mask_and_not

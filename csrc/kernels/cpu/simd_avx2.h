@@ -111,6 +111,20 @@ FASTGAN_MATH void store(c10::BFloat16* p, Floats x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
 }
 
+FASTGAN_MATH void stream(float* p, Floats x) {
+  _mm256_stream_ps(p, x.a);
+  _mm256_stream_ps(p + 8, x.b);
+}
+FASTGAN_MATH void stream(double* p, Doubles x) {
+  _mm256_stream_pd(p, x.a);
+  _mm256_stream_pd(p + 4, x.b);
+}
+template <class Half>
+FASTGAN_MATH void stream(Half* p, Floats x) {
+  store(p, x);
+}
+FASTGAN_MATH void finish_streaming() { _mm_sfence(); }
+
 template <int predicate>
 FASTGAN_MATH FloatMask compare(Floats x, Floats y) {
   return {_mm256_cmp_ps(x.a, y.a, predicate), _mm256_cmp_ps(x.b, y.b, predicate)};

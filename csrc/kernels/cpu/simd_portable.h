@@ -84,6 +84,13 @@ template <int lanes>
 FASTGAN_MATH typename Lanes<lanes>::Word word_of(const Lanes<lanes>&, bool bit) {
   return 0 - static_cast<typename Lanes<lanes>::Word>(bit);
 }
+
+template <class T, class S, int lanes>
+FASTGAN_MATH void stream(T* p, Array<S, lanes> a) {
+  store(p, a);
+}
+FASTGAN_MATH void finish_streaming() {}
+
 template <class S, int lanes>
 FASTGAN_MATH Lanes<lanes> greater(Array<S, lanes> a, Array<S, lanes> b) {
   Lanes<lanes> result;
