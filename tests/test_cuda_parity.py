@@ -1,0 +1,203 @@
+"""CUDA's kernels against the CPU's, on a GPU: the same masks and states bit for bit, values within roundings."""
+
+import pytest
+import torch
+
+from fastgan import functional as FF
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+SIZES = [0, 1, 7, 8, 9, 127, 128, 129, 4095, 1_000_003]
+LAYOUTS = ["contiguous", "channels_last", "transposed", "shifted"]
+INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
+
+
+def both(function, *tensors):
+    """What a function gives on the CPU and on CUDA, the latter brought back."""
+    expected = function(*tensors)
+    got = function(*(tensor.cuda() if tensor is not None else None for tensor in tensors))
+    return [(a.cpu(), b) for a, b in zip(got, expected, strict=True)]
+
+
+def rank(x):
+    """Where floating numbers stand among all of their dtype; neighbours differ by 1, and 0 and -0 are one."""
+    bits = x.contiguous().view(INTEGERS[x.element_size()]).to(torch.int64)
+    lowest = -(2 ** (8 * x.element_size() - 1))
+    return torch.where(bits < 0, lowest - bits, bits)
+
+
+def assert_within_ulps(got, expected, ulps=2):
+    assert (got.dtype, got.shape, got.stride()) == (expected.dtype, expected.shape, expected.stride())
+    apart = (rank(got) - rank(expected)).abs()
+    apart[got.isnan() & expected.isnan()] = 0
+    assert apart.numel() == 0 or apart.max() <= ulps
+
+
+def laid_out(x, layout):
+    if layout == "channels_last":
+        return x.contiguous(memory_format=torch.channels_last)
+    if layout == "transposed":
+        return x.permute(3, 1, 0, 2)
+    if layout == "shifted":  # dense, at an address that no 16-byte access may use
+        base = torch.empty(x.numel() + 1, dtype=x.dtype, device=x.device)
+        base[1:] = x.flatten()
+        return base[1:].view(x.shape)
+    return x
+
+
+def with_edges(shape, dtype):
+    """Random numbers, with the values among them at which an activation or a loss could go wrong."""
+    x = torch.randn(shape, dtype=torch.float64) * 2
+    edges = torch.tensor([0.0, -0.0, float("nan"), float("inf"), -float("inf"), 1e-40, -1e-40], dtype=torch.float64)
+    flat = x.view(-1)
+    count = min(edges.numel(), flat.numel() // 2)
+    flat[:count] = edges[:count]
+    return x.to(dtype)
+
+
+STAGES = [  # negative slope, gain, clamp, p
+    (0.2, 1.0, None, 0.3),
+    (0.2, 1.0, None, 0.0),
+    (0.0, 1.0, None, 0.5),
+    (1.0, 1.0, None, 0.5),
+    (-0.5, 1.4, 0.8, 0.1),
+    (1.5, 0.7, 0.0, 0.9),
+    (0.2, 1.4, 1.1, 1.0),
+]
+
+
+def act(x, bias, slope, gain, clamp, p, *, feature=False, channel_dim=1, seed=2**62 + 5, offset=2**40 + 3):
+    """The result and the state of row bias_act_dropout, and the gradient of one that is `x` itself."""
+    y, state = torch.ops.fastgan.bias_act_dropout(
+        x, bias, channel_dim, slope, gain, clamp, p, feature, seed, offset, None, True
+    )
+    active = p > 0 or clamp is not None
+    grad_input = torch.ops.fastgan.bias_act_dropout_backward(
+        x, state, x.stride(), slope, gain * 65536 / max(65536 - int(p * 65536 + 0.5), 1), active, slope != 1
+    )
+    return y, grad_input, state
+
+
+def assert_same_act(results):
+    (y, grad_input, state) = results
+    assert torch.equal(*state)
+    assert_within_ulps(*y)
+    assert_within_ulps(*grad_input)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("stages", STAGES, ids=str)
+def test_bias_act_dropout(dtype, size, stages):
+    x = with_edges(size, dtype)
+    assert_same_act(both(lambda x: act(x, None, *stages, channel_dim=0), x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("feature", [False, True])
+@pytest.mark.parametrize("channel_dim", [0, 1, 2, 3])
+def test_bias_act_dropout_in_every_layout(dtype, layout, feature, channel_dim):
+    x = with_edges((5, 6, 7, 9), dtype)
+    size = laid_out(x, layout).shape[channel_dim]
+    bias = torch.randn(size, dtype=torch.float64 if dtype == torch.float64 else torch.float32)
+    assert_same_act(
+        both(
+            lambda x, bias: act(
+                laid_out(x, layout), bias, 0.2, 1.4, 1.5, 0.4, feature=feature, channel_dim=channel_dim
+            ),
+            x,
+            bias,
+        )
+    )
+
+
+# A loss and its gradient are rounded a few times on the way, and a GPU fuses products with sums: each device keeps the
+# bounds of its docstring (4e-7 of the loss at targets 0 and 1, 6e-7 at others, and for float64 as many of its own
+# roundings), so that the two may differ by twice as much. The halves are rounded to their own dtype on top.
+LOSS = {torch.float32: 1.2e-6, torch.float64: 4e-15, torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
+
+
+def assert_near(got, expected, relative, absolute=0.0):
+    assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+    torch.testing.assert_close(got, expected, rtol=relative, atol=absolute, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.parametrize("target", ["tensor", 0.0, 1.0, 0.9])
+def test_bce(dtype, size, reduction, weighted, probabilities, target):
+    x = torch.randn(size) * 5
+    x = (x.sigmoid() if probabilities else x).to(dtype)
+    t = torch.rand(size).to(dtype) if target == "tensor" else None
+    weight = torch.rand(size).to(dtype) if weighted else None
+    grad = torch.randn(size if reduction == "none" else ()).to(dtype)
+
+    def run(x, t, weight, grad):
+        leaf = x.clone().requires_grad_()
+        t = target if t is None else t
+        loss_of = FF.binary_cross_entropy if probabilities else FF.binary_cross_entropy_with_logits
+        loss = loss_of(leaf, t, weight=weight, reduction=reduction)
+        return loss.detach(), torch.autograd.grad(loss, leaf, grad)[0]
+
+    (loss, gradient) = both(run, x, t, weight, grad)
+    assert_near(*loss, LOSS[dtype], 1e-7 if dtype == torch.float16 else 1e-30)
+    # A gradient is a difference of numbers of up to 1; on probabilities it may be as large as the dtype allows.
+    scale = float(grad.abs().max()) if grad.numel() else 1.0
+    scale /= max(size, 1) if reduction == "mean" else 1
+    assert_near(*gradient, LOSS[dtype], max(LOSS[dtype] * scale, 2.0**-23 if dtype == torch.float16 else 0.0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("sizes", [(0, 0), (1, 1), (7, 9), (129, 0), (4095, 1), (20_000, 40_001), (3_000_000, 9)])
+def test_gan_loss(dtype, sizes):
+    real, fake = ((torch.randn(size) * 4).to(dtype) for size in sizes)
+
+    def run(real, fake):
+        leaves = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
+        loss, statistics = FF.discriminator_loss(*leaves, real_target=0.9, fake_weight=2.0)
+        return loss.detach(), statistics, *torch.autograd.grad(loss, leaves)
+
+    loss, statistics, *gradients = both(run, real, fake)
+    wide = LOSS[torch.float64] if dtype == torch.float64 else LOSS[torch.float32]
+    assert_near(*loss, wide)
+    assert_near(*statistics, LOSS[torch.float32])
+    for gradient, size in zip(gradients, sizes, strict=True):
+        smallest = 2.0**-23 if dtype == torch.float16 else 0.0
+        assert_near(*gradient, LOSS[dtype], max(2 * wide / max(size, 1), smallest))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("settings", [{}, {"target": 0.9}, {"saturating": True}], ids=str)
+def test_generator_loss(dtype, settings):
+    def run(fake):
+        leaf = fake.clone().requires_grad_()
+        loss = FF.generator_loss(leaf, **settings)
+        return loss.detach(), torch.autograd.grad(loss, leaf)[0]
+
+    fake = (torch.randn(4097) * 4).to(dtype)
+    loss, gradient = both(run, fake)
+    wide = LOSS[torch.float64] if dtype == torch.float64 else LOSS[torch.float32]
+    assert_near(*loss, wide)
+    assert_near(*gradient, LOSS[dtype], max(wide / 4097, 2.0**-23 if dtype == torch.float16 else 0.0))
+
+
+@pytest.mark.parametrize("size", [129, 70_001])
+def test_second_derivatives(size):
+    """Through the backward's own kernels: the gradient penalty of R1."""
+    x, weight = torch.randn(size, 1), torch.randn(1, 16)
+
+    def run(x, weight):
+        x, weight = x.clone().requires_grad_(), weight.clone().requires_grad_()
+        hidden = FF.leaky_relu_dropout(x @ weight, 0.2, 0.3, seed=3)
+        loss = FF.binary_cross_entropy_with_logits(hidden.mean(1), 1.0)
+        (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+        return torch.autograd.grad(gradient.square().sum() * size, weight)
+
+    ((got, expected),) = both(run, x, weight)
+    # Sums over `size` addends, in another order on each device.
+    assert_near(got, expected, 1e-4, 1e-5 * float(expected.abs().max()))
