@@ -1,0 +1,145 @@
+"""What benchmarks/gpu_check.sh found, as one JSON and a table: python benchmarks/gpu_report.py FOLDER SECONDS.
+
+FOLDER holds ``steps`` (name, status and seconds, a line each), pytest's reports and the benchmarks' JSON. Exits with 1
+where a step failed, a test failed, or a CUDA test was skipped for a reason that a GPU does not excuse.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import torch
+
+import fastgan
+
+EXCUSED = re.compile(r"needs (2 GPUs|\d+ GiB)$")
+FEWEST_CUDA_TESTS = 300  # fewer than there have ever been: then most were not collected
+NEEDED = ("fastgan", "numpy", "reference", "torch")
+
+
+def missing_package(text):
+    """The package, one that can be done without, for lack of which a file of tests could not be read; or None."""
+    found = re.search(r"No module named '(\w+)", text or "")
+    return found[1] if found and found[1] not in NEEDED else None
+
+
+def read_tests(path):
+    """Counts of one of pytest's reports, and what is wrong with it."""
+    counts = {"passed": 0, "failed": 0, "skipped": 0, "cuda_passed": 0, "left_out": []}
+    wrong = []
+    for case in ET.parse(path).getroot().iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        on_cuda = "cuda" in name
+        failure = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+        skip = case.find("skipped")
+        if failure is not None:
+            package = missing_package(failure.text) if "collection" in (failure.get("message") or "") else None
+            if package and not on_cuda:
+                counts["left_out"].append(f"{name}: no {package}")
+                continue
+            counts["failed"] += 1
+            wrong.append(f"{name}: {(failure.get('message') or '').splitlines()[:1]}")
+        elif skip is not None:
+            counts["skipped"] += 1
+            reason = skip.get("message") or ""
+            if on_cuda and skip.get("type") != "pytest.xfail" and not EXCUSED.search(reason):
+                wrong.append(f"{name}: skipped, {reason!r}")
+        else:
+            counts["passed"] += 1
+            counts["cuda_passed"] += on_cuda
+    return counts, wrong
+
+
+def driver():
+    """The driver's version, or that of CUDA that it supports."""
+    if shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return result.stdout.split("\n")[0].strip()
+    return f"CUDA {torch._C._cuda_getDriverVersion()}" if torch.version.cuda else None
+
+
+def collect(folder, seconds):
+    """Everything, and what is wrong."""
+    wrong = []
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    build = fastgan.build_info()
+    if gpu is None:
+        wrong.append("expected a GPU, found none")
+    if build["cuda"] is None:
+        wrong.append("expected a CUDA build of fastgan, got one for the CPU")
+    report = {
+        "gpu": gpu,
+        "capability": torch.cuda.get_device_capability() if gpu else None,
+        "driver": driver(),
+        "commit": os.environ.get("COMMIT", "unknown"),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "build": build,
+        "seconds": seconds,
+        "steps": {},
+        "tests": {},
+        "benchmarks": {},
+    }
+    steps = folder / "steps"
+    for line in steps.read_text().splitlines() if steps.exists() else []:
+        name, status, took = line.split("\t")
+        report["steps"][name] = {"status": int(status), "seconds": int(took)}
+    for path in sorted(folder.glob("*.xml")):
+        report["tests"][path.stem], mistakes = read_tests(path)
+        wrong += mistakes
+    for name, step in report["steps"].items():
+        # pytest's 1 and 2: its report says more, and may say only that files were left out for lack of a package.
+        known = name in report["tests"] and step["status"] in (1, 2)
+        step["ok"] = report["tests"][name]["failed"] == 0 if known else step["status"] == 0
+        if not step["ok"] and not known:
+            wrong.append(f"{name}: failed with {step['status']}" + " (no time left)" * (step["status"] in (124, 137)))
+    for name in ("build", "tests", "cuda-tests", "micro"):
+        if name not in report["steps"]:
+            wrong.append(f"{name}: not run")
+    ran = sum(tests["cuda_passed"] for tests in report["tests"].values())
+    if ran < FEWEST_CUDA_TESTS:
+        wrong.append(f"expected at least {FEWEST_CUDA_TESTS} CUDA tests to pass, got {ran}")
+    for name in ("micro", "step"):
+        if (path := folder / f"{name}.json").exists():
+            report["benchmarks"][name] = json.loads(path.read_text())
+    report["wrong"] = wrong
+    return report
+
+
+def table(report):
+    """A few lines for people."""
+    build = report["build"]
+    yield f"{report['gpu']}, driver {report['driver']}, torch {build['torch']}, commit {report['commit'][:12]}"
+    for name, step in report["steps"].items():
+        counts = report["tests"].get(name)
+        tests = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped")) if counts else ""
+        yield f"  {name:12} {'ok' if step['ok'] else 'FAILED':7} {step['seconds']:4d} s  {tests}"
+    for counts in report["tests"].values():
+        yield from (f"  left out: {line}" for line in counts["left_out"])
+    for benchmark in report["benchmarks"].values():
+        for result in benchmark.get("results", []):
+            ratios = ", ".join(f"{peer} {ratio:.2f}x" for peer, ratio in result.get("ratios", {}).items())
+            yield f"  {result['name']}: {result['seconds']['fastgan'] * 1e6:.1f} us; {ratios}"
+    yield from (f"  WRONG: {line}" for line in report["wrong"][:20])
+    yield f"{'FAILED' if report['wrong'] else 'passed'} in {report['seconds']} s"
+
+
+def main():
+    folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
+    report = collect(folder, seconds)
+    slug = re.sub(r"[^a-z0-9]+", "-", (report["gpu"] or "no-gpu").lower()).strip("-")
+    path = Path(os.environ.get("OUT", "benchmarks/results"), f"{slug}.json")
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    print("\n".join([*table(report), str(path)]))
+    sys.exit(1 if report["wrong"] else 0)
+
+
+if __name__ == "__main__":
+    main()
