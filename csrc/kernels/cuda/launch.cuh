@@ -8,6 +8,14 @@
 // CPU, where the tests give another launch(). Rules that kernels keep for it stand in
 // tests/emulated/README.md.
 
+struct CUstream_st;
+
+namespace fastgan {
+
+constexpr int kThreads = 256;
+
+}  // namespace fastgan
+
 #if defined(__CUDACC__)
 
 #include <cuda_runtime.h>
@@ -15,12 +23,12 @@
 #include <stdexcept>
 #include <string>
 
-namespace fastgan {
-
-constexpr int kThreads = 256;
-
 // Shared memory of a block, only through this: tests give each block fresh memory under the name.
 #define FASTGAN_SHARED(type, name, count) __shared__ type name[count]
+
+namespace fastgan {
+
+constexpr int64_t kMostBlocks = (int64_t{1} << 31) - 1;
 
 template <class... P, class... A>
 void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st* stream,
@@ -40,8 +48,6 @@ void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st*
 #endif
 
 namespace fastgan {
-
-constexpr int64_t kMostBlocks = (int64_t{1} << 31) - 1;
 
 // Blocks for `work` threads; kernels stride over what a full grid leaves.
 inline int64_t blocks_for(int64_t work) {

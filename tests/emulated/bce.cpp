@@ -1,0 +1,163 @@
+#include "kernels/bce.h"
+
+#include "checks.h"
+
+// Row bce: CUDA's kernels against the CPU's, of the same params.
+
+namespace fastgan {
+namespace emulation {
+namespace {
+
+// Losses add up in another order, and CUDA's in float within an octet: eight additions.
+template <class T>
+constexpr double kSumTolerance = std::is_same_v<T, double> ? 1e-13 : 1e-6;
+
+struct Inputs {
+  const char* name;
+  bool probabilities = false;
+  bool target = true;  // a tensor, or else one value
+  bool weight = false;
+  bool pos_weight = false;
+};
+constexpr Inputs kInputs[] = {
+    {"logits"},
+    {"logits, one target", false, false},
+    {"logits, weight", false, true, true},
+    {"logits, weight and pos_weight", false, true, true, true},
+    {"probabilities", true},
+    {"probabilities, one target, weight", true, false, true},
+};
+
+template <class T>
+struct Tensors {
+  Buffer<T> input, target, weight, pos_weight;
+
+  Tensors(int64_t elements, int64_t shift, bool probabilities)
+      : input(elements, shift),
+        target(elements, shift),
+        weight(elements, shift),
+        pos_weight(elements, shift) {
+    fill_uniform(input, probabilities ? 0.0 : -6.0, probabilities ? 1.0 : 6.0);
+    sprinkle(input, probabilities ? std::vector<double>{0.0, 1.0, 1e-7, 0.5}
+                                  : std::vector<double>{0.0, -0.0, 40.0, -40.0, 88.0, -150.0});
+    fill_uniform(target, 0.0, 1.0);
+    sprinkle(target, {0.0, 1.0});
+    fill_uniform(weight, 0.0, 2.0);
+    fill_uniform(pos_weight, 0.5, 3.0);
+  }
+
+  BceTerms<T> terms(const Inputs& inputs) {
+    return {input.data(),
+            inputs.target ? target.data() : nullptr,
+            inputs.weight ? weight.data() : nullptr,
+            inputs.pos_weight ? pos_weight.data() : nullptr,
+            Arithmetic<T>(0.9),
+            input.size(),
+            inputs.probabilities,
+            nullptr};
+  }
+};
+
+template <class T>
+T sum_cuda(const BceTerms<T>& terms, double scale) {
+  Buffer<T> result(1);
+  Buffer<double> partials(sum_blocks(terms.elements));
+  Buffer<uint32_t> ticket(1);
+  ticket[0] = 0;
+  run_cuda(BceSum<T>{terms, scale, result.data(), partials.data(), ticket.data()}, nullptr);
+  if (ticket[0] != 0) mismatch("ticket: expected 0 again, got %u", ticket[0]);
+  return result[0];
+}
+
+template <class T>
+void check_sum(const BceTerms<T>& terms) {
+  const double scale = 0.25;
+  const int64_t chunks = (terms.elements + kSumChunk - 1) / kSumChunk;
+  Buffer<double> partials(chunks);
+  run_cpu(BceSum<T>{terms, scale, nullptr, partials.data(), nullptr}, 0, chunks);
+  double reference = 0.0;
+  for (int64_t i = 0; i < chunks; ++i) reference += partials[i];
+  const T sum = sum_cuda(terms, scale);
+  expect_sum("sum", sum, reference * scale, kSumTolerance<T>);
+  const uint64_t order = settings.order;
+  settings.order = order + 1;
+  const T again = sum_cuda(terms, scale);
+  settings.order = order;
+  if (std::memcmp(&sum, &again, sizeof sum) != 0)
+    mismatch("sum: differs with the order of threads");
+}
+
+template <class T>
+void check_loss(const BceTerms<T>& terms, int64_t shift) {
+  Buffer<T> loss(terms.elements, shift), reference(terms.elements, shift);
+  run_cpu(BceLoss<T>{terms, reference.data()}, 0, octets_of(terms.elements));
+  run_cuda(BceLoss<T>{terms, loss.data()}, nullptr);
+  // Vectors' exp() may give 0 where the library gives a denormal.
+  expect_close("loss", loss, reference, std::numeric_limits<float>::min());
+}
+
+template <class T>
+void check_gradient(const BceTerms<T>& terms, int64_t shift, bool grad_is_number) {
+  const int64_t elements = terms.elements;
+  Buffer<T> grad(grad_is_number ? 1 : elements, grad_is_number ? 1 : shift);
+  Buffer<T> emulated(elements, shift), reference(elements, shift);
+  fill_uniform(grad, -2.0, 2.0);
+  BceGradient<T> params{terms, grad.data(), reference.data(), grad_is_number, 0.5};
+  run_cpu(params, 0, octets_of(elements));
+  params.grad_input = emulated.data();
+  run_cuda(params, nullptr);
+  // The gradient of a logit is a difference of terms of at most 6, for the weights and gradients
+  // that there are, and exp() has other roundings in vectors than in the library.
+  const double slack = terms.probabilities ? 0.0 : 6 * epsilon_of<T>();
+  expect_close("grad_input", emulated, reference, slack);
+}
+
+template <class T>
+void check(const Inputs& inputs, int64_t elements, int64_t shift) {
+  Tensors<T> tensors(elements, shift, inputs.probabilities);
+  const BceTerms<T> terms = tensors.terms(inputs);
+  check_sum(terms);
+  if (!inputs.probabilities) sprinkle(tensors.input, special_numbers());
+  check_loss(terms, shift);
+  check_gradient(terms, shift, true);
+  check_gradient(terms, shift, false);
+  ++cases;
+}
+
+template <class T>
+void check_all(T) {
+  for (const int64_t most_blocks : {kMostBlocksOfCuda, int64_t{1}}) {
+    settings.most_blocks = most_blocks;
+    for (const Inputs& inputs : kInputs) {
+      for (const int64_t elements : kSizes) {
+        if (most_blocks == 1 && elements < 4095) continue;  // one block would do
+        for (const int64_t shift : {0, 1}) {
+          current = std::string(name_of<T>()) + ", " + inputs.name + ", " +
+                    std::to_string(elements) + " elements shifted by " + std::to_string(shift) +
+                    ", at most " + std::to_string(most_blocks) + " blocks";
+          check<T>(inputs, elements, shift);
+        }
+      }
+    }
+  }
+  current = std::string(name_of<T>()) + ", nothing to sum";
+  check_sum(Tensors<T>(0, 0, false).terms(kInputs[0]));
+}
+
+// More octets than the most blocks have threads.
+void check_large_sum() {
+  const int64_t elements = kMostSumBlocks * kSumThreads * kOctet + 13;
+  current = "float, a sum of more than a grid";
+  check_sum(Tensors<float>(elements, 0, false).terms(kInputs[0]));
+}
+
+}  // namespace
+}  // namespace emulation
+}  // namespace fastgan
+
+int main(int count, char** arguments) {
+  fastgan::emulation::settings.order = fastgan::emulation::order_from(count, arguments);
+  fastgan::emulation::check_large_sum();
+  return fastgan::emulation::run_driver(count, arguments,
+                                        [](auto type) { fastgan::emulation::check_all(type); });
+}

@@ -1,0 +1,201 @@
+#pragma once
+
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "runtime.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+// What the drivers share: buffers between guards, values, and comparisons that end the program with
+// the case that failed.
+
+namespace fastgan {
+namespace emulation {
+
+// The case at hand, for messages; and how many there were.
+inline std::string current;
+inline int64_t cases = 0;
+
+template <class... A>
+[[noreturn]] void mismatch(const char* format, A... arguments) {
+  std::fprintf(stderr, "%s: ", current.c_str());
+  std::fprintf(stderr, format, arguments...);
+  std::fputc('\n', stderr);
+  std::exit(1);
+}
+
+// `count` elements, `shift` elements behind a multiple of 64 bytes, with guards on both sides. They
+// are 0xFF bytes at first, which is NaN.
+template <class T>
+class Buffer {
+ public:
+  explicit Buffer(int64_t count, int64_t shift = 0)
+      : bytes_(kGuard + (shift + count) * sizeof(T) + kGuard),
+        memory_(static_cast<unsigned char*>(std::aligned_alloc(64, (bytes_ + 63) / 64 * 64))),
+        first_(reinterpret_cast<T*>(memory_ + kGuard) + shift),
+        count_(count) {
+    std::memset(memory_, kGuardByte, bytes_);
+    std::memset(static_cast<void*>(first_), 0xFF, count * sizeof(T));
+#if defined(__SANITIZE_ADDRESS__)
+    ASAN_POISON_MEMORY_REGION(memory_, begin() - memory_);
+    ASAN_POISON_MEMORY_REGION(end(), memory_ + bytes_ - end());
+#endif
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  ~Buffer() {
+#if defined(__SANITIZE_ADDRESS__)
+    ASAN_UNPOISON_MEMORY_REGION(memory_, bytes_);
+#endif
+    for (const unsigned char* p = memory_; p < memory_ + bytes_; ++p) {
+      if ((p < begin() || p >= end()) && *p != kGuardByte) {
+        mismatch("wrote %td bytes from a buffer's start of %td", p - begin(), end() - begin());
+      }
+    }
+    std::free(memory_);
+  }
+
+  T* data() { return first_; }
+  T& operator[](int64_t i) { return first_[i]; }
+  int64_t size() const { return count_; }
+
+ private:
+  static constexpr size_t kGuard = 128;
+  static constexpr unsigned char kGuardByte = 0xA5;
+
+  const unsigned char* begin() const { return reinterpret_cast<unsigned char*>(first_); }
+  const unsigned char* end() const { return begin() + count_ * sizeof(T); }
+
+  size_t bytes_;
+  unsigned char* memory_;
+  T* first_;
+  int64_t count_;
+};
+
+inline std::mt19937_64 values_random(20261120);
+
+// Uniform between two bounds.
+template <class T>
+void fill_uniform(Buffer<T>& buffer, double low, double high) {
+  std::uniform_real_distribution<double> uniform(low, high);
+  for (int64_t i = 0; i < buffer.size(); ++i) {
+    buffer[i] = static_cast<T>(static_cast<float>(uniform(values_random)));
+  }
+}
+
+// A number in nine becomes one of `specials`.
+template <class T>
+void sprinkle(Buffer<T>& buffer, const std::vector<double>& specials) {
+  for (int64_t i = 0; i < buffer.size(); ++i) {
+    if (values_random() % 9 == 0) {
+      buffer[i] = static_cast<T>(specials[values_random() % specials.size()]);
+    }
+  }
+}
+
+inline const std::vector<double>& special_numbers() {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  static const std::vector<double> numbers{0.0,  -0.0,  inf,     -inf,    std::nan(""),
+                                           1e-6, -1e-6, 60000.0, -60000.0};
+  return numbers;
+}
+
+// Places of two numbers in the order of all that T has; -0 and 0 share theirs.
+template <class T>
+int64_t ulps_between(T a, T b) {
+  using Bits = std::conditional_t<sizeof(T) == 8, int64_t,
+                                  std::conditional_t<sizeof(T) == 4, int32_t, int16_t>>;
+  const auto place = [](T value) -> int64_t {
+    Bits bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits >= 0 ? int64_t{bits} : -int64_t{bits & std::numeric_limits<Bits>::max()};
+  };
+  const bool nan_a = std::isnan(static_cast<double>(a)), nan_b = std::isnan(static_cast<double>(b));
+  if (nan_a || nan_b) return nan_a && nan_b ? 0 : std::numeric_limits<int64_t>::max();
+  const int64_t difference =
+      static_cast<int64_t>(static_cast<uint64_t>(place(a)) - static_cast<uint64_t>(place(b)));
+  return difference < 0 ? -difference : difference;
+}
+
+// Of the type in which T is computed.
+template <class T>
+constexpr double epsilon_of() {
+  return std::is_same_v<T, double> ? std::numeric_limits<double>::epsilon()
+                                   : static_cast<double>(std::numeric_limits<float>::epsilon());
+}
+
+// Within 2 ulp, or within `slack` where terms cancel each other.
+template <class T>
+void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, double slack = 0.0) {
+  for (int64_t i = 0; i < reference.size(); ++i) {
+    const double expected = static_cast<double>(reference[i]);
+    const double got = static_cast<double>(emulated[i]);
+    if (ulps_between(emulated[i], reference[i]) <= 2 || std::abs(got - expected) <= slack) continue;
+    mismatch("%s[%ld]: expected %.17g, got %.17g", name, static_cast<long>(i), expected, got);
+  }
+}
+
+inline void expect_equal(const char* name, Buffer<uint8_t>& emulated, Buffer<uint8_t>& reference) {
+  for (int64_t i = 0; i < reference.size(); ++i) {
+    if (emulated[i] == reference[i]) continue;
+    mismatch("%s[%ld]: expected 0x%02X, got 0x%02X", name, static_cast<long>(i), reference[i],
+             emulated[i]);
+  }
+}
+
+// Sums in another order: `relative` of the sum of absolute terms, and the rounding to T.
+template <class T>
+void expect_sum(const char* name, T emulated, double reference, double relative) {
+  const double got = static_cast<double>(emulated), rounded = static_cast<double>(T(reference));
+  if (std::isnan(got) && std::isnan(reference)) return;
+  const double rounding =
+      std::abs(rounded) * static_cast<double>(std::numeric_limits<T>::epsilon());
+  if (std::abs(got - rounded) <= relative * std::abs(reference) + rounding) return;
+  mismatch("%s: expected %.17g, got %.17g", name, reference, got);
+}
+
+template <class T>
+constexpr const char* name_of() {
+  if (std::is_same_v<T, float>) return "float";
+  if (std::is_same_v<T, double>) return "double";
+  return std::is_same_v<T, c10::Half> ? "Half" : "BFloat16";
+}
+
+// Around the sizes of an octet, of a CPU block and of a CUDA block; the last needs three of these.
+constexpr int64_t kSizes[] = {1, 7, 8, 9, 127, 128, 129, 2048, 4095, 5003};
+
+// The driver's one argument is the order of threads.
+inline uint64_t order_from(int count, char** arguments) {
+  if (count == 2) return std::strtoull(arguments[1], nullptr, 10);
+  std::fprintf(stderr, "expected one argument, the order of threads: 0, or a seed\n");
+  std::exit(2);
+}
+
+template <class F>
+int run_driver(int count, char** arguments, F of_type) {
+  settings.order = order_from(count, arguments);
+  of_type(float{});
+  of_type(double{});
+  of_type(c10::Half{});
+  of_type(c10::BFloat16{});
+  std::printf("%ld cases\n", static_cast<long>(cases));
+  return 0;
+}
+
+}  // namespace emulation
+}  // namespace fastgan
