@@ -139,13 +139,15 @@ constexpr double epsilon_of() {
                                    : static_cast<double>(std::numeric_limits<float>::epsilon());
 }
 
-// Within 2 ulp, or within `slack` where terms cancel each other.
+// Within `ulps`, or within `slack` where terms cancel each other.
 template <class T>
-void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, double slack = 0.0) {
+void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, double slack = 0.0,
+                  int64_t ulps = 2) {
   for (int64_t i = 0; i < reference.size(); ++i) {
     const double expected = static_cast<double>(reference[i]);
     const double got = static_cast<double>(emulated[i]);
-    if (ulps_between(emulated[i], reference[i]) <= 2 || std::abs(got - expected) <= slack) continue;
+    if (ulps_between(emulated[i], reference[i]) <= ulps) continue;
+    if (std::abs(got - expected) <= slack) continue;
     mismatch("%s[%ld]: expected %.17g, got %.17g", name, static_cast<long>(i), expected, got);
   }
 }

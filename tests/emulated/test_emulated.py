@@ -1,0 +1,166 @@
+"""The CUDA rows hold against the CPU's when they run emulated, and the drivers that say so fail where they should."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import build
+
+ROWS = sorted(path.stem for path in (build.CSRC / "kernels/cuda").glob("*.cu"))
+# 0: blocks, warps and lanes in the order of their numbers; else a seed of random priorities.
+ORDERS = [0, 1, 2, 3]
+
+pytestmark = [
+    pytest.mark.skipif(platform.system() != "Linux", reason="fibers' stacks are laid out for Linux"),
+    pytest.mark.skipif(shutil.which(build.COMPILER) is None, reason="needs a C++ compiler"),
+]
+
+
+class Fault(NamedTuple):
+    """A patch of a copy of csrc; `message` is what the driver then says, where that is certain."""
+
+    row: str
+    path: str
+    text: str
+    patch: str
+    message: str = ""
+    sanitize: str = build.SANITIZE
+    orders: tuple = (0,)  # the driver fails in one of these
+
+
+REDUCE, OCTETS, ROW = "kernels/cuda/reduce.cuh", "kernels/cuda/octet_io.cuh", "kernels/cuda/bias_act_dropout.cu"
+GUARD = "" if build.SANITIZE else "wrote"  # a sanitizer says it in words of its own
+FAULTS = {
+    "one octet too many": Fault(
+        "bias_act_dropout",
+        ROW,
+        "    store_octet(params.y, octet, params.elements, aligned, value);",
+        "    store_octet(params.y, octet, params.elements, aligned, value);\n"
+        "    if (octet + 1 == octets && params.active != nullptr) params.active[octets] = 0;",
+        GUARD,
+    ),
+    "one element too many": Fault("bias_act_dropout", OCTETS, "if (i < left)", "if (i <= left)", GUARD),
+    "a tail that is left out": Fault("bias_act_dropout", OCTETS, "if (i < left)", "if (i + 1 < left)", "y["),
+    "a draw at the wrong bit": Fault(
+        "bias_act_dropout",
+        ROW,
+        "scalar::activate(value[i], ((keep >> i)",
+        "scalar::activate(value[i], ((keep >> (7 - i))",
+    ),
+    "a draw of the next octet": Fault(
+        "bias_act_dropout",
+        ROW,
+        "keep &= keep_octet(random, octet, params",
+        "keep &= keep_octet(random, octet + 1, params",
+    ),
+    "no barrier between write and read": Fault(
+        "bce",
+        REDUCE,
+        "value;\n  __syncthreads();\n",
+        "value;\n",
+    ),
+    "no barrier between read and rewrite": Fault(
+        "gan_loss",
+        REDUCE,
+        "__syncthreads();  // whoever still reads the last call's sums",
+        "",
+        orders=tuple(ORDERS[1:]),
+    ),
+    "no barrier before the ticket's answer": Fault(
+        "bce", REDUCE, "  __syncthreads();\n  return is_last", "  return is_last", orders=tuple(ORDERS[1:])
+    ),
+    "a ticket that is not put back": Fault("bce", REDUCE, "atomicExch(ticket, 0u)", "(void)0", "ticket: expected 0"),
+    "a return before a barrier": Fault(
+        "bce",
+        "kernels/cuda/bce.cu",
+        "  sum = block_sum(sum);",
+        "  if (blockIdx.x * blockDim.x + threadIdx.x >= octets) return;\n  sum = block_sum(sum);",
+        "returned before the barrier at",
+    ),
+    "a shared array too short": Fault(
+        "bce",
+        REDUCE,
+        "warp_sums, kThreads / kWarp)",
+        "warp_sums, kThreads / kWarp - 1)",
+        "" if build.SANITIZE else "wrote past a shared array",
+    ),
+    "a misaligned access of 16 bytes": Fault(
+        "bias_act_dropout",
+        ROW,
+        "aligned16(params.x) && aligned16(params.y)",
+        "true",
+        "misaligned address",
+        sanitize="address,undefined" if "address" in build.SANITIZE else "undefined",
+    ),
+}
+
+
+def run(program, order):
+    """Run a driver; leaks are not looked for, as a failed launch leaves its fibers."""
+    return subprocess.run(
+        [program, str(order)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "FASTGAN_CPU_CAPABILITY": "default"},
+    )
+
+
+def patched(fault):
+    """A copy of csrc with the fault, always under the same name, so that what is compiled of it is found again."""
+    source = (build.CSRC / fault.path).read_text()
+    assert source.count(fault.text) == 1, f"{fault.path}: expected once: {fault.text}"
+    key = hashlib.sha256(repr((fault, build.digest_of_tree(build.CSRC))).encode()).hexdigest()[:24]
+    csrc = build.cache() / f"{key}.csrc"
+    if not csrc.exists():
+        with tempfile.TemporaryDirectory(dir=build.cache()) as scratch:
+            unfinished = Path(scratch, "csrc")
+            for part in ("kernels", "math"):
+                shutil.copytree(build.CSRC / part, unfinished / part)
+            shutil.copy(build.CSRC / "macros.h", unfinished)
+            (unfinished / fault.path).write_text(source.replace(fault.text, fault.patch))
+            unfinished.rename(csrc)
+    return csrc
+
+
+@pytest.fixture(scope="module")
+def programs(request):
+    """What the selected tests run, compiled side by side: futures by row or by fault's name."""
+    wanted = {
+        item.callspec.params.get("row") or item.callspec.params.get("name")
+        for item in request.session.items
+        if item.path == request.path
+    }
+    with ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)))) as pool:
+        futures = {row: pool.submit(build.program, row) for row in ROWS if row in wanted}
+        for name, fault in FAULTS.items():
+            if name in wanted:
+                futures[name] = pool.submit(build.program, fault.row, patched(fault), fault.sanitize)
+        yield futures
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("row", ROWS)
+def test_cuda_row_equals_cpu_row(programs, row, order):
+    result = run(programs[row].result(), order)
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert result.stdout.endswith(" cases\n")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_planted_fault_is_caught(programs, name):
+    fault = FAULTS[name]
+    failed = [result for order in fault.orders if (result := run(programs[name].result(), order)).returncode != 0]
+    assert failed, f"expected orders {fault.orders} to fail"
+    assert fault.message in failed[0].stderr
