@@ -36,8 +36,9 @@ _COMMON: dict[str, Any] = {
 # Tried on the digits, as `fastgan train` runs (10,000 steps of 128; AMD EPYC, 2 cores, AVX-512;
 # torch 2.13.0; 2026-11-20), precision / recall / coverage of 2,000 samples (k = 5, pixels):
 # learning rate 2e-3 0.93 / 0.62 / 0.94, seeds 0 to 2 within 0.01; 2e-4 0.84 / 0.20 / 0.67, and with
-# 24,000 steps, which fill a minute, 0.78 / 0.78 / 0.85. One thread: these matrices are too small to share, and on a busy machine
-# two threads took six times as long; results then don't depend on the number of cores either.
+# 24,000 steps, which fill a minute, 0.78 / 0.78 / 0.85. One thread: these matrices are too small to
+# share, and on a busy machine two threads took six times as long; results then don't depend on the
+# number of cores either.
 _MLP: dict[str, Any] = {
     "steps": 10000,
     "batch_size": 128,
