@@ -153,11 +153,24 @@ void check_large_sum() {
   check_sum(Tensors<float>(elements, 0, false).terms(kInputs[0]));
 }
 
+// Three blocks, which share a ticket, and stores side by side.
+int check_races() {
+  settings.order = 1;
+  Tensors<float> tensors(5003, 1, false);
+  const BceTerms<float> terms = tensors.terms(kInputs[3]);
+  sum_cuda(terms, 0.25);
+  Buffer<float> loss(terms.elements, 1);
+  run_cuda(BceLoss<float>{terms, loss.data()}, nullptr);
+  return 0;
+}
+
 }  // namespace
 }  // namespace emulation
 }  // namespace fastgan
 
 int main(int count, char** arguments) {
+  using namespace fastgan::emulation;
+  if (only_races(count, arguments)) return check_races();
   fastgan::emulation::settings.order = fastgan::emulation::order_from(count, arguments);
   fastgan::emulation::check_large_sum();
   return fastgan::emulation::run_driver(count, arguments,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
-SHARED = [HERE / "runtime.cpp", HERE / "fiber.cpp", CSRC / "kernels/cpu/capability.cpp"]
+RUNTIME = [HERE / "runtime.cpp", HERE / "fiber.cpp", HERE / "races.cpp"]
+CAPABILITY = CSRC / "kernels/cpu/capability.cpp"
 COMPILER = os.environ.get("CXX", "g++")
 SANITIZE = os.environ.get("FASTGAN_SANITIZE", "")  # such as "address,undefined"
 FLAGS = [
@@ -72,9 +73,14 @@ def compiled(source, csrc, sanitize):
     """The object of one source.
 
     The CPU's rows, the reference here, are compiled neither optimised nor with sanitizers, as that takes minutes.
+    ThreadSanitizer must not see the runtime, which tells it what the threads of a block are.
     """
-    reference = source.parent.name == "cpu"
-    options = ["-O0"] if reference else ["-O1", *sanitizers(sanitize)]
+    if source.parent.name == "cpu":
+        options = ["-O0"]
+    elif sanitize == "thread":
+        options = ["-O1", "-DFASTGAN_TSAN"] if source in RUNTIME else ["-O1", "-g1", *sanitizers(sanitize)]
+    else:
+        options = ["-O1", *sanitizers(sanitize)]
     torch = Path(importlib.util.find_spec("torch").submodule_search_locations[0], "include")
     language = ["-x", "c++"] if source.suffix == ".cu" else []
     includes = [f"-I{csrc}", f"-I{HERE}", "-isystem", str(torch)]
@@ -83,10 +89,14 @@ def compiled(source, csrc, sanitize):
 
 
 def program(row, cuda_csrc=CSRC, cuda_sanitize=SANITIZE):
-    """The driver of a row; the CUDA source may be of another tree, and have other sanitizers."""
-    sources = [*SHARED, CSRC / f"kernels/cpu/{row}.cpp", HERE / f"{row}.cpp"]
-    objects = [compiled(source, CSRC, SANITIZE) for source in sources]
+    """The driver of a row; the CUDA source may be of another tree, and have other sanitizers.
+
+    ThreadSanitizer goes with no other sanitizer, and must see the driver too.
+    """
+    sanitize = "thread" if cuda_sanitize == "thread" else SANITIZE
+    sources = [*RUNTIME, CAPABILITY, CSRC / f"kernels/cpu/{row}.cpp", HERE / f"{row}.cpp"]
+    objects = [compiled(source, CSRC, sanitize) for source in sources]
     # First: where an inline function of the CUDA source has a copy in other objects, its own is linked.
     objects.insert(0, compiled(cuda_csrc / f"kernels/cuda/{row}.cu", cuda_csrc, cuda_sanitize))
-    names = ",".join(filter(None, dict.fromkeys([*SANITIZE.split(","), *cuda_sanitize.split(",")])))
+    names = ",".join(filter(None, dict.fromkeys([*sanitize.split(","), *cuda_sanitize.split(",")])))
     return made([COMPILER, *sanitizers(names), *map(str, objects)], (), ".program")

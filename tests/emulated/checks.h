@@ -188,6 +188,11 @@ inline uint64_t order_from(int count, char** arguments) {
   std::exit(2);
 }
 
+// The argument for ThreadSanitizer's builds, which can afford one small case.
+inline bool only_races(int count, char** arguments) {
+  return count == 2 && std::strcmp(arguments[1], "races") == 0;
+}
+
 template <class F>
 int run_driver(int count, char** arguments, F of_type) {
   settings.order = order_from(count, arguments);

@@ -36,7 +36,7 @@ inline void __syncwarp(uint32_t mask = 0xFFFFFFFFu, const char* file = __builtin
   fastgan::emulation::warp_barrier(mask, file, line);
 }
 
-inline void __threadfence() {}
+inline void __threadfence() { fastgan::emulation::fence(); }
 
 namespace fastgan {
 namespace emulation {
@@ -77,11 +77,13 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, const char* file = __builti
 // Relaxed, as on a GPU: what orders memory around them is a fence.
 template <class T, class V>
 T atomicAdd(T* address, V value) {
+  fastgan::emulation::atomic_access(address);
   return __atomic_fetch_add(address, static_cast<T>(value), __ATOMIC_RELAXED);
 }
 
 template <class T, class V>
 T atomicExch(T* address, V value) {
+  fastgan::emulation::atomic_access(address);
   return __atomic_exchange_n(address, static_cast<T>(value), __ATOMIC_RELAXED);
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "races.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -89,11 +91,20 @@ Fiber::Fiber() {
   if (mprotect(stack_, kStack, PROT_READ | PROT_WRITE) != 0) std::abort();
 }
 
+Fiber::~Fiber() {
+  munmap(stack_ - kPage, kStack + 2 * kPage);
+#if !defined(__x86_64__)
+  delete static_cast<ucontext_t*>(context_);
+  delete static_cast<ucontext_t*>(caller_);
+#endif
+}
+
 void Fiber::enter() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &running->caller_stack_, &running->caller_stack_size_);
 #endif
   running->body_();
+  races::thread_ends();
   running->done_ = true;
   suspend();
   std::abort();  // nobody resumes what is done
@@ -103,6 +114,7 @@ void Fiber::start(void (*body)()) {
   body_ = body;
   done_ = false;
   fake_stack_ = nullptr;
+  watched_ = races::new_thread();
   prepare();
 }
 
@@ -112,6 +124,7 @@ void Fiber::resume() {
   void* fake_stack = nullptr;
   __sanitizer_start_switch_fiber(&fake_stack, stack_, kStack);
 #endif
+  races::switch_to(watched_);
   to_fiber();
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
@@ -126,6 +139,7 @@ void Fiber::suspend() {
   __sanitizer_start_switch_fiber(self.done_ ? nullptr : &self.fake_stack_, self.caller_stack_,
                                  self.caller_stack_size_);
 #endif
+  races::switch_to(nullptr);
   self.to_caller();
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(self.fake_stack_, &self.caller_stack_, &self.caller_stack_size_);

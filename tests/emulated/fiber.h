@@ -12,6 +12,7 @@ namespace emulation {
 class Fiber {
  public:
   Fiber();
+  ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
@@ -33,6 +34,7 @@ class Fiber {
   bool done_ = true;
   void* context_ = nullptr;  // where it stopped
   void* caller_ = nullptr;   // who resumed it
+  void* watched_ = nullptr;  // ThreadSanitizer's
   void* fake_stack_ = nullptr;
   const void* caller_stack_ = nullptr;
   size_t caller_stack_size_ = 0;

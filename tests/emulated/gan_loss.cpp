@@ -168,11 +168,26 @@ void check_large_sum() {
   check_loss(sides, true);
 }
 
+// Four blocks, which share a ticket, and stores side by side.
+int check_races() {
+  settings.order = 1;
+  Sides<float> sides({5003, 2000, 2}, 1);
+  on_cuda(sides.params<GanLoss<float>>(), true);
+  Buffer<float> grad(1);
+  grad[0] = 1;
+  auto params = sides.params<GanGradient<float>>();
+  params.grad = grad.data();
+  run_cuda(params, nullptr);
+  return 0;
+}
+
 }  // namespace
 }  // namespace emulation
 }  // namespace fastgan
 
 int main(int count, char** arguments) {
+  using namespace fastgan::emulation;
+  if (only_races(count, arguments)) return check_races();
   fastgan::emulation::settings.order = fastgan::emulation::order_from(count, arguments);
   fastgan::emulation::check_large_sum();
   return fastgan::emulation::run_driver(count, arguments,

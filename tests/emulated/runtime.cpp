@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fiber.h"
+#include "races.h"
 
 namespace fastgan {
 namespace emulation {
@@ -40,6 +41,7 @@ struct SharedArray {
   const void* site;
   size_t bytes;
   std::unique_ptr<unsigned char[]> memory;  // the array, and the guard behind it
+  void* array;
 };
 
 struct Launch {
@@ -51,6 +53,9 @@ struct Launch {
 Launch launch;
 std::vector<std::unique_ptr<ThreadOfBlock>> threads;
 std::vector<SharedArray> shared;
+// Of the block, and of each warp: the barrier that comes next.
+races::Meeting next_barrier;
+std::vector<races::Meeting> next_warp_barriers;
 std::mt19937_64 random_order;
 // Of the current phase between two barriers.
 std::vector<int> warp_order, lane_order;
@@ -90,6 +95,7 @@ bool release_warp(int warp) {
     if (thread.source >= 0 && thread.source < kWarpLanes) thread.value = brought[thread.source];
     thread.state = State::kReady;
   }
+  next_warp_barriers[warp] = races::new_meeting();
   return true;
 }
 
@@ -131,11 +137,39 @@ bool release_barrier() {
     fail("thread %d returned before the barrier at %s:%d", done, waiting->file, waiting->line);
   }
   for (auto& thread : threads) thread->state = State::kReady;
+  next_barrier = races::new_meeting();
   draw_order();
   return true;
 }
 
+// For ThreadSanitizer: stacks and shared memory that no other block has used, as that would look
+// like a race. They are had before the threads begin, and kept until all is over.
+constexpr size_t kSharedOfBlock = size_t{48} << 10;
+std::vector<std::unique_ptr<ThreadOfBlock>> retired;
+std::vector<std::unique_ptr<unsigned char[]>> shared_of_blocks;
+size_t shared_bytes = 0;
+
+void renew_memory() {
+  for (auto& thread : threads) {
+    retired.push_back(std::move(thread));
+    thread = std::make_unique<ThreadOfBlock>();
+  }
+  shared_of_blocks.push_back(std::make_unique<unsigned char[]>(kSharedOfBlock));
+  std::memset(shared_of_blocks.back().get(), kFreshByte, kSharedOfBlock);
+  shared_bytes = 0;
+  shared.reserve(32);
+}
+
+void* watched_shared_array(const void* site, size_t bytes) {
+  unsigned char* memory = shared_of_blocks.back().get() + shared_bytes;
+  shared_bytes += (bytes + 15) / 16 * 16;
+  if (shared_bytes > kSharedOfBlock) fail("more than 48 KiB of shared memory");
+  shared.push_back({site, bytes, nullptr, memory});
+  return memory;
+}
+
 void check_shared() {
+  if (races::kWatched) return;
   for (const SharedArray& array : shared) {
     const unsigned char* guard = array.memory.get() + array.bytes;
     if (std::any_of(guard, guard + kGuard, [](unsigned char b) { return b != kGuardByte; })) {
@@ -146,6 +180,10 @@ void check_shared() {
 
 void run_block(int64_t index) {
   block_index = {static_cast<unsigned int>(index), 0, 0};
+  races::begin_block();
+  if (races::kWatched) renew_memory();
+  next_barrier = races::new_meeting();
+  for (auto& barrier : next_warp_barriers) barrier = races::new_meeting();
   for (auto& thread : threads) {
     thread->state = State::kReady;
     thread->fiber.start(run_thread);
@@ -176,17 +214,28 @@ void run_grid(const char* name, Thread thread, const void* call, int64_t blocks,
   threads.resize(block);
   random_order.seed(settings.order);
   warp_order.resize(block / kWarpLanes);
+  next_warp_barriers.resize(block / kWarpLanes);
   lane_order.resize(kWarpLanes);
   std::vector<int64_t> block_order(blocks);
   std::iota(warp_order.begin(), warp_order.end(), 0);
   std::iota(lane_order.begin(), lane_order.end(), 0);
   std::iota(block_order.begin(), block_order.end(), 0);
   if (settings.order != 0) std::shuffle(block_order.begin(), block_order.end(), random_order);
+  races::begin_launch();
   for (const int64_t index : block_order) run_block(index);
+  races::end_launch();
+  retired.clear();
+  shared_of_blocks.clear();
 }
 
-void barrier(const char* file, int line) { wait(State::kAtBarrier, file, line); }
+void barrier(const char* file, int line) {
+  const races::Meeting meeting = next_barrier;
+  races::come_to(meeting);
+  wait(State::kAtBarrier, file, line);
+  races::leave(meeting);
+}
 
+// A shuffle orders no memory.
 uint64_t exchange(uint32_t mask, uint64_t value, int source, const char* file, int line) {
   if (mask != kFullWarp) fail("%s:%d: a shuffle of a part of the warp", file, line);
   ThreadOfBlock& self = *threads[thread_index.x];
@@ -197,17 +246,27 @@ uint64_t exchange(uint32_t mask, uint64_t value, int source, const char* file, i
 }
 
 void warp_barrier(uint32_t mask, const char* file, int line) {
+  const races::Meeting meeting = next_warp_barriers[thread_index.x / kWarpLanes];
+  races::come_to(meeting);
   exchange(mask, 0, lane(), file, line);
+  races::leave(meeting);
+}
+
+void fence() { races::fence(static_cast<int>(thread_index.x)); }
+void atomic_access(const void* address) {
+  races::atomic_access(static_cast<int>(thread_index.x), address);
 }
 
 int lane() { return static_cast<int>(thread_index.x % kWarpLanes); }
 
 void* shared_array(const void* site, size_t bytes) {
   for (const SharedArray& array : shared) {
-    if (array.site == site) return array.memory.get();
+    if (array.site == site) return array.array;
   }
-  shared.push_back({site, bytes, std::make_unique<unsigned char[]>(bytes + kGuard)});
-  unsigned char* memory = shared.back().memory.get();
+  if (races::kWatched) return watched_shared_array(site, bytes);
+  auto owned = std::make_unique<unsigned char[]>(bytes + kGuard);
+  unsigned char* memory = owned.get();
+  shared.push_back({site, bytes, std::move(owned), memory});
   std::memset(memory, kFreshByte, bytes);
   std::memset(memory + bytes, kGuardByte, kGuard);
   return memory;

@@ -36,6 +36,9 @@ void warp_barrier(uint32_t mask, const char* file, int line);
 // The value that lane `source` of the warp brought; sources outside 0..31 give the own one.
 uint64_t exchange(uint32_t mask, uint64_t value, int source, const char* file, int line);
 int lane();
+void fence();
+// Comes before an atomic operation.
+void atomic_access(const void* address);
 // This block's array, one for each `site`; its bytes are 0xFF at first.
 void* shared_array(const void* site, size_t bytes);
 
