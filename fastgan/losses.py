@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -144,3 +145,65 @@ def _squared_gradients(critic: Critic, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     return _wide(gradient.flatten(1)).square().sum(1)
+
+
+def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
+    """The sum of the parameters' magnitudes, without its weight: the lasso's penalty (Tibshirani, 1996).
+
+    One multi-tensor (`torch._foreach`) pass over all parameters forward and one backward. The gradient is the
+    sign, 0 at 0.
+
+    Args:
+        parameters: floating tensors of any shapes and dtypes, one device.
+
+    Returns:
+        A scalar, float64 if a parameter is, else float32. Gradients come back in each parameter's dtype.
+
+    Raises:
+        ValueError: for no parameters.
+        TypeError: for one that is not floating.
+    """
+    return _norms(1, _floating("l1_penalty", parameters)).sum()
+
+
+def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
+    """Half the sum of the parameters' squares, without its weight: ridge's penalty (Hoerl and Kennard, 1970).
+
+    The gradient is the parameter itself, so that the weight is what SGD calls `weight_decay`. Otherwise as
+    `l1_penalty`.
+    """
+    return 0.5 * _norms(2, _floating("l2_penalty", parameters)).sum()
+
+
+def _floating(name: str, parameters: Iterable[Tensor]) -> list[Tensor]:
+    tensors = list(parameters)
+    if not tensors:
+        raise ValueError(f"{name}: expected at least one parameter, got none")
+    for tensor in tensors:
+        if not tensor.is_floating_point():
+            raise TypeError(f"{name}: expected floating parameters, got {tensor.dtype}")
+    return tensors
+
+
+def _norms(order: int, tensors: list[Tensor]) -> Tensor:
+    return cast(Tensor, _Norms.apply(order, *tensors))  # type: ignore[no-untyped-call]
+
+
+class _Norms(torch.autograd.Function):
+    """Each tensor's sum of magnitudes (order 1) or of squares (order 2), as one tensor (count,)."""
+
+    @staticmethod
+    def forward(ctx: Any, order: int, *tensors: Tensor) -> Tensor:
+        ctx.order = order
+        ctx.save_for_backward(*tensors)
+        # Told to widen: float16's sum would overflow at 65,504.
+        wide = torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
+        norms = torch.stack(torch._foreach_norm(tensors, order, dtype=wide))
+        return norms if order == 1 else norms.square()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        tensors = ctx.saved_tensors
+        slopes = torch._foreach_sign(tensors) if ctx.order == 1 else torch._foreach_mul(tensors, 2.0)
+        factors = [g.to(t.dtype) for g, t in zip(gradient.unbind(), tensors, strict=True)]
+        return (None, *torch._foreach_mul(slopes, factors))
