@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastgan import functional as FF
 
-DiscriminatorLoss = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
+DiscriminatorLoss = Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
 GeneratorLoss = Callable[[Tensor, Tensor | None], Tensor]
 Critic = Callable[[Tensor], Tensor]
 
@@ -21,12 +21,12 @@ class AdversarialLoss:
     """A pair of losses.
 
     Attributes:
-        discriminator: (real logits, fake logits, real target) to (loss, statistics), the latter a
+        discriminator: (real logits, fake logits, real target, fake target) to (loss, statistics), the latter a
             float32 tensor (4,): mean probability on real and on fake samples, share of real logits
             above 0, share of fake logits below 0.
         generator: (fake logits, real logits or None) to loss.
         paired: the generator's loss compares with real logits.
-        smooths: the discriminator's loss has a target on real samples that can be smoothed.
+        smooths: the discriminator's loss has targets, which can be smoothed.
     """
 
     discriminator: DiscriminatorLoss
@@ -35,8 +35,8 @@ class AdversarialLoss:
     smooths: bool = False
 
 
-def _bce_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
-    return FF.discriminator_loss(real, fake, real_target=real_target)
+def _bce_discriminator(real: Tensor, fake: Tensor, real_target: float, fake_target: float) -> tuple[Tensor, Tensor]:
+    return FF.discriminator_loss(real, fake, real_target=real_target, fake_target=fake_target)
 
 
 def _bce_generator(fake: Tensor, real: Tensor | None) -> Tensor:
@@ -44,10 +44,12 @@ def _bce_generator(fake: Tensor, real: Tensor | None) -> Tensor:
     return FF.generator_loss(fake)
 
 
-def _least_squares_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+def _least_squares_discriminator(
+    real: Tensor, fake: Tensor, real_target: float, fake_target: float
+) -> tuple[Tensor, Tensor]:
     """LSGAN, Mao et al. (2017), equation 9: targets 1 and 0."""
     wide_real, wide_fake = _wide(real), _wide(fake)
-    loss = 0.5 * ((wide_real - real_target).square().mean() + wide_fake.square().mean())
+    loss = 0.5 * ((wide_real - real_target).square().mean() + (wide_fake - fake_target).square().mean())
     # A logit of 1/2 is this loss's even chance.
     return loss, _statistics(wide_real - 0.5, wide_fake - 0.5)
 
@@ -56,14 +58,16 @@ def _least_squares_generator(fake: Tensor, real: Tensor | None) -> Tensor:
     return 0.5 * (_wide(fake) - 1).square().mean()
 
 
-def _hinge_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+def _hinge_discriminator(real: Tensor, fake: Tensor, real_target: float, fake_target: float) -> tuple[Tensor, Tensor]:
     """The hinge loss of Lim and Ye (2017) and Miyato et al. (2018)."""
     wide_real, wide_fake = _wide(real), _wide(fake)
     loss = (1 - wide_real).relu().mean() + (1 + wide_fake).relu().mean()
     return loss, _statistics(wide_real, wide_fake)
 
 
-def _wasserstein_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+def _wasserstein_discriminator(
+    real: Tensor, fake: Tensor, real_target: float, fake_target: float
+) -> tuple[Tensor, Tensor]:
     """The critic's difference, Arjovsky et al. (2017)."""
     wide_real, wide_fake = _wide(real), _wide(fake)
     return wide_fake.mean() - wide_real.mean(), _statistics(wide_real, wide_fake)
@@ -73,7 +77,9 @@ def _negative_mean(fake: Tensor, real: Tensor | None) -> Tensor:
     return -_wide(fake).mean()
 
 
-def _relativistic_discriminator(real: Tensor, fake: Tensor, real_target: float) -> tuple[Tensor, Tensor]:
+def _relativistic_discriminator(
+    real: Tensor, fake: Tensor, real_target: float, fake_target: float
+) -> tuple[Tensor, Tensor]:
     """RpGAN, Jolicoeur-Martineau (2018): each real sample against one fake one."""
     loss = FF.binary_cross_entropy_with_logits(_wide(real - fake), 1.0)
     return loss, _statistics(real, fake)

@@ -24,6 +24,7 @@ class NetworkSize:
         dropout: probability in the discriminator.
         bounded: samples lie in [-1, 1], so that the generator ends in tanh.
         classes: of the labels that both networks take as a second argument; 0 for none.
+        pack: samples that D sees as one, joined along their first dimension.
     """
 
     sample_shape: tuple[int, ...]
@@ -32,6 +33,7 @@ class NetworkSize:
     dropout: float = 0.3
     bounded: bool = True
     classes: int = 0
+    pack: int = 1
 
 
 def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
@@ -167,7 +169,8 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
     generator, discriminator = NETWORKS[network]
     if size.classes == 0:
-        return generator(size), discriminator(size)
+        first, *rest = size.sample_shape
+        return generator(size), discriminator(replace(size, sample_shape=(first * size.pack, *rest)))
     dense = network == "mlp"
     first, *rest = size.sample_shape
     seen = (math.prod(size.sample_shape) + size.classes,) if dense else (first + size.classes, *rest)

@@ -14,25 +14,29 @@ def _softplus(x: float) -> float:
     return math.log1p(math.exp(x))
 
 
-# For one real logit r, one fake logit f and a target t: the discriminator's and the generator's loss.
+def _bce(x: float, target: float) -> float:
+    return target * _softplus(-x) + (1 - target) * _softplus(x)
+
+
+# For one real logit r, one fake logit f and their targets t and u: the discriminator's and the generator's loss.
 FORMULAS = {
-    "bce": (lambda r, f, t: t * _softplus(-r) + (1 - t) * _softplus(r) + _softplus(f), lambda r, f: _softplus(-f)),
-    "lsgan": (lambda r, f, t: ((r - t) ** 2 + f**2) / 2, lambda r, f: (f - 1) ** 2 / 2),
-    "hinge": (lambda r, f, t: max(0, 1 - r) + max(0, 1 + f), lambda r, f: -f),
-    "wasserstein": (lambda r, f, t: f - r, lambda r, f: -f),
-    "relativistic": (lambda r, f, t: _softplus(f - r), lambda r, f: _softplus(r - f)),
+    "bce": (lambda r, f, t, u: _bce(r, t) + _bce(f, u), lambda r, f: _softplus(-f)),
+    "lsgan": (lambda r, f, t, u: ((r - t) ** 2 + (f - u) ** 2) / 2, lambda r, f: (f - 1) ** 2 / 2),
+    "hinge": (lambda r, f, t, u: max(0, 1 - r) + max(0, 1 + f), lambda r, f: -f),
+    "wasserstein": (lambda r, f, t, u: f - r, lambda r, f: -f),
+    "relativistic": (lambda r, f, t, u: _softplus(f - r), lambda r, f: _softplus(r - f)),
 }
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("target", [1.0, 0.8])
-def test_a_loss_follows_its_formula(name, target):
+@pytest.mark.parametrize("targets", [(1.0, 0.0), (0.8, 0.1)])
+def test_a_loss_follows_its_formula(name, targets):
     real = torch.tensor([[2.0], [-0.5], [0.3], [1.5]])
     fake = torch.tensor([[-1.0], [0.7], [-2.5], [0.1]])
     discriminator, generator = FORMULAS[name]
     pairs = list(zip(real.flatten().tolist(), fake.flatten().tolist(), strict=True))
-    loss, _ = LOSSES[name].discriminator(real, fake, target)
-    assert loss.item() == pytest.approx(sum(discriminator(r, f, target) for r, f in pairs) / 4, rel=1e-5)
+    loss, _ = LOSSES[name].discriminator(real, fake, *targets)
+    assert loss.item() == pytest.approx(sum(discriminator(r, f, *targets) for r, f in pairs) / 4, rel=1e-5)
     assert LOSSES[name].generator(fake, real).item() == pytest.approx(sum(generator(*p) for p in pairs) / 4, rel=1e-5)
 
 
@@ -40,7 +44,7 @@ def test_a_loss_follows_its_formula(name, target):
 def test_a_loss_pulls_real_logits_up_and_fake_ones_down_and_the_generators_up(name):
     real = torch.zeros(5, 1, requires_grad=True)
     fake = torch.full((5, 1), 0.1, requires_grad=True)
-    LOSSES[name].discriminator(real, fake, 1.0)[0].backward()
+    LOSSES[name].discriminator(real, fake, 1.0, 0.0)[0].backward()
     assert (real.grad < 0).all()
     assert (fake.grad > 0).all()
     fake.grad = None
@@ -53,7 +57,7 @@ def test_statistics_are_probabilities_and_shares(name, middle):
     real, fake = torch.tensor([3.0, -1.0, 2.0, 1.0]) + middle, torch.tensor([-2.0, -1.0]) + middle
     if LOSSES[name].paired:
         fake = fake.repeat(2)
-    _, statistics = LOSSES[name].discriminator(real, fake, 1.0)
+    _, statistics = LOSSES[name].discriminator(real, fake, 1.0, 0.0)
     expected = [
         sum(1 / (1 + math.exp(-x)) for x in (3, -1, 2, 1)) / 4,
         sum(1 / (1 + math.exp(-x)) for x in (-2, -1)) / 2,

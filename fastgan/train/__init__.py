@@ -1,11 +1,14 @@
 """Training GANs: `TrainConfig` holds the settings, `GANTrainer` does the work."""
 
+from fastgan.train.callbacks import Callback
 from fastgan.train.checkpoint import CheckpointError
 from fastgan.train.config import TrainConfig
-from fastgan.train.loop import GANTrainer, TrainingDivergedError, TrainingInterrupted
+from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
+from fastgan.train.loop import GANTrainer
 from fastgan.train.run_folder import Run, RunFolderError, load_run
 
 __all__ = [
+    "Callback",
     "CheckpointError",
     "GANTrainer",
     "Run",

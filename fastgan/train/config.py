@@ -15,9 +15,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fastgan.data import check_spec
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
+from fastgan.train.augment import check_augment
+from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "linear", "cosine")
 
 
 def _option(
@@ -62,7 +65,18 @@ class TrainConfig:
     sample_every: int = _option("Steps between sample grids.", low=1)
     log_every: int = _option("Steps between lines in metrics.jsonl.", low=1)
 
+    workers: int = _option("Processes that load a Dataset's samples; 0 loads in this one.", 0, low=0)
     threads: int = _option("CPU threads while training; 0 leaves torch's number.", low=0)
+
+    precision: str = _option(
+        "Number format of the forward: fp32, bf16 or fp16, or auto: bf16 for images on a GPU, else fp32.",
+        "auto",
+        choices=PRECISIONS,
+    )
+    compile: bool = _option("Compile the networks with torch.compile; needs a C++ compiler.", False)
+    cuda_graph: str = _option("Replay whole steps as CUDA graphs.", "auto", choices=("auto", "on", "off"))
+    channels_last: bool = _option("Keep images and convolutions in channels_last.", True)
+    convert: bool = _option("Put fused layers into networks that are given.", True)
 
     conditional: bool = _option("Teach both networks the data's labels.", False)
     network: str = _option("The networks' architecture.", choices=NETWORKS)
@@ -75,13 +89,25 @@ class TrainConfig:
     lr_d: float = _option("Learning rate of D.", above=0)
     betas: tuple[float, float] = _option("Adam's two betas.", low=0, high=1)
     n_critic: int = _option("Updates of D for each one of G.", low=1)
+    g_steps: int = _option("Updates of G in each step, after D's.", low=1)
     ema_decay: float = _option("Decay of G's moving average, a step.", low=0, high=1)
+    lr_schedule: str = _option("How learning rates fall over the run.", choices=SCHEDULES)
+    warmup_steps: int = _option("Steps over which learning rates rise from 0.", low=0)
+    grad_clip: float = _option("Largest norm of a network's gradient; 0 does not clip.", low=0)
     real_target: float = _option("D's target on real samples; 0.9 smooths.", low=0, high=1)
+    fake_target: float = _option("D's target on generated samples.", low=0, high=1)
+    instance_noise: float = _option("Noise on D's input, a standard deviation that falls to 0 over the run.", low=0)
+    augment: str = _option("Augmentations of all that D sees: names among color, translation, cutout, with commas.")
+    pack: int = _option("Samples that D judges together (PacGAN).", low=1)
 
     weight_clip: float = _option("Clip D's weights to [-c, c] after each update; 0 does not.", low=0)
     gp_weight: float = _option("Weight of WGAN-GP's gradient penalty.", low=0)
     r1_gamma: float = _option("Weight of the R1 penalty on D's gradient at real samples.", low=0)
-    r1_interval: int = _option("Steps from one R1 penalty to the next, which weighs as much more.", low=1)
+    r2_gamma: float = _option("Weight of the R2 penalty on D's gradient at generated samples.", low=0)
+    r1_interval: int = _option("D's updates from one R1 or R2 penalty to the next, which weighs as much more.", low=1)
+    gamma_schedule: str = _option("How the weights of R1 and R2 fall over the run.", choices=SCHEDULES)
+    l1: float = _option("Weight of the sum of both networks' absolute weights.", low=0)
+    l2: float = _option("Weight of half the sum of both networks' squared weights.", low=0)
 
     def __new__(cls, **settings: Any) -> TrainConfig:
         """Refuse unknown names by the nearest one before the dataclass sees them."""
@@ -101,10 +127,20 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, _check(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
-        if self.real_target != 1 and not LOSSES[self.loss].smooths:
-            raise _refusal("real_target", f"1, as the loss '{self.loss}' has no target", self.real_target)
+        check_augment(self.augment)
+        self._check_together()
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
+
+    def _check_together(self) -> None:
+        """Refuse settings that do not go together."""
+        for name, plain in (("real_target", 1), ("fake_target", 0)):
+            if getattr(self, name) != plain and not LOSSES[self.loss].smooths:
+                raise _refusal(name, f"{plain}, as the loss '{self.loss}' has no target", getattr(self, name))
+        if self.batch_size % self.pack:
+            raise _refusal("pack", f"a divisor of the batch size {self.batch_size}", self.pack)
+        if self.pack > 1 and self.conditional:
+            raise _refusal("pack", "1 in a conditional run, where each sample has a label", self.pack)
 
     @classmethod
     def names(cls) -> list[str]:

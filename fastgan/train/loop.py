@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +12,22 @@ import torch
 from torch import Tensor, nn
 
 from fastgan._extras import check
-from fastgan.data import Data, load
-from fastgan.models import NetworkSize, build
+from fastgan.models import NetworkSize
 from fastgan.train import checkpoint, run_folder
-from fastgan.train.batches import Batches
+from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
+from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan.train.monitor import Monitor
+from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
 from fastgan.train.randomness import derive, random_state, restore_random_state, seed_all
+from fastgan.train.setup import Given, as_data, check_shapes, labels_of, make_batches, make_networks
 from fastgan.train.step import GANStep
 
 _NOISE, _GRID = 2, 3  # purposes of a seed, beside batches._ORDER
 _GRID_SAMPLES = 100
 # Settings that a resumed run may change: where and how long, not what.
 _FREE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every"}
-
-
-class TrainingDivergedError(RuntimeError):
-    """A loss or a weight became NaN or infinite; the message names the last good checkpoint."""
-
-
-class TrainingInterrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM ended the training after a whole step.
-
-    Attributes:
-        signal: the signal's number.
-        checkpoint: the one saved then.
-    """
-
-    def __init__(self, number: int, path: Path) -> None:
-        name = signal.Signals(number).name
-        super().__init__(f"interrupted by {name}: saved {path}")
-        self.signal, self.checkpoint = number, path
 
 
 class GANTrainer:
@@ -54,11 +38,14 @@ class GANTrainer:
 
     Args:
         config: the settings.
-        generator: a module from (N, config.latent_dim) to samples; None: the recipe's.
-        discriminator: a module from samples to logits; None: the recipe's.
-        data: samples (N, ...) used as they are (images in [-1, 1]), a `Data`, or None for
-            `config.data`. With `config.conditional`, a `Data` with labels, which both networks get
-            as their second argument.
+        generator: a module from (N, config.latent_dim) to samples; None: the recipe's. Unless
+            `config.convert` is off, `fastgan.convert` puts fused layers into a network that is given.
+        discriminator: a module from samples to logits; None: the recipe's. With `config.pack`, one
+            "sample" is so many, joined along their first dimension.
+        data: samples (N, ...) used as they are (images in [-1, 1]), a `Data`, a map-style `Dataset` of
+            samples or of pairs of sample and label, or None for `config.data`. With
+            `config.conditional` it must have labels, which both networks get as their second argument.
+        callbacks: told about `fit`'s progress.
 
     Attributes:
         generator, discriminator: the networks, on `device`.
@@ -75,28 +62,36 @@ class GANTrainer:
         config: TrainConfig,
         generator: nn.Module | None = None,
         discriminator: nn.Module | None = None,
-        data: Tensor | Data | None = None,
+        data: Given = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
+        self._notes: list[str] = []
         self.config, self.global_step = config, 0
+        self.callbacks = list(callbacks)
         self.device = pick_device(config.device)
         seed_all(config.seed)
-        self.data = data if isinstance(data, Data) else _as_data(data, config)
-        labels = self._labels(self.data)
-        self._batches = Batches(self.data.samples.to(self.device), labels, config.batch_size, config.seed)
+        self.data = as_data(data, config)
+        labels, classes = labels_of(self.data, data, config)
+        self._batches = make_batches(self.data, data, labels, config, self.device)
         self.size = NetworkSize(
             sample_shape=tuple(self.data.samples.shape[1:]),
             latent_dim=config.latent_dim,
             negative_slope=config.negative_slope,
             dropout=config.dropout,
             bounded=self.data.bounded,
-            classes=0 if labels is None else int(labels.max()) + 1,
+            classes=classes,
+            pack=config.pack,
         )
-        recipe_g, recipe_d = build(config.network, self.size)
-        generator = (recipe_g if generator is None else generator).to(self.device)
-        discriminator = (recipe_d if discriminator is None else discriminator).to(self.device)
+        is_image = len(self.size.sample_shape) == 3
+        if config.augment and not is_image:
+            raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {self.size.sample_shape}")
+        networks = make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._generator(_NOISE)
-        self._check_shapes(generator, discriminator)
-        self._update = GANStep(config, generator, discriminator)
+        few = slice(2 * config.pack)
+        few_labels = None if labels is None else labels[few].to(self.device)
+        check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
+        precision = pick_precision(config.precision, self.device, is_image)
+        self._update = GANStep(config, *networks, precision, self._notes.append)
 
     @property
     def generator(self) -> nn.Module:
@@ -114,11 +109,12 @@ class GANTrainer:
         return self._update.ema
 
     def step(self) -> None:
-        """One whole update: D (`n_critic` times), then G, then the moving average."""
+        """One whole update: D (`n_critic` times), then G (`g_steps` times), then the moving average."""
         config = self.config
         first = self.global_step * config.n_critic
         batches = [self._batches[first + i] for i in range(config.n_critic)]
-        latents = [self._latents(config.batch_size, self._noise) for _ in batches]
+        count = config.n_critic + config.g_steps - 1
+        latents = [self._latents(config.batch_size, self._noise) for _ in range(count)]
         self._update(batches, latents)
         self.global_step += 1
 
@@ -139,15 +135,17 @@ class GANTrainer:
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # not hours later
         config = self.config
         with run_folder.opened(config) as out, StopSignals() as stop, threads(config.threads):
-            notes: list[str] = []
             if config.resume:
-                self._resume(out, notes)
+                self._resume(out)
             config.save(out / "config.toml")
             monitor = self._monitor(out)
             try:
-                for note in notes:
-                    monitor.say(note)
+                for callback in self.callbacks:
+                    callback.on_start(self, out)
+                self._tell(monitor)
                 self._train(out, monitor, stop)
+                for callback in self.callbacks:
+                    callback.on_end(self, out)
             finally:
                 monitor.close()
         return out
@@ -203,18 +201,29 @@ class GANTrainer:
         while self.global_step < config.steps:
             self.step()
             monitor.advance()
+            self._tell(monitor)
+            for callback in self.callbacks:
+                callback.on_step(self)
             step, last = self.global_step, self.global_step == config.steps
             saves = stop.caught is not None or last or step % config.checkpoint_every == 0
             if saves or step % config.log_every == 0:
                 statistics = self.statistics()
                 self._check_finite(statistics, out, thorough=saves)
+                for callback in self.callbacks:
+                    callback.on_log(self, statistics)
                 monitor.log(step, statistics)
             if last or step % config.sample_every == 0:
                 monitor.sample(step, self.ema)
             if saves:
                 path = self.save(out)
+                for callback in self.callbacks:
+                    callback.on_checkpoint(self, path)
                 if stop.caught is not None:
                     raise TrainingInterrupted(stop.caught, path)
+
+    def _tell(self, monitor: Monitor) -> None:
+        while self._notes:
+            monitor.say(self._notes.pop(0))
 
     def _check_finite(self, statistics: dict[str, float], out: Path, thorough: bool) -> None:
         bad = [name for name, value in statistics.items() if not math.isfinite(value)]
@@ -227,7 +236,8 @@ class GANTrainer:
                 f"checkpoint is {saved[-1] if saved else 'missing: none was saved yet'}"
             )
 
-    def _resume(self, out: Path, notes: list[str]) -> None:
+    def _resume(self, out: Path) -> None:
+        notes = self._notes
         found = checkpoint.load_newest(out / "checkpoints", notes.append)
         if found is None:
             notes.append(f"train: no whole checkpoint in {out / 'checkpoints'}: starting at step 0")
@@ -252,41 +262,8 @@ class GANTrainer:
             return (latents,)
         return latents, torch.arange(_GRID_SAMPLES, device=self.device) % self.size.classes
 
-    def _labels(self, data: Data) -> Tensor | None:
-        if not self.config.conditional:
-            return None
-        if data.labels is None:
-            raise ValueError("train: expected labelled data for `conditional`, got none with labels")
-        if data.labels.min() < 0:
-            raise ValueError(f"train: expected labels from 0 on, got {int(data.labels.min())}")
-        return data.labels.to(self.device)
-
     def _generator(self, purpose: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))
 
     def _latents(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randn(count, self.config.latent_dim, device=self.device, generator=generator)
-
-    @torch.no_grad()
-    def _check_shapes(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Refuse networks that do not fit the data, before the first step does so obscurely."""
-        real, labels = self._batches.samples[:2], self._batches.labels
-        given = () if labels is None else (labels[:2],)
-        modes = generator.training, discriminator.training
-        with torch.random.fork_rng():
-            fake = generator.eval()(real.new_zeros(len(real), self.config.latent_dim), *given)
-            if fake.shape != real.shape:
-                raise ValueError(
-                    f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}"
-                )
-            logits = discriminator.eval()(real, *given)
-            if logits.shape[:1] != real.shape[:1]:
-                raise ValueError(
-                    f"train: expected discriminator(samples) of shape [{len(real)}, ...], got {list(logits.shape)}"
-                )
-        generator.train(modes[0])
-        discriminator.train(modes[1])
-
-
-def _as_data(data: Tensor | None, config: TrainConfig) -> Data:
-    return load(config.data, config.image_size, config.strict) if data is None else Data(data)

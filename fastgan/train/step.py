@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from fastgan.losses import LOSSES, gradient_penalty, r1_penalty
+from fastgan.losses import LOSSES, gradient_penalty, l1_penalty, l2_penalty, r1_penalty
 from fastgan.models import has_batch_statistics
+from fastgan.train.augment import add_noise, augment, pack
 from fastgan.train.config import TrainConfig
+from fastgan.train.graph import GraphedBody
+from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
+from fastgan.train.precision import Scaler, autocast
 
 STATISTICS = ("loss_d", "loss_g", "p_real", "p_fake", "accuracy_real", "accuracy_fake")
-
 
 Labels = Tensor | None
 Batch = tuple[Tensor, Labels]
@@ -32,68 +35,92 @@ class GANStep:
         config: learning rates, loss and so on.
         generator: (N, latent_dim), and labels if there are any, to samples (N, ...).
         discriminator: samples, and labels if there are any, to logits.
+        precision: fp32, bf16 or fp16.
+        say: told in words what did not go as asked, when training can go on all the same.
 
     Attributes:
         ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
         optimizer_g, optimizer_d: the networks' optimizers.
         totals: float32 (6,), the sums of `STATISTICS` over the steps since `read`.
+        sync_gradients: called with a network's parameters between backward and step; several processes average
+            their gradients there.
     """
 
-    def __init__(self, config: TrainConfig, generator: nn.Module, discriminator: nn.Module) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: TrainConfig,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        precision: str = "fp32",
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.config, self.precision = config, precision
         self.generator, self.discriminator = generator.train(), discriminator.train()
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.loss = LOSSES[config.loss]
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
+        self._trained_g: list[Tensor] = [p for p in generator.parameters() if p.requires_grad]
         self._trained_d: list[Tensor] = [p for p in discriminator.parameters() if p.requires_grad]
-        self._critic_updates = 0
         self._average: list[Tensor] = list(self.ema.parameters())
         self._current: list[Tensor] = list(generator.parameters())
         self._copied = list(self.ema.buffers()), list(generator.buffers())
-        self.totals = torch.zeros(len(STATISTICS), device=self._current[0].device)
-        self._steps = 0
+        device = self._current[0].device
+        self._device = device.type
+        self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
+        rates = ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d))
+        self.schedules = Schedules(config, rates, device)
+        self.sync_gradients: Callable[[Sequence[Tensor]], None] = lambda parameters: None
+        self.totals = torch.zeros(len(STATISTICS), device=device)
+        self._updates = self._unread = 0
+        self._generate, self._loss_d, self._loss_g = self._forward_g, self._forward_d, self._forward_loss_g
+        if config.compile:
+            compiled = partial(torch.compile, dynamic=False)
+            self._generate, self._loss_d = compiled(self._forward_g), compiled(self._forward_d)
+            self._loss_g = compiled(self._forward_loss_g)
+        self._run: Callable[[Sequence[Tensor], Any], None] = self._body
+        if device.type == "cuda" and config.cuda_graph != "off" and (precision != "fp16" or config.cuda_graph == "on"):
+            self._run = GraphedBody(self._body, device, config.cuda_graph, say)
 
     def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
-        """Update D once a batch, then G and its average.
+        """Update D once a batch, then G `g_steps` times, then G's average.
 
         Args:
             batches: n_critic pairs of real samples (N, ...) and their labels, or None; generated
                 samples get the same labels.
-            latents: as many tensors (N, latent_dim).
+            latents: n_critic + g_steps - 1 tensors (N, latent_dim).
         """
-        for (real, labels), latent in zip(batches[:-1], latents[:-1], strict=True):
-            with torch.no_grad():
-                fake = _apply(self.generator, latent, labels)
-            self._update_discriminator(real, fake, labels)
-        real, labels = batches[-1]
-        fake = _apply(self.generator, latents[-1], labels)
-        loss_d, statistics = self._update_discriminator(real, fake.detach(), labels)
-        loss_g = self._update_generator(fake, real, labels)
-        self._update_average()
-        with torch.no_grad():
-            losses = torch.stack((loss_d.detach(), loss_g.detach())).float()
-            self.totals += torch.cat((losses, statistics))
-        self._steps += 1
+        self.schedules.set(self._updates)
+        first, interval = self._updates * len(batches), self.config.r1_interval
+        penalised = tuple((first + i) % interval == 0 for i in range(len(batches)))
+        labelled = batches[0][1] is not None
+        inputs = [real for real, _ in batches]
+        inputs += [labels for _, labels in batches if labels is not None]
+        self._run([*inputs, *latents], (penalised, labelled))
+        self._updates += 1
+        self._unread += 1
 
     def read(self) -> dict[str, float]:
         """The mean of each statistic over the steps since the last call; synchronises."""
-        means = (self.totals / max(1, self._steps)).tolist()
+        means = (self.totals / max(1, self._unread)).tolist()
         self.totals.zero_()
-        self._steps = 0
+        self._unread = 0
         return dict(zip(STATISTICS, means, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimizers and the number of D's updates."""
+        """Networks, optimizers, loss scales and the number of updates."""
         parts = {name: module.state_dict() for name, module in self._parts().items()}
-        return {**parts, "critic_updates": self._critic_updates}
+        return {**parts, "updates": self._updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        for name, module in self._parts().items():
-            module.load_state_dict(state[name])
-        self._critic_updates = state["critic_updates"]
+        for name, part in self._parts().items():
+            if isinstance(part, torch.optim.Optimizer):
+                restore_optimizer(part, state[name])
+            else:
+                part.load_state_dict(state[name])
+        self._updates = state["updates"]
 
     def is_finite(self) -> bool:
         """Whether no parameter is NaN or infinite; synchronises."""
@@ -108,53 +135,116 @@ class GANStep:
             "ema": self.ema,
             "optimizer_g": self.optimizer_g,
             "optimizer_d": self.optimizer_d,
+            "scaler_g": self.scaler_g,
+            "scaler_d": self.scaler_d,
         }
 
-    def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-        real_logits, fake_logits = self._logits(real, fake, labels)
-        loss, statistics = self.loss.discriminator(real_logits, fake_logits, self.config.real_target)
-        loss = self._with_penalties(loss, real, fake, labels)
-        self.optimizer_d.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer_d.step()
-        self._critic_updates += 1
+    def _body(self, inputs: Sequence[Tensor], key: tuple[tuple[bool, ...], bool]) -> None:
+        """The device's part: `inputs` are the real batches, their labels if `key` says so, and the latents."""
+        penalised, labelled = key
+        count = len(penalised)
+        reals, latents = inputs[:count], inputs[count * (1 + labelled) :]
+        labels: Sequence[Labels] = inputs[count : 2 * count] if labelled else [None] * count
+        for i in range(count - 1):
+            with torch.no_grad():
+                fake = self._generate(latents[i], labels[i])
+            self._update_discriminator(reals[i], fake, labels[i], penalised[i])
+        real, label = reals[-1], labels[-1]
+        fake = self._generate(latents[count - 1], label)
+        loss_d, statistics = self._update_discriminator(real, fake.detach(), label, penalised[-1])
+        loss_g = self._update_generator(fake, real, label)
+        for latent in latents[count:]:
+            loss_g = self._update_generator(self._generate(latent, label), real, label)
+        self._update_average()
+        with torch.no_grad():
+            losses = torch.stack((loss_d.detach(), loss_g.detach())).float()
+            self.totals += torch.cat((losses, statistics))
+
+    def _update_discriminator(
+        self, real: Tensor, fake: Tensor, labels: Labels, penalised: bool
+    ) -> tuple[Tensor, Tensor]:
+        loss, statistics = self._loss_d(real, fake, labels)
+        loss = self._with_penalties(loss, real, fake, labels, penalised)
+        self._descend(loss, self.optimizer_d, self.scaler_d, self._trained_d)
         if self.config.weight_clip > 0:
             with torch.no_grad():
                 torch._foreach_clamp_min_(self._trained_d, -self.config.weight_clip)
                 torch._foreach_clamp_max_(self._trained_d, self.config.weight_clip)
         return loss, statistics
 
-    def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-        """D's logits of real and fake samples, in one batch where that is the same."""
-        if not self.joint:
-            return _apply(self.discriminator, real, labels), _apply(self.discriminator, fake, labels)
-        both = None if labels is None else torch.cat((labels, labels))
-        logits = _apply(self.discriminator, torch.cat((real, fake)), both)
-        real_logits, fake_logits = torch.split(logits, [len(real), len(fake)])
-        return real_logits, fake_logits
-
-    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels) -> Tensor:
-        config, critic = self.config, partial(_apply, self.discriminator, labels=labels)
-        if config.gp_weight > 0:
-            loss = loss + config.gp_weight * gradient_penalty(critic, real, fake)
-        if config.r1_gamma > 0 and self._critic_updates % config.r1_interval == 0:
-            weight = config.r1_gamma * config.r1_interval
-            loss = loss + weight * r1_penalty(critic, real)
-        return loss
-
     def _update_generator(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
         for parameter in self._trained_d:
             parameter.requires_grad_(False)
-        if self.loss.paired:
+        try:
+            loss = self._with_decay(self._loss_g(fake, real, labels), self._trained_g)
+            self._descend(loss, self.optimizer_g, self.scaler_g, self._trained_g)
+        finally:
+            for parameter in self._trained_d:
+                parameter.requires_grad_(True)
+        return loss
+
+    def _descend(self, loss: Tensor, optimizer: torch.optim.Optimizer, scaler: Scaler, trained: list[Tensor]) -> None:
+        optimizer.zero_grad()
+        scaler.backward(loss)
+        self.sync_gradients(trained)
+        if self.config.grad_clip > 0:
+            scaler.unscale(optimizer)
+            nn.utils.clip_grad_norm_(trained, self.config.grad_clip, foreach=True)
+        scaler.step(optimizer)
+
+    def _forward_g(self, latents: Tensor, labels: Labels) -> Tensor:
+        with autocast(self.precision, self._device):
+            return _apply(self.generator, latents, labels)
+
+    def _forward_d(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+        """D's loss and statistics."""
+        with autocast(self.precision, self._device):
             real_logits, fake_logits = self._logits(real, fake, labels)
-            loss = self.loss.generator(fake_logits, real_logits)
-        else:
-            loss = self.loss.generator(_apply(self.discriminator, fake, labels), None)
-        self.optimizer_g.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimizer_g.step()
-        for parameter in self._trained_d:
-            parameter.requires_grad_(True)
+            return self.loss.discriminator(real_logits, fake_logits, self.config.real_target, self.config.fake_target)
+
+    def _forward_loss_g(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
+        with autocast(self.precision, self._device):
+            if not self.loss.paired:
+                return self.loss.generator(_apply(self.discriminator, self._seen(fake), labels), None)
+            real_logits, fake_logits = self._logits(real, fake, labels)
+            return self.loss.generator(fake_logits, real_logits)
+
+    def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+        """D's logits of real and fake samples, in one batch where that is the same."""
+        if not self.joint:
+            real, fake = self._seen(real), self._seen(fake)
+            return _apply(self.discriminator, real, labels), _apply(self.discriminator, fake, labels)
+        both = None if labels is None else torch.cat((labels, labels))
+        logits = _apply(self.discriminator, self._seen(torch.cat((real, fake))), both)
+        real_logits, fake_logits = torch.chunk(logits, 2)
+        return real_logits, fake_logits
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Samples as D sees them: augmented, with noise, packed."""
+        config = self.config
+        x = augment(x, config.augment)
+        if config.instance_noise > 0:
+            x = add_noise(x, self.schedules.noise)
+        return pack(x, config.pack)
+
+    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, penalised: bool) -> Tensor:
+        """Adds D's penalties, in float32 where the forward is in float16, whose range their squares leave."""
+        config, loss = self.config, self._with_decay(loss, self._trained_d)
+        critic = partial(_apply, self.discriminator, labels=labels)
+        with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
+            if config.gp_weight > 0:
+                loss = loss + config.gp_weight * gradient_penalty(critic, self._seen(real), self._seen(fake))
+            if penalised and config.r1_gamma > 0:
+                loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._seen(real))
+            if penalised and config.r2_gamma > 0:
+                loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._seen(fake))
+        return loss
+
+    def _with_decay(self, loss: Tensor, trained: list[Tensor]) -> Tensor:
+        if self.config.l1 > 0:
+            loss = loss + self.config.l1 * l1_penalty(trained)
+        if self.config.l2 > 0:
+            loss = loss + self.config.l2 * l2_penalty(trained)
         return loss
 
     @torch.no_grad()
@@ -167,15 +257,3 @@ class GANStep:
 def _apply(network: nn.Module, x: Tensor, labels: Labels) -> Tensor:
     """The network's output, given labels where there are any."""
     return cast(Tensor, network(x) if labels is None else network(x, labels))
-
-
-def make_optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:
-    """The configured optimizer over a network's parameters, fused where torch has it so."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr, config.betas, fused=True)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr, config.betas, fused=True)
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr, fused=True)
-    return torch.optim.RMSprop(parameters, lr)

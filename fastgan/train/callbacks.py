@@ -1,0 +1,31 @@
+"""What a user's code may do while `GANTrainer.fit` runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastgan.train.loop import GANTrainer
+
+
+class Callback:
+    """Hooks into `GANTrainer.fit`; override those of interest.
+
+    An error raised in a hook ends the training as it would anywhere; checkpoints saved before stay.
+    """
+
+    def on_start(self, trainer: GANTrainer, out: Path) -> None:
+        """Before the first step, resumed or not; `out` is the run folder."""
+
+    def on_step(self, trainer: GANTrainer) -> None:
+        """After each step; reading a tensor of the device here makes every step wait."""
+
+    def on_log(self, trainer: GANTrainer, statistics: dict[str, float]) -> None:
+        """After the statistics were read; what is added to the dict is recorded with them."""
+
+    def on_checkpoint(self, trainer: GANTrainer, path: Path) -> None:
+        """After a checkpoint was written."""
+
+    def on_end(self, trainer: GANTrainer, out: Path) -> None:
+        """After the last step and its checkpoint; not where the run was interrupted or failed."""

@@ -1,0 +1,134 @@
+"""What a trainer is made of, from what it was given: data, batches, networks that fit each other."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from fastgan.convert import convert
+from fastgan.data import Data, load
+from fastgan.models import NetworkSize, build
+from fastgan.train.augment import pack
+from fastgan.train.batches import Batches, LoadedBatches, Source
+from fastgan.train.config import TrainConfig
+
+Given = Tensor | Data | Dataset[Any] | None
+
+_PEEK = 256  # samples of a Dataset that stand for it where a tensor is looked at
+
+
+def as_data(data: Given, config: TrainConfig) -> Data:
+    """The data as tensors; of a `Dataset`, its first samples.
+
+    Raises:
+        ValueError, TypeError: for data that cannot serve.
+    """
+    if data is None:
+        return load(config.data, config.image_size, config.strict)
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, Tensor):
+        return Data(data)
+    count = len(data)  # type: ignore[arg-type]
+    items = [data[i] for i in range(min(_PEEK, count))]
+    if not items:
+        raise ValueError("train: expected a Dataset with samples, got an empty one")
+    first = items[0][0] if isinstance(items[0], list | tuple) else items[0]
+    if not isinstance(first, Tensor):
+        raise TypeError(f"train: expected a Dataset of tensors, or of pairs of those and labels, got {type(first)}")
+    if not isinstance(items[0], list | tuple):
+        return Data(torch.stack(items))
+    return Data(torch.stack([x for x, _ in items]), torch.tensor([int(label) for _, label in items]))
+
+
+def labels_of(data: Data, given: Given, config: TrainConfig) -> tuple[Tensor | None, int]:
+    """The data's labels for a conditional run, and the number of classes; None and 0 for another one.
+
+    Raises:
+        ValueError: for data without labels, or with negative ones.
+    """
+    if not config.conditional:
+        return None, 0
+    if data.labels is None:
+        raise ValueError("train: expected labelled data for `conditional`, got none with labels")
+    every = _all_labels(given) if isinstance(given, Dataset) else data.labels
+    if every.min() < 0:
+        raise ValueError(f"train: expected labels from 0 on, got {int(every.min())}")
+    return data.labels, int(every.max()) + 1
+
+
+def _all_labels(dataset: Dataset[Any]) -> Tensor:
+    """Every label: from `targets`, as torchvision's data sets have it, or else by loading every sample."""
+    targets = getattr(dataset, "targets", None)
+    count = len(dataset)  # type: ignore[arg-type]
+    return torch.as_tensor([int(dataset[i][1]) for i in range(count)] if targets is None else targets)
+
+
+def make_batches(data: Data, given: Given, labels: Tensor | None, config: TrainConfig, device: torch.device) -> Source:
+    """Batches of the data, or of the `Dataset` that it stands for.
+
+    Raises:
+        ValueError: for a batch larger than the data.
+    """
+    if isinstance(given, Dataset):
+        return LoadedBatches(given, labels is not None, config.batch_size, config.seed, device, config.workers)
+    samples = data.samples
+    if config.channels_last and samples.dim() == 4:
+        samples = samples.contiguous(memory_format=torch.channels_last)
+    return Batches(samples, labels, config.batch_size, config.seed, device)
+
+
+def make_networks(
+    generator: nn.Module | None,
+    discriminator: nn.Module | None,
+    size: NetworkSize,
+    config: TrainConfig,
+    device: torch.device,
+) -> tuple[nn.Module, nn.Module]:
+    """The recipe's networks in place of those that are None; fused layers are put into the others."""
+    recipe_g, recipe_d = build(config.network, size) if generator is None or discriminator is None else (None, None)
+    networks = []
+    for given, recipes in ((generator, recipe_g), (discriminator, recipe_d)):
+        network = cast(nn.Module, recipes if given is None else given)
+        if given is not None and config.convert:
+            convert(network)
+        network.to(device)
+        if config.channels_last and len(size.sample_shape) == 3:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        networks.append(network)
+    return networks[0], networks[1]
+
+
+@torch.no_grad()
+def check_shapes(
+    generator: nn.Module, discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig
+) -> None:
+    """Refuse networks that do not fit the data, before the first step does so obscurely.
+
+    Args:
+        generator: left in the mode it is in.
+        discriminator: as well.
+        real: a few real samples, a multiple of `config.pack`.
+        labels: theirs, or None.
+        config: latent_dim and pack.
+
+    Raises:
+        ValueError: naming the network and the shapes.
+    """
+    given = () if labels is None else (labels,)
+    modes = generator.training, discriminator.training
+    with torch.random.fork_rng():
+        fake = generator.eval()(real.new_zeros(len(real), config.latent_dim), *given)
+        if fake.shape != real.shape:
+            raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")
+        seen = pack(real, config.pack)
+        logits = discriminator.eval()(seen, *given)
+        if logits.shape[:1] != seen.shape[:1]:
+            raise ValueError(
+                f"train: expected discriminator(samples) of shape [{len(seen)}, ...], got {list(logits.shape)}"
+            )
+    generator.train(modes[0])
+    discriminator.train(modes[1])
