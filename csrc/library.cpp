@@ -8,37 +8,31 @@
 
 TORCH_LIBRARY(fastgan, m) {
   m.def(
-      "bias_act_dropout(Tensor input, Tensor? bias, int channel_dim, float negative_slope, float "
-      "gain, float? clamp, "
-      "float p, bool feature, SymInt? seed, SymInt offset, Generator? generator, bool needs_state) "
-      "-> (Tensor output, Tensor state)",
+      "bias_act_dropout(Tensor input, Tensor? bias, int channel_dim, float negative_slope, "
+      "float gain, float? clamp, float p, bool feature, SymInt? seed, SymInt offset, "
+      "Generator? generator, bool needs_state) -> (Tensor output, Tensor state)",
       {at::Tag::nondeterministic_seeded});
   m.def(
       "bias_act_dropout_(Tensor(a!) input, Tensor? bias, int channel_dim, float negative_slope, "
-      "float gain, "
-      "float? clamp, float p, bool feature, SymInt? seed, SymInt offset, Generator? generator, "
-      "bool needs_state) "
-      "-> Tensor state",
+      "float gain, float? clamp, float p, bool feature, SymInt? seed, SymInt offset, "
+      "Generator? generator, bool needs_state) -> Tensor state",
       {at::Tag::nondeterministic_seeded});
   m.def(
-      "bias_act_dropout_backward(Tensor grad, Tensor state, SymInt[] stride, float negative_slope, "
-      "float scale, "
-      "bool has_active, bool has_positive) -> Tensor grad_input");
+      "bias_act_dropout_backward(Tensor grad, Tensor state, SymInt[] stride, "
+      "float negative_slope, float scale, bool has_active, bool has_positive) "
+      "-> Tensor grad_input");
 
   // Element by element, and reduced to the mean or the sum. Without a target tensor target_value is
   // every element's.
   m.def(
-      "bce_with_logits(Tensor input, Tensor? target, float target_value, Tensor? weight, Tensor? "
-      "pos_weight) "
-      "-> Tensor loss");
+      "bce_with_logits(Tensor input, Tensor? target, float target_value, Tensor? weight, "
+      "Tensor? pos_weight) -> Tensor loss");
   m.def(
       "bce_with_logits_reduced(Tensor input, Tensor? target, float target_value, Tensor? weight, "
-      "Tensor? pos_weight, "
-      "bool mean) -> Tensor loss");
+      "Tensor? pos_weight, bool mean) -> Tensor loss");
   m.def(
       "bce_with_logits_backward(Tensor grad, Tensor input, Tensor? target, float target_value, "
-      "Tensor? weight, "
-      "Tensor? pos_weight, bool mean) -> Tensor grad_input");
+      "Tensor? weight, Tensor? pos_weight, bool mean) -> Tensor grad_input");
 
   // The same of probabilities.
   m.def("bce(Tensor input, Tensor? target, float target_value, Tensor? weight) -> Tensor loss");

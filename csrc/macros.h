@@ -4,9 +4,9 @@
 // formula stands once and serves every device and instruction set:
 //
 //   FASTGAN_HD    a scalar function for the host and, under nvcc, the device
-//   FASTGAN_MATH  a function of the current pass: a scalar one here; where
-//   kernels/cpu/foreach_isa.h compiles a file
-//                 once for each instruction set, one that carries that set's target attribute
+//   FASTGAN_MATH  a function of the current pass: a scalar one here; where foreach_isa.h of
+//                 kernels/cpu compiles a file once for each instruction set, one that carries that
+//                 set's target attribute
 //   FASTGAN_PASS  the namespace of the current pass: `scalar` here, else the instruction set's name
 
 #if defined(__CUDACC__)

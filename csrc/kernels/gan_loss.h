@@ -55,9 +55,7 @@ struct GanGradient {
   const Arithmetic<T>* grad;  // one number
 };
 
-// Pieces of a side, and of all sides together. On the CPU a piece is a chunk of kSumChunk elements.
-inline int64_t chunks_of(int64_t elements) { return (elements + kSumChunk - 1) / kSumChunk; }
-
+// CPU: chunks of all sides together.
 template <class Params>
 int64_t chunks_of(const Params& params) {
   int64_t chunks = 0;

@@ -12,6 +12,8 @@ namespace fastgan {
 // CPU: elements that one thread sums without another's help.
 constexpr int64_t kSumChunk = 8192;
 
+inline int64_t chunks_of(int64_t elements) { return (elements + kSumChunk - 1) / kSumChunk; }
+
 // CUDA: numbers that the blocks of one reduction may leave for the last of them to add up.
 constexpr int64_t kMostPartials = 8192;
 

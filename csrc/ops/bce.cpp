@@ -5,11 +5,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
-#include <torch/library.h>
 
 #include "ops/checks.h"
 #include "ops/launch.h"
 #include "ops/layout.h"
+#include "ops/register.h"
 #include "ops/workspace.h"
 
 namespace fastgan {
@@ -108,16 +108,10 @@ Tensor loss(Arguments arguments) {
 // All chunks' partial sums by as many threads as there are, added up in order.
 template <class T>
 double sum_of_chunks(BceSum<T>& params) {
-  constexpr int64_t kGrain = 4;  // chunks: 32,768 elements
-  const int64_t chunks = (params.terms.elements + kSumChunk - 1) / kSumChunk;
+  const int64_t chunks = chunks_of(params.terms.elements);
   c10::SmallVector<double, 64> partials(chunks);
   params.partials = partials.data();
-  if (chunks <= kGrain) {
-    run_cpu(params, 0, chunks);
-  } else {
-    at::parallel_for(0, chunks, kGrain,
-                     [&](int64_t first, int64_t last) { run_cpu(params, first, last); });
-  }
+  run_chunks(params, chunks);
   double sum = 0.0;
   for (const double partial : partials) sum += partial;
   return sum;
@@ -227,10 +221,6 @@ void register_row(torch::Library& m) {
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fastgan, CPU, m) { register_row(m); }
-TORCH_LIBRARY_IMPL(fastgan, Meta, m) { register_row(m); }
-#ifdef FASTGAN_WITH_CUDA
-TORCH_LIBRARY_IMPL(fastgan, CUDA, m) { register_row(m); }
-#endif
+FASTGAN_REGISTER(register_row, register_row)
 
 }  // namespace fastgan

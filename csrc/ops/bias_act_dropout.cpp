@@ -6,11 +6,12 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/empty_strided.h>
-#include <torch/library.h>
 
 #include "ops/checks.h"
 #include "ops/launch.h"
+#include "ops/layout.h"
 #include "ops/random.h"
+#include "ops/register.h"
 
 namespace fastgan {
 namespace {
@@ -158,12 +159,10 @@ std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::opti
   const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
                       feature, seed,        offset,         generator, needs_state};
   check(input, stages);
-  const Tensor dense = input.is_non_overlapping_and_dense()
-                           ? input
-                           : input.contiguous(input.suggest_memory_format());
-  Tensor output = at::empty_like(dense);
-  Tensor state = new_state(dense, stages);
-  run_forward(dense, output, state, stages);
+  const Tensor source = dense(input);
+  Tensor output = at::empty_like(source);
+  Tensor state = new_state(source, stages);
+  run_forward(source, output, state, stages);
   return {std::move(output), std::move(state)};
 }
 
@@ -178,11 +177,10 @@ Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64
               "fastgan::bias_act_dropout_: expected input whose "
               "elements lie at places of their own, got an expanded tensor of shape ",
               input.sym_sizes(), " and strides ", input.sym_strides(), "; clone() it first");
-  const bool is_dense = input.is_non_overlapping_and_dense();
-  const Tensor dense = is_dense ? input : input.contiguous(input.suggest_memory_format());
-  Tensor state = new_state(dense, stages);
-  run_forward(dense, dense, state, stages);
-  if (!is_dense) input.copy_(dense);
+  const Tensor target = dense(input);
+  Tensor state = new_state(target, stages);
+  run_forward(target, target, state, stages);
+  if (!target.is_same(input)) input.copy_(target);
   return state;
 }
 
@@ -222,11 +220,10 @@ Tensor backward(const Tensor& grad, const Tensor& state, at::IntArrayRef stride,
   Tensor grad_input =
       new_grad_input(grad, state, c10::fromIntArrayRefSlow(stride), has_active, has_positive);
   if (grad.numel() == 0) return grad_input;
-  Tensor dense = grad;
-  if (grad.strides() != stride) dense = at::empty_like(grad_input).copy_(grad);
+  const Tensor source = in_order_of(grad_input, grad);
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, grad.scalar_type(), kBackward, [&] {
     BiasActDropoutBackward<scalar_t> params{};
-    params.grad = dense.const_data_ptr<scalar_t>();
+    params.grad = source.const_data_ptr<scalar_t>();
     params.grad_input = grad_input.mutable_data_ptr<scalar_t>();
     const uint8_t* plane = state.const_data_ptr<uint8_t>();
     if (has_active) {
@@ -241,26 +238,23 @@ Tensor backward(const Tensor& grad, const Tensor& state, at::IntArrayRef stride,
   return grad_input;
 }
 
-void register_row(torch::Library& m) {
+void register_forward(torch::Library& m) {
   m.impl(kOp, TORCH_FN(bias_act_dropout));
   m.impl("bias_act_dropout_", TORCH_FN(bias_act_dropout_));
 }
 
-}  // namespace
-
-TORCH_LIBRARY_IMPL(fastgan, CPU, m) {
-  register_row(m);
+void register_row(torch::Library& m) {
+  register_forward(m);
   m.impl(kBackward, TORCH_FN(backward));
 }
-TORCH_LIBRARY_IMPL(fastgan, Meta, m) {
-  register_row(m);
+
+void register_meta(torch::Library& m) {
+  register_forward(m);
   m.impl(kBackward, TORCH_FN(backward_meta));
 }
-#ifdef FASTGAN_WITH_CUDA
-TORCH_LIBRARY_IMPL(fastgan, CUDA, m) {
-  register_row(m);
-  m.impl(kBackward, TORCH_FN(backward));
-}
-#endif
+
+}  // namespace
+
+FASTGAN_REGISTER(register_row, register_meta)
 
 }  // namespace fastgan

@@ -5,11 +5,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
-#include <torch/library.h>
 
 #include "ops/checks.h"
 #include "ops/launch.h"
 #include "ops/layout.h"
+#include "ops/register.h"
 #include "ops/workspace.h"
 
 namespace fastgan {
@@ -50,16 +50,6 @@ void check_grad(const char* op, const Tensor& grad, const Tensor& logits) {
                     grad.sym_sizes());
 }
 
-// Every chunk's sums by as many threads as there are.
-template <class Params>
-void run_chunks(const Params& params) {
-  constexpr int64_t kGrain = 4;  // chunks: 32,768 elements
-  const int64_t chunks = chunks_of(params);
-  if (chunks <= kGrain) return run_cpu(params, 0, chunks);
-  at::parallel_for(0, chunks, kGrain,
-                   [&](int64_t first, int64_t last) { run_cpu(params, first, last); });
-}
-
 // The weighted sum of the sides' means, and the statistics where they are wanted.
 template <class T>
 void finish(const GanLoss<T>& params) {
@@ -92,7 +82,7 @@ void run_loss(const Side* sides, int count, const Tensor& loss, const Tensor& st
         if (loss.is_cpu()) {
           c10::SmallVector<GanSums, 32> partials(chunks_of(params));
           params.partials = partials.data();
-          run_chunks(params);
+          run_chunks(params, static_cast<int64_t>(partials.size()));
           finish(params);
           return;
         }
@@ -119,7 +109,7 @@ void run_gradient(const Tensor& grad, const Side* sides, int count, Tensor* grad
         }
         params.sides = count;
         params.grad = number.const_data_ptr<Arithmetic<scalar_t>>();
-        if (number.is_cpu()) return run_chunks(params);
+        if (number.is_cpu()) return run_chunks(params, chunks_of(params));
 #ifdef FASTGAN_WITH_CUDA
         const c10::cuda::CUDAGuard guard(number.device());
         run_cuda(params, c10::cuda::getCurrentCUDAStream().stream());
@@ -178,10 +168,6 @@ void register_row(torch::Library& m) {
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fastgan, CPU, m) { register_row(m); }
-TORCH_LIBRARY_IMPL(fastgan, Meta, m) { register_row(m); }
-#ifdef FASTGAN_WITH_CUDA
-TORCH_LIBRARY_IMPL(fastgan, CUDA, m) { register_row(m); }
-#endif
+FASTGAN_REGISTER(register_row, register_row)
 
 }  // namespace fastgan

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/cpu/simd_common.h"
+#include "kernels/reduction.h"
 #include "math/octet.h"
 
 #ifdef FASTGAN_WITH_CUDA
@@ -15,14 +17,12 @@
 
 namespace fastgan {
 
-// Runs a row's kernel over all its octets, on the CPU in blocks of 16 octets that threads share (so
-// a tensor is always cut at the same places), on CUDA on the current stream. Meta tensors have
-// nothing to run.
+// Runs a row's kernel over all its octets, on the CPU in blocks that threads share (so a tensor is
+// always cut at the same places), on CUDA on the current stream. Meta tensors have nothing to run.
 template <class Params>
 void run_octets(c10::Device device, const Params& params, int64_t elements) {
   if (elements == 0 || device.is_meta()) return;
   if (device.is_cpu()) {
-    constexpr int64_t kBlockOctets = 16;
     constexpr int64_t kGrain = 256;  // blocks: 32,768 elements
     const int64_t octets = octets_of(elements);
     const int64_t blocks = (octets + kBlockOctets - 1) / kBlockOctets;
@@ -36,6 +36,16 @@ void run_octets(c10::Device device, const Params& params, int64_t elements) {
   const c10::cuda::CUDAGuard guard(device);
   run_cuda(params, c10::cuda::getCurrentCUDAStream().stream());
 #endif
+}
+
+// On the CPU: every chunk of kSumChunk elements of a row that sums, by as many threads as there
+// are.
+template <class Params>
+void run_chunks(const Params& params, int64_t chunks) {
+  constexpr int64_t kGrain = 32768 / kSumChunk;
+  if (chunks <= kGrain) return run_cpu(params, 0, chunks);
+  at::parallel_for(0, chunks, kGrain,
+                   [&](int64_t first, int64_t last) { run_cpu(params, first, last); });
 }
 
 }  // namespace fastgan
