@@ -1,4 +1,15 @@
-"""How good samples are: precision, recall, density and coverage."""
+"""How good samples are: every metric by its name, all over plain tensors of samples or features.
+
+| metric | question |
+|---|---|
+| `fid`, `kid` | how far apart are the two distributions? |
+| `prdc` | precision, recall, density, coverage: fidelity and diversity apart |
+| `mixture_quality` | which modes of a known mixture are there, and are they as wide as they should be? |
+| `memorisation` | are the samples copies of the training data? |
+| `tstr` | what does a classifier learn from labelled samples? |
+
+`fastgan.features` makes the features.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +17,25 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from fastgan._metrics_distance import KID, fid, kid
+from fastgan._metrics_input import rows, same_width
+from fastgan._metrics_memory import TSTR, Memorisation, memorisation, tstr
+from fastgan._metrics_mixture import MixtureQuality, mixture_quality
+
+__all__ = [
+    "KID",
+    "PRDC",
+    "TSTR",
+    "Memorisation",
+    "MixtureQuality",
+    "fid",
+    "kid",
+    "memorisation",
+    "mixture_quality",
+    "prdc",
+    "tstr",
+]
 
 
 @dataclass(frozen=True)
@@ -41,9 +71,9 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
     Raises:
         ValueError: for widths that differ, too few samples, or NaN and infinite values.
     """
-    real, fake = _features(real, "real", k), _features(fake, "fake", k)
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(f"prdc: expected fake of width {real.shape[1]}, as real's, got {fake.shape[1]}")
+    real = rows("prdc", "real", real, k, f"k={k}", torch.float32)
+    fake = rows("prdc", "fake", fake, k, f"k={k}", torch.float32)
+    same_width("prdc", ("real", "fake"), real, fake)
     radius_real, radius_fake = _radii(real, k), _radii(fake, k)
     distance = _distances(real, fake)  # (N, M)
     inside = distance < radius_real[:, None]
@@ -53,15 +83,6 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
         density=inside.sum(dim=0).float().mean().item() / k,
         coverage=inside.any(dim=1).float().mean().item(),
     )
-
-
-def _features(x: Tensor, name: str, k: int) -> Tensor:
-    if x.dim() < 2 or x.shape[0] <= k:
-        raise ValueError(f"prdc: expected {name} of shape (more than k={k}, ...), got {tuple(x.shape)}")
-    x = x.detach().flatten(1).float()
-    if not bool(x.isfinite().all()):
-        raise ValueError(f"prdc: expected finite values in {name}, got NaN or infinity")
-    return x
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

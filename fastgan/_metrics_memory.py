@@ -1,0 +1,139 @@
+"""Whether samples are copies of the training data, and whether a classifier can learn from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fastgan._extras import require
+from fastgan._metrics_input import rows, same_width
+
+_CHUNK = 1024  # rows of distances at a time: memory stays at 1024 x N
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """How near samples are to the training data, against held-out data.
+
+    Attributes:
+        share_nearer: the chance that a sample is nearer to the training data than a held-out one is, ties
+            by half: 0.5 when generalising, 1 for copies; below 0.5 samples are further than real data.
+        z: that share's distance from 0.5 in standard errors of the rank test, positive when nearer; within
+            +-3 is chance. Meehan's C_T with the opposite sign.
+        median_ratio: the median of the samples' distances over that of the held-out data's: 1 when
+            generalising, 0 for copies.
+    """
+
+    share_nearer: float
+    z: float
+    median_ratio: float
+
+
+def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None) -> Memorisation:
+    """Compare distances to the nearest training row, of samples and of data that training has not seen.
+
+    The test for data copying of Meehan et al. (2020), with one cell: a Mann-Whitney rank test between the two
+    sets of distances. Samples that are too typical, as blurred ones are, come out near as well, so read
+    it beside recall and coverage.
+
+    Args:
+        samples: (M, ...) generated samples or their features; flattened to (M, F).
+        train: (N, ...) what the generator was trained on.
+        held_out: (H, ...) real samples that it was not trained on; None compares each training row with the
+            others instead, which is what a fresh sample would see, up to one row in N.
+
+    Raises:
+        ValueError: for widths that differ, too few rows, or NaN and infinite values.
+    """
+    samples = rows("memorisation", "samples", samples, 0, "0", torch.float32)
+    train = rows("memorisation", "train", train, 1, "1", torch.float32)
+    same_width("memorisation", ("train", "samples"), train, samples)
+    if held_out is None:
+        fresh = nearest(train, None)
+    else:
+        held_out = rows("memorisation", "held_out", held_out, 0, "0", torch.float32)
+        same_width("memorisation", ("train", "held_out"), train, held_out)
+        fresh = nearest(held_out, train)
+    ours = nearest(samples, train)
+    share, z = _rank_test(ours, fresh)
+    middle = float(fresh.median())
+    ratio = float(ours.median()) / middle if middle > 0 else math.inf if ours.median() > 0 else 1.0
+    return Memorisation(share, z, ratio)
+
+
+def nearest(points: Tensor, among: Tensor | None) -> Tensor:
+    """The Euclidean distance (N,) of each of `points` (N, F) to the nearest row of `among`; None: the others."""
+    found = []
+    for first in range(0, len(points), _CHUNK):
+        chunk = points[first : first + _CHUNK]
+        # The form through a matrix product loses the digits of short distances.
+        distance = torch.cdist(chunk, points if among is None else among, compute_mode="donot_use_mm_for_euclid_dist")
+        if among is None:
+            distance[range(len(chunk)), range(first, first + len(chunk))] = math.inf
+        found.append(distance.min(dim=1).values)
+    return torch.cat(found)
+
+
+def _rank_test(ours: Tensor, fresh: Tensor) -> tuple[float, float]:
+    """The chance that one of `ours` is below one of `fresh`, ties by half, and its normal deviate."""
+    values, counts = torch.unique(torch.cat((ours, fresh)), return_counts=True)
+    above = counts.cumsum(0).double()
+    ranks = above - (counts.double() - 1) / 2  # ties share the mean of their ranks, counted from 1
+    n, m = len(ours), len(fresh)
+    rank_sum = float(ranks[torch.searchsorted(values, ours)].sum())
+    share = 1 - (rank_sum - n * (n + 1) / 2) / (n * m)
+    ties = float((counts.double() ** 3 - counts).sum()) / ((n + m) * (n + m - 1))
+    variance = (n + m + 1 - ties) / (12 * n * m)
+    return share, (share - 0.5) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class TSTR:
+    """Accuracy on real data of a classifier trained on samples.
+
+    Attributes:
+        accuracy: trained on samples, tested on real data.
+        real_accuracy: the same classifier trained on real data, the ceiling.
+    """
+
+    accuracy: float
+    real_accuracy: float
+
+
+def tstr(samples: tuple[Tensor, Tensor], train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> TSTR:
+    """Train on synthetic, test on real: what a classifier learns from labelled samples.
+
+    Esteban et al. (2017), section 4.2. The classifier is scikit-learn's `SVC()` as it comes, on flattened
+    samples.
+
+    Args:
+        samples: generated samples (M, ...) and the classes (M,) that they were asked for.
+        train: real samples (N, ...) and their classes (N,), for the ceiling.
+        test: real samples and classes that neither has seen.
+
+    Raises:
+        ValueError: for labels that do not fit, widths that differ, fewer than two classes to train on, or NaN
+            and infinite values.
+        MissingExtraError: without scikit-learn.
+    """
+    parts = {name: _labelled(name, *part) for name, part in (("samples", samples), ("train", train), ("test", test))}
+    for name in ("samples", "test"):
+        same_width("tstr", ("train", name), parts["train"][0], parts[name][0])
+    return TSTR(_accuracy(*parts["samples"], *parts["test"]), _accuracy(*parts["train"], *parts["test"]))
+
+
+def _labelled(name: str, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    x = rows("tstr", name, x, 0, "0", torch.float32).cpu()
+    if labels.shape != x.shape[:1]:
+        raise ValueError(f"tstr: expected labels of shape [{len(x)}] with {name}, got {list(labels.shape)}")
+    if name != "test" and len(labels.unique()) < 2:
+        raise ValueError(f"tstr: expected at least two classes in {name}, got one")
+    return x, labels.detach().cpu()
+
+
+def _accuracy(x: Tensor, labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
+    classifier = require("sklearn.svm").SVC().fit(x.numpy(), labels.numpy())
+    return float(classifier.score(test.numpy(), test_labels.numpy()))
