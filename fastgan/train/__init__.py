@@ -4,17 +4,22 @@ from fastgan.train.callbacks import Callback
 from fastgan.train.checkpoint import CheckpointError
 from fastgan.train.config import TrainConfig
 from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
+from fastgan.train.fit_config import FitConfig
 from fastgan.train.loop import GANTrainer
 from fastgan.train.run_folder import Run, RunFolderError, load_run
+from fastgan.train.supervised import Fit, fit_supervised
 
 __all__ = [
     "Callback",
     "CheckpointError",
+    "Fit",
+    "FitConfig",
     "GANTrainer",
     "Run",
     "RunFolderError",
     "TrainConfig",
     "TrainingDivergedError",
     "TrainingInterrupted",
+    "fit_supervised",
     "load_run",
 ]
