@@ -42,8 +42,8 @@ def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None)
     Args:
         samples: (M, ...) generated samples or their features; flattened to (M, F).
         train: (N, ...) what the generator was trained on.
-        held_out: (H, ...) real samples that it was not trained on; None compares each training row with the
-            others instead, which is what a fresh sample would see, up to one row in N.
+        held_out: (H, ...) real samples that it was not trained on; None compares training rows (as many as
+            samples) with all others instead, which is what fresh samples would see, up to one row in N.
 
     Raises:
         ValueError: for widths that differ, too few rows, or NaN and infinite values.
@@ -52,7 +52,8 @@ def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None)
     train = rows("memorisation", "train", train, 1, "1", torch.float32)
     same_width("memorisation", ("train", "samples"), train, samples)
     if held_out is None:
-        fresh = nearest(train, None)
+        own = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[: max(_CHUNK, len(samples))]
+        fresh = _search(train[own], train, own)
     else:
         held_out = rows("memorisation", "held_out", held_out, 0, "0", torch.float32)
         same_width("memorisation", ("train", "held_out"), train, held_out)
@@ -64,16 +65,24 @@ def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None)
     return Memorisation(share, z, ratio)
 
 
-def nearest(points: Tensor, among: Tensor | None) -> Tensor:
-    """The Euclidean distance (N,) of each of `points` (N, F) to the nearest row of `among`; None: the others."""
+def nearest(points: Tensor, among: Tensor) -> Tensor:
+    """The Euclidean distance (N,) of each of `points` (N, F) to the nearest row of `among` (M, F)."""
+    return _search(points, among, None)
+
+
+def _search(points: Tensor, among: Tensor, own: Tensor | None) -> Tensor:
+    """`nearest`, but for row own[i] of `among`, which is point i itself."""
+    # A matrix product finds the neighbours and loses the digits of short distances: those are taken afresh.
+    centre = among.mean(dim=0)
+    shifted = among - centre
+    squares = shifted.square().sum(dim=1)
     found = []
     for first in range(0, len(points), _CHUNK):
         chunk = points[first : first + _CHUNK]
-        # The form through a matrix product loses the digits of short distances.
-        distance = torch.cdist(chunk, points if among is None else among, compute_mode="donot_use_mm_for_euclid_dist")
-        if among is None:
-            distance[range(len(chunk)), range(first, first + len(chunk))] = math.inf
-        found.append(distance.min(dim=1).values)
+        distance = torch.addmm(squares, chunk - centre, shifted.T, alpha=-2)
+        if own is not None:
+            distance[torch.arange(len(chunk)), own[first : first + _CHUNK]] = math.inf
+        found.append((chunk - among[distance.argmin(dim=1)]).square().sum(dim=1).sqrt())
     return torch.cat(found)
 
 

@@ -60,15 +60,19 @@ def info() -> None:
 
 def train(config: str | None, settings: dict[str, Any]) -> None:
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
-    from fastgan.train import GANTrainer, TrainConfig
+    from fastgan.evaluate import summary
+    from fastgan.train import GANTrainer, TrainConfig, load_run
+    from fastgan.train.setup import load_data
 
     given = {name: value for name, value in settings.items() if value is not None}
     if config is None and given.get("resume") and "out" in given:
         saved = Path(given["out"]) / "config.toml"
         config = str(saved) if saved.is_file() else None
     loaded = TrainConfig(**given) if config is None else TrainConfig.load(config, **given)
-    out = GANTrainer(loaded).fit()
+    trainer = GANTrainer(loaded)
+    out = trainer.fit()
     print(f"trained {loaded.steps} steps: samples, losses, checkpoints and weights are in {out}")
+    print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
 
 
 def sample(run: str, n: int, seed: int, out: str) -> None:
@@ -101,21 +105,25 @@ def sample(run: str, n: int, seed: int, out: str) -> None:
     print(f"wrote {n} samples of step {trained.step} to {target}")
 
 
-def evaluate(run: str, n: int, seed: int) -> None:
-    """Measure a trained run: precision, recall, density and coverage in the data's own space."""
-    from fastgan.data import load
-    from fastgan.metrics import prdc
+def evaluate(run: str, n: int, seed: int, features: str) -> None:
+    """Measure a trained run: distances to the data, fidelity, diversity, memorisation, and more where data allow."""
+    from fastgan.evaluate import evaluate as measure
+    from fastgan.evaluate import table
+    from fastgan.features import load_features
     from fastgan.train import load_run
     from fastgan.train.checkpoint import write_atomic
+    from fastgan.train.setup import load_data
 
+    sys.path.append(os.getcwd())  # where a module of the user's own lies
+    extractor = load_features(features) if features else None
     trained = load_run(run)
-    config = trained.config
-    real = load(config.data, config.image_size, config.strict).samples
-    scores = dataclasses.asdict(prdc(real, trained.sample(n, seed)))
-    for name, value in scores.items():
-        print(f"{name:<10} {value:.4f}")
-    result = {"step": trained.step, "samples": n, "seed": seed, "k": 5, **scores}
-    write_atomic(trained.path / "eval.json", (json.dumps(result, indent=2) + "\n").encode())
+    ours, real, notes = measure(trained, *load_data(trained.config), n, seed, extractor)
+    print(table(ours, real))
+    for note in notes:
+        print(note)
+    about = {"step": trained.step, "samples": n, "seed": seed, "k": 5, "features": features or "learned"}
+    content = json.dumps({**about, **ours, "real": real}, indent=2, allow_nan=False) + "\n"
+    write_atomic(trained.path / "eval.json", content.encode())
     print(f"written to {trained.path / 'eval.json'}")
 
 
@@ -152,8 +160,9 @@ def _app(typer: Any) -> Any:
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
         n: int = typer.Option(2000, help="How many samples to measure."),
         seed: int = typer.Option(0, help="Seed of the samples."),
+        features: str = typer.Option("", metavar="MODULE:NAME", help="Your feature extractor; by default learned."),
     ) -> Action:
-        return partial(evaluate, run, n, seed)
+        return partial(evaluate, run, n, seed, features)
 
     app.command("sample", help=sample.__doc__)(_sample)
     app.command("eval", help=evaluate.__doc__)(_eval)

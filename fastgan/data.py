@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,36 @@ class Data:
         """Whether all samples lie in [-1, 1], a tanh's range."""
         return bool(self.samples.abs().max() <= 1)
 
+    def take(self, chosen: Tensor) -> Data:
+        """The samples and labels at the indices `chosen`, int64 (M,)."""
+        return replace(self, samples=self.samples[chosen], labels=None if self.labels is None else self.labels[chosen])
+
+    def some(self, most: int) -> Data:
+        """At most so many samples, a fixed random choice."""
+        if len(self.samples) <= most:
+            return self
+        return self.take(_shuffled(len(self.samples))[:most])
+
+    def split(self, share: float) -> tuple[Data, Data]:
+        """Two parts without a sample in common, always the same ones: the second has about `share` of each class.
+
+        Raises:
+            ValueError: where either part would be empty.
+        """
+        order = _shuffled(len(self.samples))
+        classes = torch.zeros(len(order)) if self.labels is None else self.labels[order]
+        second = torch.zeros(len(order), dtype=torch.bool)
+        for label in classes.unique():
+            members = (classes == label).nonzero()[:, 0]
+            second[members[: round(share * len(members))]] = True
+        if second.all() or not second.any():
+            raise ValueError(f"data: expected samples enough to hold out {share} of them, got {len(order)}")
+        return self.take(order[~second]), self.take(order[second])
+
+
+def _shuffled(count: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
+
 
 def digits() -> Data:
     """Scikit-learn's 1,797 handwritten digits, 8x8 grey levels 0 to 16, classes 0 to 9."""
@@ -102,14 +132,21 @@ def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_00
     return Data(torch.tensor(centres)[labels] + sigma * noise, labels)
 
 
+# The centres and sigma of each mixture.
+MIXTURES: dict[str, tuple[list[tuple[float, float]], float]] = {
+    "ring": ([(math.cos(i * math.pi / 4), math.sin(i * math.pi / 4)) for i in range(8)], 0.01),
+    "grid": ([(2.0 * x, 2.0 * y) for x in range(-2, 3) for y in range(-2, 3)], 0.05),
+}
+
+
 def ring() -> Data:
     """Eight Gaussians on a circle of radius 1, sigma 0.01 (PacGAN's ring)."""
-    return mixture([(math.cos(i * math.pi / 4), math.sin(i * math.pi / 4)) for i in range(8)], 0.01)
+    return mixture(*MIXTURES["ring"])
 
 
 def grid() -> Data:
     """Twenty-five Gaussians at {-4, -2, 0, 2, 4} squared, sigma 0.05 (PacGAN's grid)."""
-    return mixture([(2.0 * x, 2.0 * y) for x in range(-2, 3) for y in range(-2, 3)], 0.05)
+    return mixture(*MIXTURES["grid"])
 
 
 def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) -> Data:

@@ -106,12 +106,13 @@ def _body(shape: tuple[int, ...]) -> nn.Module:
         first: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), 128), fnn.LeakyReLUDropout(0.2, 0.3)]
         return nn.Sequential(*first, nn.Linear(128, _WIDTH), fnn.LeakyReLU(0.2, inplace=True))
     stride = max(1, min(shape[1:]) // 16)  # large images cost no more than 16 to 31 pixels a side
+    small = all((-(-side // stride) + 1) // 2 == 4 for side in shape[1:])  # 4x4 without pooling
     return nn.Sequential(
         nn.Conv2d(shape[0], 16, 2 * stride + 1, stride, padding=stride),
         fnn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(16, 32, 3, 2, padding=1),
         fnn.LeakyReLU(0.2, inplace=True),
-        nn.AdaptiveAvgPool2d(4),
+        nn.Identity() if small else nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
         fnn.Dropout(0.3),
         nn.Linear(32 * 16, _WIDTH),
@@ -142,7 +143,7 @@ def load_features(name: str) -> Extractor:
     """The user's own extractor, `MODULE:NAME`: a callable, or a class of one that is called without arguments.
 
     It gets samples (N, ...) in the network's range, images (N, C, H, W) in [-1, 1], on the CPU, and returns
-    features (N, F). The module is imported as Python finds it, the current folder included.
+    features (N, F). `fastgan eval` looks in the current folder, too.
 
     Raises:
         ValueError: for a name of another form, a module that cannot be imported, or something not callable.

@@ -111,3 +111,19 @@ def test_a_file_that_is_no_npz_and_a_pickle_are_refused(tmp_path):
 def test_unusable_tensors_are_refused(samples, error, words):
     with pytest.raises(error, match=words):
         Data(samples)
+
+
+def test_a_split_keeps_the_classes_shares_and_no_sample_twice():
+    data = digits()
+    first, second = data.split(0.3)
+    assert len(first.samples) + len(second.samples) == 1797
+    counts = [torch.bincount(part.labels, minlength=10) for part in (data, second)]
+    assert ((counts[0] * 0.3 - counts[1]).abs() <= 0.5).all()
+    everything = torch.cat((first.samples, second.samples)).flatten(1)
+    assert torch.equal(everything.unique(dim=0), data.samples.flatten(1).unique(dim=0))
+    assert torch.equal(data.split(0.3)[1].labels, second.labels)
+
+
+def test_a_split_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"samples enough to hold out 0.1 of them, got 3"):
+        Data(torch.zeros(3, 2)).split(0.1)

@@ -54,6 +54,7 @@ class TrainConfig:
     data: str = _option("What to train on: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.", "digits")
     image_size: int = _option("Crop and resize a folder's images to this square; 0 does not.", 0, low=0)
     strict: bool = _option("Refuse a folder with a broken image, rather than skip that.", False)
+    holdout: float = _option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
     out: str | None = _option("The run folder; by default a new one under runs/.")
     resume: bool = _option("Continue the run in --out from its newest whole checkpoint.", False)
     steps: int = _option("Updates in the whole run, earlier parts included.", low=0)

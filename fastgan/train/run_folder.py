@@ -103,6 +103,7 @@ class Run:
         units: of the training data.
         step: updates that the weights have seen.
         classes: of the labels, 0 for an unconditional run.
+        sample_shape: of one sample.
     """
 
     path: Path
@@ -111,16 +112,17 @@ class Run:
     units: Units
     step: int
     classes: int
+    sample_shape: tuple[int, ...]
 
     @torch.no_grad()
-    def sample(self, count: int, seed: int) -> Tensor:
-        """Samples (count, ...) in the network's range; a pure function of weights and seed.
+    def sample(self, count: int, seed: int, labels: Tensor | None = None) -> Tensor:
+        """Samples (count, ...) in the network's range; a pure function of weights, seed and labels.
 
-        A conditional run's are of the classes that `labels` gives.
+        A conditional run's are of the classes `labels` (count,), by default those of the method `labels`.
         """
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, self.config.latent_dim, generator=generator)
-        inputs = [latents] if self.classes == 0 else [latents, self.labels(count)]
+        inputs = [latents] if self.classes == 0 else [latents, self.labels(count) if labels is None else labels]
         batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
         return torch.cat([self.generator(*batch) for batch in batches])
 
@@ -160,4 +162,4 @@ def load_run(path: str | Path) -> Run:
         raise RunFolderError(
             f"expected {weights} to hold the weights of the network '{config.network}' as {settings} says: {error}"
         ) from error
-    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"], size.classes)
+    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"], size.classes, size.sample_shape)

@@ -27,7 +27,7 @@ def as_data(data: Given, config: TrainConfig) -> Data:
         ValueError, TypeError: for data that cannot serve.
     """
     if data is None:
-        return load(config.data, config.image_size, config.strict)
+        return load_data(config)[0]
     if isinstance(data, Data):
         return data
     if isinstance(data, Tensor):
@@ -42,6 +42,16 @@ def as_data(data: Given, config: TrainConfig) -> Data:
     if not isinstance(items[0], list | tuple):
         return Data(torch.stack(items))
     return Data(torch.stack([x for x, _ in items]), torch.tensor([int(label) for _, label in items]))
+
+
+def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
+    """`config.data`: what is trained on, and the share `config.holdout` that is kept back, if any.
+
+    Raises:
+        ValueError, FileNotFoundError: for data that cannot serve.
+    """
+    data = load(config.data, config.image_size, config.strict)
+    return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
 def labels_of(data: Data, given: Given, config: TrainConfig) -> tuple[Tensor | None, int]:

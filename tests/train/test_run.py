@@ -40,11 +40,17 @@ def test_a_grid_is_a_picture_large_enough_to_see(trained_run, tmp_path):
 
 def test_eval_prints_a_table_and_writes_json(trained_run, capsys):
     assert _fastgan("eval", trained_run, "--n", "500") == 0
-    printed = dict(line.split() for line in capsys.readouterr().out.splitlines()[:4])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     written = json.loads((trained_run / "eval.json").read_text())
-    assert list(printed) == ["precision", "recall", "density", "coverage"]
-    assert all(float(v) == pytest.approx(written[k], abs=1e-4) for k, v in printed.items())
+    printed = {name: values for name, *values in lines[1:10]}
+    assert list(printed) == [
+        "fid", "kid", "precision", "recall", "density", "coverage",
+        "memory_share_nearer", "memory_z", "memory_median_ratio",
+    ]  # fmt: skip
+    assert all(float(v[0]) == pytest.approx(written[k], abs=1e-4) for k, v in printed.items())
+    assert float(printed["fid"][1]) == pytest.approx(written["real"]["fid"], abs=1e-4)
     assert written["precision"] > 0.8
+    assert 0 < written["real"]["fid"] < 1 < written["fid"] < 30  # noise: 50
 
 
 @pytest.mark.parametrize("command", ["sample", "eval"])

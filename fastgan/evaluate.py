@@ -1,0 +1,181 @@
+"""A run's quality: every metric that its data allows, beside real data's own.
+
+Distances need something to be compared with, so real data are cut in two: a reference, and as many others
+that stand for a perfect generator. What these score is the floor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastgan import metrics
+from fastgan.data import MIXTURES, Data
+from fastgan.features import Extractor, extract, fit_features
+from fastgan.train.run_folder import Run
+
+_MOST = 10_000  # samples on either side of a distance
+_MOST_PAIRS = 5_000  # where memory grows with the product, and for SVC, whose time does
+_HELD_OUT = 0.3  # of the real data, for TSTR, where the run held out nothing
+_ROUNDED = 1e-12
+
+Scores = dict[str, float | None]
+
+
+class Frechet:
+    """FID and KID of samples against a part of the data, with the rest of it as the floor.
+
+    Args:
+        data: what a run was trained on.
+        held_out: real samples that it was not trained on, which make the floor; None: a random half of `data`
+            is the reference and the other half the floor.
+        extractor: samples to features; None: `fit_features` of the data.
+
+    Attributes:
+        count: samples that either side of the comparison has, at most; ask the generator for so many.
+        labels: classes (count,) of the floor's samples, for a generator that is asked for classes; or None.
+        floor: FID of real samples, None where there are too few for a covariance.
+        kid_floor: their KID.
+    """
+
+    def __init__(self, data: Data, held_out: Data | None = None, extractor: Extractor | None = None) -> None:
+        self.extractor = fit_features(data) if extractor is None else extractor
+        reference, other = data.split(0.5) if held_out is None else (data, held_out)
+        reference, other = reference.some(_MOST), other.some(_MOST)
+        self.count, self.labels = len(other.samples), other.labels
+        self._reference = extract(self.extractor, reference.samples)
+        real = extract(self.extractor, other.samples)
+        self.floor, self.kid_floor = self._fid(real), self._kid(real)
+
+    def draw(self, run: Run, seed: int) -> Tensor:
+        """The run's samples (count, ...), of the same classes as the floor's if it has any."""
+        return run.sample(self.count, seed, self.labels if run.classes else None)
+
+    def __call__(self, samples: Tensor) -> tuple[float | None, float | None]:
+        """FID and KID of the first `count` samples; FID is None where there are too few."""
+        features = extract(self.extractor, samples[: self.count])
+        return self._fid(features), self._kid(features)
+
+    def fid(self, samples: Tensor) -> float | None:
+        """FID of the first `count` samples (N, ...), None where there are too few."""
+        return self._fid(extract(self.extractor, samples[: self.count]))
+
+    def _fid(self, features: Tensor) -> float | None:
+        if min(len(features), len(self._reference)) <= features.shape[1]:
+            return None
+        return metrics.fid(self._reference, features)
+
+    def _kid(self, features: Tensor) -> float | None:
+        if min(len(features), len(self._reference)) < 2:
+            return None
+        size = min(1000, len(features), len(self._reference))
+        return metrics.kid(self._reference, features, subset_size=size).mean
+
+
+def evaluate(
+    run: Run, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
+) -> tuple[Scores, Scores, list[str]]:
+    """All metrics of `n` samples of a run, the same of real data where that means something, and remarks.
+
+    FID and KID are over learned features, everything else over the samples as they are; with an extractor, all
+    are over its features, but those of mixtures and TSTR.
+
+    Raises:
+        ValueError: for fewer than 6 samples, data or features that do not fit, or NaN among the samples.
+    """
+    if n < 6:
+        raise ValueError(f"eval: expected --n to be at least 6, got {n}")
+    if tuple(data.samples.shape[1:]) != run.sample_shape:
+        raise ValueError(
+            f"eval: expected samples of shape {list(run.sample_shape)} in '{run.config.data}', as the run's, "
+            f"got {list(data.samples.shape[1:])}"
+        )
+    notes: list[str] = []
+    frechet = Frechet(data, held_out, extractor)
+    samples = run.sample(n, seed, _labels_like(data, n) if run.classes else None)
+    if not bool(samples.isfinite().all()):
+        raise ValueError("eval: expected finite samples, got NaN or infinity from the run's generator")
+    ours: Scores = {}
+    real: Scores = {"fid": frechet.floor, "kid": frechet.kid_floor}
+    ours["fid"], ours["kid"] = frechet(frechet.draw(run, seed))
+    if ours["fid"] is None:
+        notes.append("fid: too few samples for a covariance of these features; kid takes them")
+    seen, generated = data.samples, samples
+    if extractor is not None:
+        seen, generated = extract(extractor, seen), extract(extractor, generated)
+    few = Data(seen).some(_MOST_PAIRS).samples
+    ours |= dataclasses.asdict(metrics.prdc(few, generated[:_MOST_PAIRS]))
+    if run.config.data in MIXTURES:
+        centres, sigma = MIXTURES[run.config.data]
+        for scores, points in ((ours, samples), (real, data.samples)):
+            scores |= dataclasses.asdict(metrics.mixture_quality(points, torch.tensor(centres), sigma))
+    fresh = None
+    if held_out is not None:
+        fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)
+    ours |= _prefixed("memory_", metrics.memorisation(generated[:_MOST_PAIRS], seen, fresh))
+    real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
+    if run.classes:
+        ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
+    return _finite(ours), _finite(real), notes
+
+
+def summary(run: Run, data: Data, held_out: Data | None) -> str:
+    """One line: FID of the run's samples on learned features, beside the floor that real data make."""
+    frechet = Frechet(data, held_out)
+    fid = frechet.fid(frechet.draw(run, 0))
+    if fid is None or frechet.floor is None:
+        return f"FID: too few samples in the data for a covariance, {len(data.samples)}"
+    return (
+        f"FID on features learned from the data: {fid:.3f} (real against real: {frechet.floor:.3f}; "
+        f"{frechet.count} samples, step {run.step})"
+    )
+
+
+def _tstr(run: Run, data: Data, held_out: Data | None, n: int, seed: int, notes: list[str]) -> tuple[float, float]:
+    """Accuracy of SVC() trained on the run's samples, of classes in turn, and trained on real ones."""
+    if held_out is None:
+        notes.append("tstr: tested on real data that the run has trained on; train --holdout 0.3 keeps some back")
+        data, held_out = data.split(_HELD_OUT)
+    train, test = data.some(_MOST_PAIRS), held_out.some(_MOST_PAIRS)
+    assert train.labels is not None  # a run with classes was trained on labelled data
+    assert test.labels is not None
+    count = min(n, _MOST_PAIRS)
+    made = run.sample(count, seed + 1), run.labels(count)
+    result = metrics.tstr(made, (train.samples, train.labels), (test.samples, test.labels))
+    return result.accuracy, result.real_accuracy
+
+
+def _labels_like(data: Data, count: int) -> Tensor | None:
+    """Classes (count,) in the proportions that the data have them, in a fixed random order."""
+    if data.labels is None:
+        return None
+    order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))
+    return data.labels[order[torch.arange(count) % len(order)]]
+
+
+def _prefixed(prefix: str, scores: Any) -> Scores:
+    return {prefix + name: value for name, value in dataclasses.asdict(scores).items()}
+
+
+def _finite(scores: Scores) -> Scores:
+    """Infinities as None: JSON has none."""
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in scores.items()}
+
+
+def table(ours: Scores, real: Scores) -> str:
+    """The scores as text: a line for each, real data's in a second column."""
+    lines = [f"{'':<20} {'samples':>10} {'real data':>10}"]
+    for name, value in ours.items():
+        cells = [_cell(value), _cell(real[name]) if name in real else ""]
+        lines.append(f"{name:<20} {cells[0]:>10} {cells[1]:>10}".rstrip())
+    return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{0.0 if abs(value) < _ROUNDED else value:.4f}"
