@@ -89,19 +89,19 @@ def test_a_copying_generator_is_found_out_by_the_memorisation_score(parts):
 
 def test_without_held_out_data_tstr_says_so():
     data = digits()
-    ours, real, notes = evaluate(_run(data, classes=10), data, None, 300, 0, nn.Flatten())
+    ours, real, notes = evaluate(_run(data, classes=10), data, None, 200, 0, nn.Flatten())
     assert any("tstr" in note and "--holdout" in note for note in notes)
-    assert ours["tstr"] > 0.9
+    assert ours["tstr"] > 0.85
     assert real["tstr"] > 0.97
 
 
 def test_mixtures_get_their_modes_and_real_data_beside(parts):
-    data = load("ring")
+    data = load("ring").some(4000)
     one_mode = Data(data.samples[data.labels == 2])
     ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)
     assert (ours["modes"], real["modes"]) == (1, 8)
     assert ours["reverse_kl"] == pytest.approx(torch.tensor(8.0).log().item())
-    assert real["high_quality"] == pytest.approx(0.989, abs=0.003)
+    assert real["high_quality"] == pytest.approx(0.989, abs=0.008)  # 5 standard errors of 4,000
     lost = Data(torch.full((50, 2), 9.0))
     ours, real, _ = evaluate(_run(lost, name="ring"), data, None, 100, 0, None)
     assert ours["reverse_kl"] is None  # infinite, which JSON cannot hold
