@@ -182,6 +182,7 @@ def _train_command(typer: Any) -> Callable[..., Action]:
     for f in dataclasses.fields(TrainConfig):
         kind = str if f.name == "out" else hints[f.name]
         flag = "--" + f.name.replace("_", "-")
+        flag += f"/--no-{flag[2:]}" if f.default is True else ""
         help_text = f.metadata["help"]
         if f.metadata["choices"]:
             help_text += f" One of {', '.join(f.metadata['choices'])}."

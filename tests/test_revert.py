@@ -36,7 +36,7 @@ def test_revert_of_layers_placed_by_hand():
     fused, expected = net[1], net.eval()(rows()[0])
     fastgan.revert(net)
     assert net[1] is fused
-    assert repr(net[1]) == repr(nn.Sequential(nn.LeakyReLU(0.2, True), nn.Dropout(0.3, True)))
+    assert repr(net[1]) == repr(nn.Sequential(nn.LeakyReLU(0.2, True), nn.Dropout(0.3)))
     assert [type(layer) for layer in net[2]] == [nn.LeakyReLU, nn.Dropout2d]
     assert not any(module.training for module in net.modules())
     torch.testing.assert_close(net(rows()[0]), expected)
@@ -76,3 +76,10 @@ def test_reverted_models_export_to_onnx(tmp_path):
     torch.onnx.export(fastgan.revert(net), tuple(rows()), tmp_path / "net.onnx", dynamo=True, verbose=False)
     kinds = {node.op_type for node in onnx.load(tmp_path / "net.onnx").graph.node}
     assert "LeakyRelu" in kinds
+
+
+def test_a_reverted_in_place_layer_trains():
+    model = nn.Sequential(nn.Linear(4, 8), fnn.LeakyReLUDropout(0.2, 0.5, inplace=True), nn.Linear(8, 1))
+    fastgan.revert(model)
+    model(torch.randn(3, 4)).sum().backward()
+    assert model[0].weight.grad.abs().sum() > 0

@@ -75,8 +75,11 @@ class Batches:
         self.order = Order(len(samples), batch_size, seed)
         self.staged = device.type == "cuda" and not _fits(samples, device)
         self._device = device
+        if not _is_dense(samples):
+            samples = samples.contiguous()
         self.samples = samples if self.staged else samples.to(device)
         self.labels = labels if self.staged or labels is None else labels.to(device)
+        self._rows = _rows(self.samples)
         self._ahead: tuple[int, Future[Batch]] | None = None
         self._pool = ThreadPoolExecutor(1, "fastgan-batches") if self.staged else None
 
@@ -92,7 +95,11 @@ class Batches:
         return _sent(batch, self._device)
 
     def _pick(self, chosen: Tensor) -> Batch:
-        return self.samples[chosen], None if self.labels is None else self.labels[chosen]
+        """Whole rows, which `index_select` copies as such; indexing goes element by element."""
+        shape, strides = self.samples.shape[1:], self.samples.stride()
+        rows = self._rows.index_select(0, chosen)
+        samples = rows.as_strided((len(chosen), *shape), strides)
+        return samples, None if self.labels is None else self.labels[chosen]
 
     def _pinned(self, chosen: Tensor) -> Batch:
         samples, labels = self._pick(chosen)
@@ -147,6 +154,17 @@ class _OrderFrom(Sampler[list[int]]):
         while True:
             yield self._order[number].tolist()
             number += 1
+
+
+def _is_dense(samples: Tensor) -> bool:
+    """Whether each sample fills a block of memory of its own, one after the other."""
+    channels_last = samples.dim() == 4 and samples.is_contiguous(memory_format=torch.channels_last)
+    return samples.is_contiguous() or channels_last
+
+
+def _rows(samples: Tensor) -> Tensor:
+    """Dense samples (N, ...) as a matrix (N, numbers in each) in the order of memory, sharing it."""
+    return samples.as_strided((len(samples), samples[0].numel()), (samples.stride(0), 1))
 
 
 def _fits(samples: Tensor, device: torch.device) -> bool:

@@ -1,0 +1,147 @@
+"""What ``benchmarks/step.py`` measures: whole training steps, by the trainer and by a plain PyTorch loop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fastgan.bench import Case, Target, Work
+from fastgan.data import Data
+from fastgan.models import NetworkSize, build
+from fastgan.train import GANTrainer, TrainConfig
+
+Networks = Callable[[], tuple[nn.Module, nn.Module]]
+
+LATENT_DIM, SLOPE, P = 100, 0.2, 0.3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A GAN to train: ``networks`` makes a fresh (generator, discriminator) of torch.nn's own layers."""
+
+    name: str
+    sample_shape: tuple[int, ...]
+    batch_size: int
+    networks: Networks
+    channels_last: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def data(self) -> Tensor:
+        """1,024 samples in [-1, 1]; what they show does not change the time of a step."""
+        return torch.rand(1024, *self.sample_shape) * 2 - 1
+
+
+def _mlp() -> tuple[nn.Module, nn.Module]:
+    """784 numbers a sample (MNIST's), two hidden layers each way, dropout in D."""
+    slope = {"negative_slope": SLOPE, "inplace": True}
+    generator = [nn.Linear(LATENT_DIM, 256), nn.LeakyReLU(**slope), nn.Linear(256, 512), nn.LeakyReLU(**slope)]
+    discriminator = [nn.Linear(784, 512), nn.LeakyReLU(**slope), nn.Dropout(P)]
+    discriminator += [nn.Linear(512, 256), nn.LeakyReLU(**slope), nn.Dropout(P), nn.Linear(256, 1)]
+    return nn.Sequential(*generator, nn.Linear(512, 784), nn.Tanh()), nn.Sequential(*discriminator)
+
+
+def _dcgan(side: int) -> tuple[nn.Module, nn.Module]:
+    """The recipe's networks for RGB images, taken back to torch.nn's layers."""
+    from fastgan.convert import revert
+
+    networks = build("dcgan", NetworkSize((3, side, side), LATENT_DIM, SLOPE, P))
+    for network in networks:
+        revert(network)
+    return networks
+
+
+MLP = Problem("MLP GAN, batch 64", (784,), 64, _mlp)
+DCGAN_32 = Problem("DCGAN-32, batch 128", (3, 32, 32), 128, lambda: _dcgan(32))
+DCGAN_64 = Problem("DCGAN-64, batch 128", (3, 64, 64), 128, lambda: _dcgan(64))
+
+
+class PlainLoop:
+    """The update that GAN tutorials teach: D on real, D on fake, one Adam each, nothing saved between them."""
+
+    def __init__(self, problem: Problem, device: str, precision: str = "fp32", compiled: bool = False) -> None:
+        self._generator, self._discriminator = (network.to(device) for network in problem.networks())
+        self._samples, self._batch = problem.data().to(device), problem.batch_size
+        parameters = [network.parameters() for network in (self._generator, self._discriminator)]
+        self._optimizers = [torch.optim.Adam(p, 2e-4, (0.5, 0.999)) for p in parameters]
+        self._context: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+        if precision == "bf16":
+            self._context = lambda: torch.autocast(device, torch.bfloat16)
+        if compiled:
+            self._generator, self._discriminator = (
+                cast(nn.Module, torch.compile(network)) for network in (self._generator, self._discriminator)
+            )
+
+    def __call__(self) -> None:
+        """One update of D, then one of G."""
+        generator, discriminator, (optimizer_g, optimizer_d) = self._generator, self._discriminator, self._optimizers
+        device, bce = self._samples.device, F.binary_cross_entropy_with_logits
+        real = self._samples[torch.randint(len(self._samples), (self._batch,), device=device)]
+        optimizer_d.zero_grad()
+        with self._context():
+            logits = discriminator(real)
+            loss_real = bce(logits, torch.ones_like(logits))
+        torch.autograd.backward(loss_real)
+        with self._context():
+            fake = generator(torch.randn(self._batch, LATENT_DIM, device=device))
+            logits = discriminator(fake.detach())
+            loss_fake = bce(logits, torch.zeros_like(logits))
+        torch.autograd.backward(loss_fake)
+        optimizer_d.step()
+        optimizer_g.zero_grad()
+        with self._context():
+            logits = discriminator(fake)
+            loss = bce(logits, torch.ones_like(logits))
+        torch.autograd.backward(loss)
+        optimizer_g.step()
+
+
+def fast_step(problem: Problem, device: str, **settings: Any) -> Work:
+    """The trainer's step on the same networks, which it converts."""
+    config = TrainConfig(
+        batch_size=problem.batch_size, latent_dim=LATENT_DIM, device=device, lr_g=2e-4, lr_d=2e-4, **settings
+    )
+    trainer = GANTrainer(config, *problem.networks(), Data(problem.data()))
+    return trainer.step
+
+
+def _case(
+    problem: Problem, what: str, threads: int, targets: Iterable[Target], plain: Any = None, **settings: Any
+) -> Case:
+    plain = plain or {"plain loop": {}}
+
+    def make(device: str) -> dict[str, Work]:
+        ways: dict[str, Work] = {"fastgan": fast_step(problem, device, **settings)}
+        return ways | {name: PlainLoop(problem, device, **how) for name, how in plain.items()}
+
+    return Case(f"{problem.name}{what}", make, threads, targets=tuple(targets))
+
+
+def step_cases(device: str, threads: int, compiled: bool) -> list[Case]:
+    """The step table: each row is a target of the trainer."""
+    if device == "cuda":
+        half = {"plain loop": {"precision": "bf16"}}
+        if compiled:
+            half["compiled loop"] = {"precision": "bf16", "compiled": True}
+        return [
+            _case(MLP, ", CUDA graph", threads, [Target("plain loop", 6)]),
+            _case(
+                DCGAN_64,
+                ", bf16 both",
+                threads,
+                [Target("plain loop", 1.6), Target("compiled loop", 1.15)],
+                half,
+                precision="bf16",
+            ),
+        ]
+    cases = [_case(MLP, "", threads, [Target("plain loop", 1.5)])]
+    if compiled:
+        cases.append(_case(MLP, ", --compile", threads, [Target("plain loop", 1.8)], compile=True))
+    cases.append(_case(DCGAN_32, "", threads, [Target("plain loop", 1.3)]))
+    cases.append(_case(DCGAN_32, ", --precision bf16", threads, [Target("plain loop", 2)], precision="bf16"))
+    return cases
