@@ -1,4 +1,4 @@
-"""The command line: `fastgan train | sample | eval | info`."""
+"""The command line: `fastgan train | sample | eval | bench | info`."""
 
 from __future__ import annotations
 
@@ -145,6 +145,8 @@ def _run(arguments: list[str]) -> int:
 
 def _app(typer: Any) -> Any:
     """The typer application; the options of `train` are the fields of `TrainConfig`."""
+    from fastgan import cli_bench
+
     app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False)
     app.command("train", help=train.__doc__)(_train_command(typer))
 
@@ -167,6 +169,7 @@ def _app(typer: Any) -> Any:
     app.command("sample", help=sample.__doc__)(_sample)
     app.command("eval", help=evaluate.__doc__)(_eval)
     app.command("info", help=info.__doc__)(lambda: info)
+    cli_bench.add_command(app, typer)
     return app
 
 

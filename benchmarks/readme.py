@@ -1,0 +1,155 @@
+"""Write README's section on speed, and its picture, from the files in benchmarks/results: python benchmarks/readme.py.
+
+Only the text between the two marks in README.md is replaced. Run it after a file of results was added; a test holds
+README and picture against the files.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from fastgan.bench import files, plots, tables
+from fastgan.bench.machine import vendor
+from fastgan.bench.results import duration
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- speed: written by benchmarks/readme.py -->", "<!-- end of speed -->"
+PICTURE = "speed.png"
+PEERS = ("eager", "torch.compile", "copy")
+DROPOUT = (
+    "PyTorch draws dropout on the CPU one number after the other; with MKL, which its builds may choose on Intel's"
+    " processors, on all threads. Ratios of dropout depend on it, so each machine has a table, which names its way."
+)
+
+
+def documents(folder):
+    """Timings in a folder of results: (file, what the scripts wrote), of benchmarks and of reports on GPUs."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text())
+        parts = content["benchmarks"].values() if "benchmarks" in content else [content]
+        found += [files.parse(part, path) for part in parts if {"machine", "results"} <= part.keys()]
+    return [document for document in found if document.results and document.results[0].seconds]
+
+
+def by_machine(found):
+    """Documents of each device."""
+    machines = {}
+    for document in found:
+        machines.setdefault(document.machine["device"], []).append(document)
+    return machines
+
+
+def shown(document):
+    """The results that README shows: all but the sweep's."""
+    return [result for result in document.results if result.labels.get("group", "target") == "target"]
+
+
+def caption(device, found):
+    """What the figures of a machine depend on, and where they stand."""
+    about = found[0].machine
+    build = about["fastgan"]
+    maker = about.get("vendor") or vendor(about["processor"])
+    named = device if device != about["processor"] or maker in device else f"{device} ({maker})"
+    versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
+    drawn = "dropout drawn serially" if about.get("serial_dropout", maker != "Intel") else "dropout drawn by MKL"
+    threads = sorted({result.threads for document in found for result in shown(document)})
+    used = f"{' or '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}"
+    return f"**{named}, {about['cores']} cores, {used}**, {versions}, {drawn} ({'; '.join(map(source, found))})"
+
+
+def source(document):
+    """A link to a file, its commit and its date."""
+    name, about = document.path.name, document.machine
+    return f"[{name}](benchmarks/results/{name}), commit {about['commit'] or 'unknown'}, {about['date']}"
+
+
+def rows(results):
+    """Markdown's lines of a table."""
+    yield "| work | threads | fastgan | eager | `torch.compile` | copy | target: result |"
+    yield "|---|---|---|---|---|---|---|"
+    for result in results:
+        peers = [tables.ratio(result, peer) if peer in result.ratios else "" for peer in PEERS]
+        others = [
+            f"{peer}: {tables.ratio(result, peer)}"
+            for peer in result.ratios
+            if peer not in PEERS and not any(peer in promise for promise in result.verdicts)
+        ]
+        promises = [
+            f"{promise}: {verdict}{_measured(result, promise)}"
+            for promise, verdict in result.verdicts.items()
+            if verdict != "not measured"
+        ]
+        cells = [result.name, str(result.threads), duration(result.seconds["fastgan"]), *peers]
+        yield f"| {' | '.join(cells)} | {'; '.join([*promises, *others])} |"
+
+
+def _measured(result, promise):
+    """The figure behind a verdict, where no column has it."""
+    if any(promise.endswith(f" {peer}") for peer in PEERS):
+        return ""
+    return f" ({tables.measured(result, promise)})"
+
+
+def section(folder):
+    """The text between README's marks."""
+    lines = [
+        f"![peers' times over fastgan's](benchmarks/results/{PICTURE})",
+        "",
+        f"`fastgan bench` measures; `python benchmarks/readme.py` writes this. {DROPOUT}",
+        "Ratios are the peer's time over fastgan's, medians of rounds in turn; those that noise hides are refused."
+        " `copy` moves as many bytes as the work must.",
+    ]
+    for device, found in by_machine(documents(folder)).items():
+        lines += ["", caption(device, found), ""]
+        lines += rows([result for document in found for result in shown(document)])
+    return "\n".join(lines)
+
+
+def rewrite(readme, text):
+    """README with another section; ValueError where the marks are missing."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"readme: expected README.md to have the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def sources(folder):
+    """What the picture was drawn from: a hash of the files."""
+    return hashlib.sha256(b"".join(document.path.read_bytes() for document in documents(folder))).hexdigest()
+
+
+def draw(folder):
+    """Bars of all machines' cases that have eager PyTorch as a peer."""
+    groups = {
+        device: [result for document in found for result in shown(document) if "eager" in result.ratios]
+        for device, found in by_machine(documents(folder)).items()
+    }
+    title = "; ".join(
+        f"{device}, {found[0].machine['date']}" for device, found in by_machine(documents(folder)).items()
+    )
+    plots.bars(groups, folder / PICTURE, title, {"Source": sources(folder)})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 where README is not what this writes"
+    )
+    options = parser.parse_args()
+    path = ROOT / "README.md"
+    readme = path.read_text()
+    new = rewrite(readme, section(RESULTS))
+    if options.check:
+        sys.exit("README.md: run python benchmarks/readme.py" if new != readme else 0)
+    draw(RESULTS)
+    path.write_text(new)
+    print(f"wrote README.md and {RESULTS / PICTURE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a figure depends on: processor, memory, versions, commit, date; and how memory is kept between runs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def keep_freed_memory() -> bool:
+    """Make glibc keep freed memory for the next tensor; False where there is no glibc.
+
+    Else page faults, which every way of the work meets alike and which can cost many times the work, are measured.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    return bool(mallopt(trim_threshold, 2**31 - 1) and mallopt(mmap_threshold, 2**31 - 1))
+
+
+def free_memory(device: str) -> int:
+    """Bytes that can still be allocated, as far as the system tells."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def commit() -> str:
+    """The commit measured: of the variable COMMIT, else of the clone that fastgan or the current folder lies in."""
+    if "COMMIT" in os.environ:
+        return os.environ["COMMIT"]
+    for folder in (Path(__file__).parents[2], Path.cwd()):
+        if not (folder / "csrc" / "library.cpp").exists():
+            continue
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:  # no git
+            return ""
+        if result.returncode == 0:
+            return result.stdout.strip()
+    return ""
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Name what a figure depends on: device, processor and its maker, cores, versions, commit, date, load."""
+    import fastgan
+
+    info = _cpuinfo()
+    processor = info.get("model name") or platform.processor() or platform.machine()
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else processor,
+        "processor": processor,
+        "vendor": vendor(info.get("vendor_id", processor)),
+        "cores": cores(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "fastgan": fastgan.build_info(),
+        "commit": commit(),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "load": round(os.getloadavg()[0], 2),
+        "serial_dropout": dropout_is_serial(),
+    }
+
+
+def dropout_is_serial() -> bool:
+    """Whether PyTorch on this processor draws its dropout one number after the other.
+
+    With MKL, which torch chooses by the processor's maker and its own build, it takes one number from its generator as
+    the seed of all, and draws on all threads; else it takes a number an element. torch's generator is left as it was.
+    """
+    state = torch.get_rng_state()
+    following = []
+    for elements in (16, 4096):
+        torch.manual_seed(0)
+        torch.empty(elements).bernoulli_(0.7)
+        following.append(torch.rand(4))
+    torch.set_rng_state(state)
+    return not torch.equal(*following)
+
+
+def vendor(name: str) -> str:
+    """The maker of a processor: Intel, AMD, or another's name as the system has it."""
+    for short in ("Intel", "AMD"):
+        if short.lower() in name.lower():
+            return short
+    return name
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor of /proc/cpuinfo."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    first = path.read_text().split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}

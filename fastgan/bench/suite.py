@@ -1,0 +1,199 @@
+"""The whole suite, which ``fastgan bench`` and ``benchmarks/micro.py`` run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fastgan import _extras
+from fastgan.bench import files, plots, tables, worker
+from fastgan.bench.cases import KEPT, MIDDLE, target_cases
+from fastgan.bench.harness import copy_bandwidth, measure, run
+from fastgan.bench.machine import cores, keep_freed_memory, machine
+from fastgan.bench.results import Case, Result, duration, write_json
+from fastgan.bench.sweep import sweep_cases
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure and what to do with it.
+
+    ``threads``: 0 for all processors. ``only``: a part of the names of the cases wanted. ``json``: a file for machine
+    and results; ``plot``: a folder for pictures; ``compare``: an earlier file, against which a slowdown of more than
+    ``threshold`` beyond noise is a regression.
+    """
+
+    quick: bool = False
+    device: str = "cpu"
+    threads: int = 0
+    only: str = ""
+    json: Path | None = None
+    plot: Path | None = None
+    compare: Path | None = None
+    threshold: float = 0.1
+
+    def check(self) -> None:
+        """Raise, before anything is measured, where something can't be done in the end."""
+        if self.device not in ("cpu", "cuda"):
+            raise ValueError(f"bench: expected `device` to be cpu or cuda, got '{self.device}'")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("bench: expected a GPU for `device` cuda, found none")
+        if not 0 <= self.threads <= cores():
+            raise ValueError(f"bench: expected `threads` in [1, {cores()}], or 0 for all, got {self.threads}")
+        if not self.threshold >= 0:
+            raise ValueError(f"bench: expected `threshold` to be at least 0, got {self.threshold}")
+        if self.json and not self.json.absolute().parent.is_dir():
+            raise FileNotFoundError(f"bench: expected the folder {self.json.parent} of `json` to exist")
+        if self.json and self.json.is_dir():
+            raise ValueError(f"bench: expected `json` to be a file, got the folder {self.json}")
+        if self.plot:
+            _extras.check(["matplotlib"], "bench")
+            self.plot.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long is measured: rounds, seconds of a way in a round, the most seconds of a case and of all."""
+
+    rounds: int
+    seconds: float
+    case: float
+    total: float
+
+
+QUICK = Pace(rounds=5, seconds=0.01, case=1.0, total=40.0)
+FULL = Pace(rounds=15, seconds=0.02, case=3.0, total=780.0)
+
+
+def bench(options: Options) -> int:
+    """Measure, show, write, compare; returns the exit code, 1 for a regression.
+
+    Raises ValueError, FileNotFoundError or MissingExtraError, before anything is measured, for options that can't be
+    served: a device or a library that is missing, an old file that isn't one, a name that no case has.
+    """
+    options.check()
+    old = files.read(options.compare) if options.compare else None
+    about = machine(options.device)
+    if old and (other := old.machine.get("device")) != about["device"]:
+        raise ValueError(f"bench: expected `compare` to be of a machine with {about['device']}, got one with {other}")
+    threads = (options.threads or cores()) if options.device == "cpu" else 1
+    cases = [*target_cases(threads, options.device, not options.quick), *sweep_cases(threads, options.quick)]
+    cases = [case for case in cases if options.only in case.name]
+    by_capability = options.device == "cpu" and options.only in f"{KEPT}, AVX2 path"
+    if not cases and not by_capability:
+        raise ValueError(f"bench: expected `only` to be a part of a case's name, got '{options.only}'")
+    torch.manual_seed(0)
+    keep_freed_memory()
+    for text in caption(about, threads):
+        print(text)
+    results, extra = _measure(cases, options, threads, by_capability)
+    tables.show_results(results)
+    _show_extra(extra, results)
+    if options.json:
+        write_json(options.json, options.device, results, extra)
+        print(f"written to {options.json}")
+    if options.plot:
+        _plot(options.plot, about, results, extra)
+    return _compare(old, results, options.threshold) if old else 0
+
+
+def _measure(
+    cases: list[Case], options: Options, threads: int, by_capability: bool
+) -> tuple[list[Result], dict[str, Any]]:
+    """All results, and what else is known: settings, the machine's copy, what was left out."""
+    pace = QUICK if options.quick else FULL
+    start = time.monotonic()
+    deadline = start + pace.total
+    settings: dict[str, Any] = {"rounds": pace.rounds, "seconds": pace.seconds, "limit": pace.case}
+    copies = {
+        number: copy_bandwidth(options.device, number) for number in sorted({1, threads}) if options.device == "cpu"
+    } or {1: copy_bandwidth(options.device, 1, elements=1 << 28)}
+    skipped: dict[str, str] = {}
+    results: list[Result] = []
+
+    def progress(result: Result) -> None:
+        results.append(result)
+        text = f"{len(results)}/{len(cases) + by_capability} {result.name}: {duration(result.seconds['fastgan'])}"
+        print(f"\r\033[K{text}" if sys.stderr.isatty() else text, end="", file=sys.stderr, flush=True)
+        print(end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+
+    promised = [case for case in cases if case.labels["group"] == "target"]
+    common: dict[str, Any] = {"show": progress, "copies": copies, "skipped": skipped, **settings}
+    run(promised, options.device, **common)
+    if by_capability:
+        capabilities = ("avx512", "avx2") if options.quick else ("avx512", "avx2", "default")
+        with worker.capability_case(KEPT, MIDDLE, capabilities) as case:
+            if case is None:
+                skipped[f"{KEPT}, AVX2 path"] = "needs a processor with more than one instruction set"
+            else:
+                results.append(measure(case, clock=worker.clock, **settings))
+    run([case for case in cases if case.labels["group"] != "target"], options.device, deadline=deadline, **common)
+    print(end="\r\033[K" if sys.stderr.isatty() else "", file=sys.stderr, flush=True)
+    return results, {
+        "suite": "quick" if options.quick else "full",
+        "settings": {**settings, "threads": threads},
+        "copy_gigabytes_per_second": {str(number): speed for number, speed in copies.items()},
+        "skipped": skipped,
+        "took_seconds": round(time.monotonic() - start, 1),
+    }
+
+
+def caption(about: dict[str, Any], threads: int) -> list[str]:
+    """The lines that name the machine, without which no figure says anything."""
+    lines = [
+        f"{about['device']}, {about['cores']} cores, {threads} thread{'s' * (threads > 1)} where not said otherwise; "
+        f"torch {about['torch']}, {about['fastgan']['compiler']}, {about['fastgan']['cpu_capability']}; "
+        f"commit {about['commit'] or 'unknown'}, {about['date']}"
+    ]
+    if about["device"] == about["processor"]:
+        way = "one number after the other" if about["serial_dropout"] else "with MKL, on all threads"
+        lines.append(f"Here PyTorch draws dropout {way}; where it does otherwise, ratios of dropout differ.")
+    if about["load"] > 0.5:
+        lines.append(f"The machine is busy (load {about['load']}): expect noise.")
+    return lines
+
+
+def _show_extra(extra: dict[str, Any], results: list[Result]) -> None:
+    copies = ", ".join(
+        f"{speed:.1f} GB/s on {number} thread{'s' * (number != '1')}"
+        for number, speed in extra["copy_gigabytes_per_second"].items()
+    )
+    print(f"The machine's copy, read and written: {copies}.")
+    for reason in dict.fromkeys(extra["skipped"].values()):
+        names = [name for name, own in extra["skipped"].items() if own == reason]
+        print(f"left out, {reason}: {len(names)} cases: {'; '.join(names)}")
+    reasons = {f"{peer}: {reason}" for result in results for peer, reason in result.skipped.items()}
+    for text in sorted(reasons):
+        print(f"peer left out: {text}")
+    verdicts = [verdict for result in results for verdict in result.verdicts.values()]
+    counts = {word: sum(verdict == word for verdict in verdicts) for word in ("pass", "FAIL", "within noise")}
+    others = len(verdicts) - sum(counts.values())
+    tally = ", ".join(f"{number} {word}" for word, number in counts.items())
+    print(f"Targets: {tally}, {others} not held or not measured; {extra['took_seconds']} s in all.")
+
+
+def _plot(folder: Path, about: dict[str, Any], results: list[Result], extra: dict[str, Any]) -> None:
+    title = caption(about, extra["settings"]["threads"])[0].replace("; torch", "\ntorch")
+    promised = [result for result in results if result.labels.get("group") == "target"]
+    centre = [result for result in results if result.labels.get("varied") == "centre"]
+    copies = {int(number): speed for number, speed in extra["copy_gigabytes_per_second"].items()}
+    drawn = [
+        ("targets.png", plots.bars({"": promised}, folder / "targets.png", title)),
+        ("works.png", plots.bars({"": centre}, folder / "works.png", title)),
+        ("roofline.png", plots.roofline(results, copies, folder / "roofline.png", title)),
+    ]
+    print(f"drawn in {folder}: {', '.join(name for name, done in drawn if done) or 'nothing'}")
+
+
+def _compare(old: files.Document, results: list[Result], threshold: float) -> int:
+    changes = files.compare(old.results, results, threshold)
+    before = f"{old.machine.get('commit') or 'unknown commit'}, {old.machine.get('date')}"
+    tables.show(f"Compared with {old.path} ({before})", tables.CHANGE_HEADER, tables.change_rows(changes))
+    regressed = [change for change in changes if change.regressed]
+    print(f"{len(changes)} cases compared, {len(regressed)} regressed by more than {threshold:.0%} beyond noise")
+    return 1 if regressed else 0

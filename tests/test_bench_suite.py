@@ -1,0 +1,247 @@
+"""The suite around the harness: options, files, comparison, pictures, README's section."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from fastgan import bench
+from fastgan.bench import files, plots, suite
+from fastgan.bench.results import Result
+from fastgan.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def result(seconds=1e-3, noise=0.01, name="work", spread=0.02, **rest):
+    quartiles = (seconds * (1 - spread), seconds * (1 + spread))
+    times = {"fastgan": seconds, "eager": 3e-3, "copy": 9e-4}
+    ratios = {"eager": 3e-3 / seconds, "copy": 9e-4 / seconds}
+    return Result(name, 2, times, {"fastgan": quartiles}, ratios, noise, 12.0, **rest)
+
+
+def only(old, new, threshold=0.1):
+    (change,) = files.compare([old], [new], threshold)
+    return change
+
+
+def test_the_same_times_are_no_regression():
+    assert not only(result(), result()).regressed
+    assert only(result(), result()).verdict == "within noise"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "noise", "spread", "verdict"),
+    [
+        (1.2e-3, 0.01, 0.02, "REGRESSED: slower"),
+        (1.09e-3, 0.01, 0.02, "slower"),  # below the threshold
+        (1.2e-3, 0.2, 0.02, "within noise"),
+        (1.2e-3, 0.01, 0.2, "slower"),  # the quartiles overlap
+        (0.8e-3, 0.01, 0.02, "faster"),
+    ],
+)
+def test_a_regression_lies_beyond_threshold_noise_and_quartiles(seconds, noise, spread, verdict):
+    assert only(result(spread=spread), result(seconds, noise, spread=spread)).verdict == verdict
+
+
+@pytest.mark.parametrize("column", ["bytes_saved", "launches"])
+def test_more_bytes_saved_or_launches_are_a_regression_at_the_same_speed(column):
+    change = only(result(**{column: {"fastgan": 1}}), result(**{column: {"fastgan": 2}}))
+    assert change.verdict.startswith("REGRESSED: more")
+    assert not only(result(), result(**{column: {"fastgan": 2}})).regressed  # the old run did not count
+
+
+def test_runs_without_a_common_case_cannot_be_compared():
+    with pytest.raises(ValueError, match="at least one of this run's cases"):
+        files.compare([result(name="other")], [result()], 0.1)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    path = tmp_path / "out.json"
+    written = result(
+        labels={"group": "sweep"}, bytes_saved={"fastgan": 0.25}, share_of_copy=0.5, verdicts={"a": "pass"}
+    )
+    bench.write_json(path, "cpu", [written], {"suite": "quick"})
+    document = files.read(path)
+    assert document.extra == {"suite": "quick"}
+    (again,) = document.results
+    again.quartiles = {name: tuple(values) for name, values in again.quartiles.items()}
+    assert again == written
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "expected a file of results"),
+        ('{"machine": {}}', "expected a file of results"),
+        ('{"schema": 99, "machine": {}, "results": []}', "schema 1 or 2, got 99"),
+        ('{"machine": {}, "results": [{"name": "a"}]}', "expected results with times"),
+        ('{"machine": {}, "results": [1]}', "expected results with times"),
+    ],
+)
+def test_a_file_that_is_no_file_of_results_is_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "old.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        files.read(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
+def test_the_files_at_hand_are_of_the_schema(path):
+    content = json.loads(path.read_text())
+    parts = content["benchmarks"].values() if "benchmarks" in content else [content]
+    for part in parts:
+        if not {"machine", "results"} <= part.keys():
+            continue
+        document = files.parse(part, path)
+        assert {"device", "processor", "cores", "torch", "fastgan", "commit", "date"} <= document.machine.keys()
+        for each in document.results:
+            assert each.seconds["fastgan"] > 0
+            assert each.threads >= 1
+            assert each.noise >= 0
+            assert set(each.ratios) == set(each.seconds) - {"fastgan"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "expected `device` to be cpu or cuda, got 'tpu'"),
+        ({"threads": 10_000}, "expected `threads` in"),
+        ({"threshold": -1.0}, "expected `threshold` to be at least 0"),
+        ({"threshold": float("nan")}, "expected `threshold` to be at least 0"),
+        ({"only": "no such case"}, "expected `only` to be a part of a case's name, got 'no such case'"),
+        ({"json": Path("/nowhere/at/all.json")}, "expected the folder /nowhere/at"),
+        ({"json": Path("/")}, "expected `json` to be a file"),
+        ({"compare": Path("/nowhere/at/all.json")}, "/nowhere/at/all.json"),
+    ],
+)
+def test_options_that_cannot_be_served_are_refused_before_anything_is_measured(monkeypatch, options, message):
+    monkeypatch.setattr(suite, "_measure", lambda *_: pytest.fail("measured"))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        suite.bench(suite.Options(**options))
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "--quick", "--threads", "1", "--only", "2 x 64", *map(str, arguments)])
+    return stop.value.code
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    monkeypatch.setattr(suite, "QUICK", suite.Pace(3, 1e-4, 1.0, 40.0))
+    monkeypatch.setattr(suite, "copy_bandwidth", lambda *_, **__: 10.0)
+
+
+@pytest.mark.usefixtures("quickly")
+def test_the_command_measures_writes_draws_and_compares(tmp_path, capsys):
+    old, pictures = tmp_path / "old.json", tmp_path / "pictures"
+    assert run("--json", old, "--plot", pictures) == 0
+    out = capsys.readouterr().out
+    assert "D loss, forward + backward, 2 x 64 fp32" in out
+    assert "2 x faster than eager" in out
+    (written,) = files.read(old).results
+    assert written.bytes_saved == {}
+    assert (pictures / "targets.png").stat().st_size > 5_000
+
+    content = json.loads(old.read_text())
+    slow = content["results"][0]
+    slow["noise"] = 0.0
+    slow["seconds"]["fastgan"] *= 1e3  # the old run was slow: no regression
+    old.write_text(json.dumps(content))
+    assert run("--compare", old) == 0
+    slow["seconds"]["fastgan"] /= 1e6  # now it was fast
+    slow["quartiles"]["fastgan"] = [1e-9, 1e-9]
+    old.write_text(json.dumps(content))
+    assert run("--compare", old, "--threshold", "0.5") == 1
+    assert "REGRESSED: slower" in capsys.readouterr().out
+    content["machine"]["device"] = "another"
+    old.write_text(json.dumps(content))
+    assert run("--compare", old) == 2
+    assert "expected `compare` to be of a machine with" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quickly")
+def test_the_suite_prints_plain_tables_without_rich_and_the_command_asks_for_it(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else find(name, *rest))
+    monkeypatch.setitem(__import__("sys").modules, "rich", None)
+    assert suite.bench(suite.Options(quick=True, threads=1, only="2 x 64")) == 0
+    out = capsys.readouterr().out
+    assert "2 x faster than eager" in out
+    assert "─" not in out  # rich's rules
+    assert run() == 2
+    assert "pip install 'fastgan[bench]'" in capsys.readouterr().err
+
+
+def test_pictures_show_every_result(tmp_path):
+    from PIL import Image
+
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    assert plots.bars({"": [result()]}, one, "title", {"Source": "abc"})
+    assert plots.bars({"a": [result(), result(2e-3)], "b": [result()]}, two, "title")
+    heights = []
+    for path in (one, two):
+        picture = Image.open(path)
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
+        heights.append(picture.height)
+    assert heights[1] > heights[0]
+    assert Image.open(one).text["Source"] == "abc"
+    roof = tmp_path / "roof.png"
+    assert plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
+    assert len(Image.open(roof).convert("RGB").getcolors(1 << 20)) > 10
+
+
+def test_nothing_to_draw_draws_nothing(tmp_path):
+    assert not plots.bars({"": []}, tmp_path / "bars.png", "title")
+    assert not plots.roofline([], {}, tmp_path / "roof.png", "title")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def readme():
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_says_what_the_files_say(readme):
+    text = (ROOT / "README.md").read_text()
+    assert text == readme.rewrite(text, readme.section(RESULTS)), "run python benchmarks/readme.py"
+
+
+def test_the_picture_was_drawn_from_the_files(readme):
+    from PIL import Image
+
+    path = RESULTS / readme.PICTURE
+    assert Image.open(path).text["Source"] == readme.sources(RESULTS), "run python benchmarks/readme.py"
+    assert path.stat().st_size < 100_000
+
+
+def test_machines_have_tables_of_their_own_with_maker_threads_and_verdicts(readme, tmp_path):
+    about = json.loads((RESULTS / "amd-epyc-2-cores.json").read_text())["machine"]
+    for name, device, serial in (("a", "AMD EPYC", True), ("b", "Intel Xeon", False)):
+        bench.write_json(tmp_path / f"{name}.json", "cpu", [result(verdicts={"2 x faster than eager": "pass"})])
+        content = json.loads((tmp_path / f"{name}.json").read_text())
+        content["machine"] = {**about, "device": device, "processor": device, "serial_dropout": serial}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    report = {"gpu": "H200", "benchmarks": {"micro": json.loads((tmp_path / "a.json").read_text())}}
+    report["benchmarks"]["micro"]["machine"]["device"] = "NVIDIA H200"
+    (tmp_path / "c.json").write_text(json.dumps(report))
+    (tmp_path / "d.json").write_text('{"scores": [1, 2]}')  # not timings
+    text = readme.section(tmp_path)
+    assert text.count("| work | threads |") == 3
+    assert "**AMD EPYC, 2 cores, 2 threads**" in text
+    assert "dropout drawn by MKL ([b.json]" in text
+    assert "**NVIDIA H200, 2 cores, 2 threads**" in text
+    assert "| work | 2 | 1 ms | 3.00x |  | 0.90x | 2 x faster than eager: pass |" in text
+
+
+def test_marks_that_are_missing_are_an_error(readme):
+    with pytest.raises(ValueError, match=r"expected README\.md to have the lines"):
+        readme.rewrite("# no marks", "text")
