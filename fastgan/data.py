@@ -168,10 +168,18 @@ def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) 
         )
     if not np.isfinite(samples).all():
         raise ValueError(f"data: expected finite samples in {source}, got NaN or infinity")
-    classes = None if labels is None else torch.from_numpy(labels.astype(np.int64))
+    classes = None if labels is None else _classes(labels, source)
     if samples.ndim == 2:
         return _table(samples, classes)
     return _images(samples, classes, source)
+
+
+def _classes(labels: NDArray[Any], source: str) -> Tensor:
+    numbers = labels.dtype.kind in "uib" or (labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
+    if not numbers or not np.isfinite(labels).all():
+        got = labels.dtype if labels.dtype.kind not in "f" else labels[labels != np.rint(labels)][:1]
+        raise ValueError(f"data: expected labels that are whole numbers in {source}, got {got}")
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def _table(rows: NDArray[Any], labels: Tensor | None) -> Data:
@@ -220,8 +228,8 @@ def check_spec(spec: str) -> tuple[str, str]:
     raise ValueError(f"data: expected `data` to be one of {', '.join(known)}; got '{spec}'{hint}")
 
 
-def load(spec: str, image_size: int = 0, strict: bool = False) -> Data:
-    """Read the data set that `spec` names; `image_size` and `strict` are `read_folder`'s.
+def load(spec: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Data:
+    """Read the data set that `spec` names; the other arguments are `read_folder`'s.
 
     Raises:
         ValueError: for an unknown name or unusable data.
@@ -235,7 +243,7 @@ def load(spec: str, image_size: int = 0, strict: bool = False) -> Data:
     if kind == "folder":
         if not Path(path).is_dir():
             raise ValueError(f"data: expected '{path}' of '{spec}' to be a folder")
-        samples, labels = data_files.read_folder(path, image_size, strict)
+        samples, labels = data_files.read_folder(path, image_size, strict, color, workers)
     elif kind == "idx":
         samples, labels = data_files.read_idx(path)
     elif kind == "csv":

@@ -6,6 +6,8 @@ import csv as csv_module
 import gzip
 import math
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,8 @@ def _idx_array(path: Path) -> NDArray[Any]:
     return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def read_folder(path: str, image_size: int = 0, strict: bool = False) -> Arrays:
-    """All images under a folder, uint8 (N, H, W) if all are grey, else RGB (N, H, W, 3).
+def read_folder(path: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Arrays:
+    """All images under a folder, uint8 (N, H, W) if they are grey, else RGB (N, H, W, 3).
 
     Where the folder has subfolders with images, each of them is a class, numbered in the order of
     their names. Animated images give their first frame; transparency is dropped.
@@ -82,6 +84,8 @@ def read_folder(path: str, image_size: int = 0, strict: bool = False) -> Arrays:
         image_size: crop about the centre and resize to this many pixels square; 0 takes images as
             they are.
         strict: an unreadable image is an error; otherwise it is skipped, with a warning that counts.
+        color: grey or rgb, to which all are brought; auto: grey if all are, else RGB.
+        workers: threads that read, ahead of each other; 0 reads in this one.
 
     Raises:
         ValueError: for a folder without images, images of several sizes, or (strict) a broken one.
@@ -89,13 +93,13 @@ def read_folder(path: str, image_size: int = 0, strict: bool = False) -> Arrays:
     root = Path(path)
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in _IMAGE_ENDINGS and p.is_file())
     images, kept, broken = [], [], []
-    for file in files:
-        try:
-            images.append(_read_image(file, image_size))
+    for file, image in zip(files, _read_all(files, image_size, color, workers), strict=True):
+        if not isinstance(image, Exception):
+            images.append(image)
             kept.append(file)
-        except Exception as error:  # Pillow's plug-ins raise whatever they like
-            if strict:
-                raise ValueError(f"data: expected {file} to be an image: {error}") from error
+        elif strict:
+            raise ValueError(f"data: expected {file} to be an image: {image}") from image
+        else:
             broken.append(file)
     if broken:
         warnings.warn(
@@ -117,10 +121,29 @@ def read_folder(path: str, image_size: int = 0, strict: bool = False) -> Arrays:
     return np.stack(images), labels
 
 
-def _read_image(path: Path, size: int) -> NDArray[Any]:
+def _read_all(files: list[Path], size: int, color: str, workers: int) -> Iterator[NDArray[Any] | Exception]:
+    """Each file's image, or the error that reading it raised, in order."""
+
+    def read(path: Path) -> NDArray[Any] | Exception:
+        try:
+            return _read_image(path, size, color)
+        except Exception as error:  # Pillow's plug-ins raise whatever they like
+            return error
+
+    if workers == 0:
+        yield from map(read, files)
+        return
+    require("PIL.Image").init()  # its plug-ins, before threads race to import them
+    with ThreadPoolExecutor(workers, "fastgan-images") as pool:
+        yield from pool.map(read, files)  # Pillow lets go of the interpreter's lock while it decodes
+
+
+def _read_image(path: Path, size: int, color: str) -> NDArray[Any]:
     image_module = require("PIL.Image")
     with image_module.open(path) as image:
-        grey = image.mode in ("1", "L", "I;16", "LA")
+        if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits, of which Pillow would cut those above 255
+            image = image_module.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey = color == "grey" or (color == "auto" and image.mode in ("1", "L", "LA"))
         image = image.convert("L" if grey else "RGB")
         if size:
             image = require("PIL.ImageOps").fit(image, (size, size), image_module.Resampling.LANCZOS)
@@ -148,7 +171,7 @@ def read_csv(path: str) -> Arrays:
     if "label" not in names:
         return table, None
     column = names.index("label")
-    return np.delete(table, column, axis=1), table[:, column].astype(np.int64)
+    return np.delete(table, column, axis=1), table[:, column]
 
 
 def _is_number(cell: str) -> bool:

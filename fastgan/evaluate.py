@@ -22,6 +22,7 @@ _MOST = 10_000  # samples on either side of a distance
 _MOST_PAIRS = 5_000  # where memory grows with the product, and for SVC, whose time does
 _HELD_OUT = 0.3  # of the real data, for TSTR, where the run held out nothing
 _ROUNDED = 1e-12
+_SUBSETS = 20  # of 1,000, for KID
 
 Scores = dict[str, float | None]
 
@@ -73,7 +74,7 @@ class Frechet:
         if min(len(features), len(self._reference)) < 2:
             return None
         size = min(1000, len(features), len(self._reference))
-        return metrics.kid(self._reference, features, subset_size=size).mean
+        return metrics.kid(self._reference, features, _SUBSETS, size).mean
 
 
 def evaluate(
@@ -112,7 +113,8 @@ def evaluate(
     if run.config.data in MIXTURES:
         centres, sigma = MIXTURES[run.config.data]
         for scores, points in ((ours, samples), (real, data.samples)):
-            scores |= dataclasses.asdict(metrics.mixture_quality(points, torch.tensor(centres), sigma))
+            plane = torch.from_numpy(run.units.restore(points))
+            scores |= dataclasses.asdict(metrics.mixture_quality(plane, torch.tensor(centres), sigma))
     fresh = None
     if held_out is not None:
         fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)

@@ -13,6 +13,7 @@ from fastgan import functional as FF
 
 DiscriminatorLoss = Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
 GeneratorLoss = Callable[[Tensor, Tensor | None], Tensor]
+WeightedLoss = Callable[[Tensor, Tensor, float, float, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -27,16 +28,37 @@ class AdversarialLoss:
         generator: (fake logits, real logits or None) to loss.
         paired: the generator's loss compares with real logits.
         smooths: the discriminator's loss has targets, which can be smoothed.
+        weighted: `discriminator` with a weight (N,) for each real sample, and each fake one or None, after its
+            arguments; None where a loss has no such form.
     """
 
     discriminator: DiscriminatorLoss
     generator: GeneratorLoss
     paired: bool = False
     smooths: bool = False
+    weighted: WeightedLoss | None = None
 
 
 def _bce_discriminator(real: Tensor, fake: Tensor, real_target: float, fake_target: float) -> tuple[Tensor, Tensor]:
     return FF.discriminator_loss(real, fake, real_target=real_target, fake_target=fake_target)
+
+
+def _bce_weighted(
+    real: Tensor,
+    fake: Tensor,
+    real_target: float,
+    fake_target: float,
+    real_weight: Tensor,
+    fake_weight: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    parts = ((real, real_target, real_weight), (fake, fake_target, fake_weight))
+    losses = [
+        FF.binary_cross_entropy_with_logits(
+            _wide(logits), target, None if weight is None else weight.view(-1, *[1] * (logits.dim() - 1))
+        )
+        for logits, target, weight in parts
+    ]
+    return losses[0] + losses[1], _statistics(real, fake)
 
 
 def _bce_generator(fake: Tensor, real: Tensor | None) -> Tensor:
@@ -103,7 +125,7 @@ def _statistics(real: Tensor, fake: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, AdversarialLoss] = {
-    "bce": AdversarialLoss(_bce_discriminator, _bce_generator, smooths=True),
+    "bce": AdversarialLoss(_bce_discriminator, _bce_generator, smooths=True, weighted=_bce_weighted),
     "lsgan": AdversarialLoss(_least_squares_discriminator, _least_squares_generator, smooths=True),
     "hinge": AdversarialLoss(_hinge_discriminator, _negative_mean),
     "wasserstein": AdversarialLoss(_wasserstein_discriminator, _negative_mean),

@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fastgan.data import load
@@ -67,6 +68,34 @@ def test_grey_images_have_one_channel_and_mixed_ones_three(pictures):
     assert load(f"folder:{pictures}").samples.shape == (7, 3, 5, 6)
 
 
+def test_color_brings_all_images_to_one_kind(pictures):
+    grey = load(f"folder:{pictures}", color="grey")
+    assert grey.samples.shape == (6, 1, 5, 6)
+    expected = np.asarray(Image.open(pictures / "dog" / "1.png").convert("L"))
+    np.testing.assert_array_equal(grey.units.restore(grey.samples)[4], expected)
+    for file in pictures.rglob("*.png"):
+        Image.open(file).convert("L").save(file)
+    assert load(f"folder:{pictures}").samples.shape == (6, 1, 5, 6)
+    assert load(f"folder:{pictures}", color="rgb").samples.shape == (6, 3, 5, 6)
+
+
+def test_sixteen_bits_a_pixel_keep_their_upper_eight(tmp_path):
+    levels = np.array([[0, 255, 256, 30000, 65535]], np.uint16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    data = load(f"folder:{tmp_path}")
+    np.testing.assert_array_equal(data.units.restore(data.samples)[0], levels >> 8)
+
+
+def test_several_workers_read_the_same_images_in_the_same_order(pictures):
+    (pictures / "cat" / "1.png").write_bytes(b"torn")
+    with pytest.warns(UserWarning, match="skipped 1 of 6"):
+        one, three = load(f"folder:{pictures}"), load(f"folder:{pictures}", workers=3)
+    assert torch.equal(one.samples, three.samples)
+    assert torch.equal(one.labels, three.labels)
+    with pytest.raises(ValueError, match=r"cat/1\.png to be an image"):
+        load(f"folder:{pictures}", strict=True, workers=3)
+
+
 def test_image_size_crops_about_the_centre_and_resizes(tmp_path):
     wide = np.zeros((10, 90), np.uint8)
     wide[:, 30:60] = 200  # wider than the crop: the filter blurs its edges
@@ -125,6 +154,8 @@ def test_a_table_is_standardised_and_comes_back(tmp_path, header):
     [
         ("", "got an empty file"),
         ("1,2\n3,x\n", "expected 2 numbers in line 2 of .*got '3,x'"),
+        ("a,label\n1,0\n2,0.5\n", r"labels that are whole numbers in .*got \[0.5\]"),
+        ("a,label\n1,0\n2,nan\n", r"labels that are whole numbers in .*got \[nan\]"),
         ("a,b\n1,2\n\n3\n", "expected 2 numbers in line 4 of .*got '3'"),
         ("1,nan\n2,3\n", "finite"),
         ("a,b\n", r"got \(0, 2\)"),

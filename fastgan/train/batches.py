@@ -40,6 +40,10 @@ class Order:
 
     def __getitem__(self, number: int) -> Tensor:
         """The samples' indices (batch_size,) of batch `number`, counted from 0 through all epochs."""
+        return self.indices(number)
+
+    def indices(self, number: int) -> Tensor:
+        """The indices (batch_size,) of the whole batch `number`."""
         epoch, place = divmod(number, self.count // self.batch_size)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(derive(self.seed, _ORDER, epoch))

@@ -18,6 +18,7 @@ from fastgan.models import NETWORKS
 from fastgan.train.augment import check_augment
 from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
+from fastgan.train.sampling import BALANCES
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
@@ -53,6 +54,10 @@ class TrainConfig:
     recipe: str = _option("The named set of defaults to start from.", "mlp", choices=RECIPES)
     data: str = _option("What to train on: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.", "digits")
     image_size: int = _option("Crop and resize a folder's images to this square; 0 does not.", 0, low=0)
+    color: str = _option(
+        "A folder's images as grey or rgb; auto: grey if all are.", "auto", choices=("auto", "grey", "rgb")
+    )
+    flip: bool = _option("Mirror each real image left to right by chance.", False)
     strict: bool = _option("Refuse a folder with a broken image, rather than skip that.", False)
     holdout: float = _option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
     out: str | None = _option("The run folder; by default a new one under runs/.")
@@ -66,7 +71,9 @@ class TrainConfig:
     sample_every: int = _option("Steps between sample grids.", low=1)
     log_every: int = _option("Steps between lines in metrics.jsonl.", low=1)
 
-    workers: int = _option("Processes that load a Dataset's samples; 0 loads in this one.", 0, low=0)
+    workers: int = _option(
+        "Processes that load a Dataset's samples, threads that read a folder's images; 0: neither.", 0, low=0
+    )
     threads: int = _option("CPU threads while training; 0 leaves torch's number.", low=0)
 
     precision: str = _option(
@@ -79,6 +86,11 @@ class TrainConfig:
     channels_last: bool = _option("Keep images and convolutions in channels_last.", True)
     convert: bool = _option("Put fused layers into networks that are given.", True)
 
+    balance: str = _option(
+        "For labelled data whose classes are uneven: sampler draws each as often, weights weighs D's loss (bce).",
+        "none",
+        choices=BALANCES,
+    )
     conditional: bool = _option("Teach both networks the data's labels.", False)
     network: str = _option("The networks' architecture.", choices=NETWORKS)
     loss: str = _option("The adversarial loss.", choices=LOSSES)
@@ -138,6 +150,10 @@ class TrainConfig:
         for name, plain in (("real_target", 1), ("fake_target", 0)):
             if getattr(self, name) != plain and not LOSSES[self.loss].smooths:
                 raise _refusal(name, f"{plain}, as the loss '{self.loss}' has no target", getattr(self, name))
+        if self.balance == "weights" and LOSSES[self.loss].weighted is None:
+            raise _refusal("balance", f"none or sampler with the loss '{self.loss}', which takes no weights", "weights")
+        if self.balance == "weights" and self.pack > 1:
+            raise _refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
         if self.batch_size % self.pack:
             raise _refusal("pack", f"a divisor of the batch size {self.batch_size}", self.pack)
         if self.pack > 1 and self.conditional:

@@ -21,7 +21,8 @@ from fastgan.train.monitor import Monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
 from fastgan.train.randomness import derive, random_state, restore_random_state, seed_all
-from fastgan.train.setup import Given, as_data, check_shapes, labels_of, make_batches, make_networks
+from fastgan.train.sampling import class_weights
+from fastgan.train.setup import Given, as_data, balanced_classes, check_shapes, labels_of, make_batches, make_networks
 from fastgan.train.step import GANStep
 
 _NOISE, _GRID = 2, 3  # purposes of a seed, beside batches._ORDER
@@ -92,6 +93,9 @@ class GANTrainer:
         check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
         precision = pick_precision(config.precision, self.device, is_image)
         self._update = GANStep(config, *networks, precision, self._notes.append)
+        if config.balance == "weights":
+            every = balanced_classes(self.data, data, config)
+            self._update.class_weights = None if every is None else class_weights(every).to(self.device)
 
     @property
     def generator(self) -> nn.Module:

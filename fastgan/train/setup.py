@@ -14,6 +14,7 @@ from fastgan.models import NetworkSize, build
 from fastgan.train.augment import pack
 from fastgan.train.batches import Batches, LoadedBatches, Source
 from fastgan.train.config import TrainConfig
+from fastgan.train.sampling import BalancedOrder, Flipped
 
 Given = Tensor | Data | Dataset[Any] | None
 
@@ -50,7 +51,7 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
     Raises:
         ValueError, FileNotFoundError: for data that cannot serve.
     """
-    data = load(config.data, config.image_size, config.strict)
+    data = load(config.data, config.image_size, config.strict, config.color, config.workers)
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
@@ -83,12 +84,39 @@ def make_batches(data: Data, given: Given, labels: Tensor | None, config: TrainC
     Raises:
         ValueError: for a batch larger than the data.
     """
+    classes = balanced_classes(data, given, config)
+    labels = data.labels if config.balance == "weights" else labels
+    source: Batches | LoadedBatches
     if isinstance(given, Dataset):
-        return LoadedBatches(given, labels is not None, config.batch_size, config.seed, device, config.workers)
-    samples = data.samples
-    if config.channels_last and samples.dim() == 4:
-        samples = samples.contiguous(memory_format=torch.channels_last)
-    return Batches(samples, labels, config.batch_size, config.seed, device)
+        source = LoadedBatches(given, labels is not None, config.batch_size, config.seed, device, config.workers)
+    else:
+        samples = data.samples
+        if config.channels_last and samples.dim() == 4:
+            samples = samples.contiguous(memory_format=torch.channels_last)
+        source = Batches(samples, labels, config.batch_size, config.seed, device)
+    if classes is not None and config.balance == "sampler":
+        source.order = BalancedOrder(classes, config.batch_size, config.seed)
+    if not config.flip:
+        return source
+    if data.samples.dim() != 4:
+        raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {tuple(data.samples.shape[1:])}")
+    return Flipped(source, config.seed)
+
+
+def balanced_classes(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
+    """Every sample's class (N,) where `config.balance` needs it, or None.
+
+    Raises:
+        ValueError: for data without labels, or with negative ones.
+    """
+    if config.balance == "none":
+        return None
+    if data.labels is None:
+        raise ValueError(f"train: expected labelled data for `balance` {config.balance}, got none with labels")
+    every = _all_labels(given) if isinstance(given, Dataset) else data.labels
+    if every.min() < 0:
+        raise ValueError(f"train: expected labels from 0 on, got {int(every.min())}")
+    return every
 
 
 def make_networks(

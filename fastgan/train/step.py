@@ -41,6 +41,8 @@ class GANStep:
     Attributes:
         ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
         optimizer_g, optimizer_d: the networks' optimizers.
+        class_weights: (C,), the weight of each class in D's loss, or None; then every batch has labels. Generated
+            samples, too, are weighed in a conditional run, where they have the real ones' classes.
         totals: float32 (6,), the sums of `STATISTICS` over the steps since `read`.
         sync_gradients: called with a network's parameters between backward and step; several processes average
             their gradients there.
@@ -58,6 +60,7 @@ class GANStep:
         self.generator, self.discriminator = generator.train(), discriminator.train()
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.loss = LOSSES[config.loss]
+        self.class_weights: Tensor | None = None
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
@@ -145,13 +148,17 @@ class GANStep:
         count = len(penalised)
         reals, latents = inputs[:count], inputs[count * (1 + labelled) :]
         labels: Sequence[Labels] = inputs[count : 2 * count] if labelled else [None] * count
+        weights: list[Tensor | None] = [None] * count
+        if self.class_weights is not None:
+            weights = [self.class_weights[classes] for classes in labels]
+            labels = labels if self.config.conditional else [None] * count
         for i in range(count - 1):
             with torch.no_grad():
                 fake = self._generate(latents[i], labels[i])
-            self._update_discriminator(reals[i], fake, labels[i], penalised[i])
+            self._update_discriminator(reals[i], fake, labels[i], penalised[i], weights[i])
         real, label = reals[-1], labels[-1]
         fake = self._generate(latents[count - 1], label)
-        loss_d, statistics = self._update_discriminator(real, fake.detach(), label, penalised[-1])
+        loss_d, statistics = self._update_discriminator(real, fake.detach(), label, penalised[-1], weights[-1])
         loss_g = self._update_generator(fake, real, label)
         for latent in latents[count:]:
             loss_g = self._update_generator(self._generate(latent, label), real, label)
@@ -161,9 +168,9 @@ class GANStep:
             self.totals += torch.cat((losses, statistics))
 
     def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Labels, penalised: bool
+        self, real: Tensor, fake: Tensor, labels: Labels, penalised: bool, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        loss, statistics = self._loss_d(real, fake, labels)
+        loss, statistics = self._loss_d(real, fake, labels, weights)
         loss = self._with_penalties(loss, real, fake, labels, penalised)
         self._descend(loss, self.optimizer_d, self.scaler_d, self._trained_d)
         if self.config.weight_clip > 0:
@@ -196,11 +203,14 @@ class GANStep:
         with autocast(self.precision, self._device):
             return _apply(self.generator, latents, labels)
 
-    def _forward_d(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    def _forward_d(self, real: Tensor, fake: Tensor, labels: Labels, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """D's loss and statistics."""
+        targets = self.config.real_target, self.config.fake_target
         with autocast(self.precision, self._device):
             real_logits, fake_logits = self._logits(real, fake, labels)
-            return self.loss.discriminator(real_logits, fake_logits, self.config.real_target, self.config.fake_target)
+            if weights is None or self.loss.weighted is None:
+                return self.loss.discriminator(real_logits, fake_logits, *targets)
+            return self.loss.weighted(real_logits, fake_logits, *targets, weights, None if labels is None else weights)
 
     def _forward_loss_g(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
         with autocast(self.precision, self._device):
