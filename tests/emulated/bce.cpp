@@ -28,15 +28,18 @@ constexpr Inputs kInputs[] = {
     {"probabilities, one target, weight", true, false, true},
 };
 
+// The last has more blocks than there is work for.
+constexpr Grid kGrids[] = {kWholeGrid, {1, 0, true}, {kMostBlocksOfCuda, 3, true}};
+
 template <class T>
 struct Tensors {
   Buffer<T> input, target, weight, pos_weight;
 
-  Tensors(int64_t elements, int64_t shift, bool probabilities)
-      : input(elements, shift),
-        target(elements, shift),
-        weight(elements, shift),
-        pos_weight(elements, shift) {
+  Tensors(int64_t elements, int64_t shift, bool probabilities, int64_t first = 0)
+      : input(elements, shift, first),
+        target(elements, shift, first),
+        weight(elements, shift, first),
+        pos_weight(elements, shift, first) {
     fill_uniform(input, probabilities ? 0.0 : -6.0, probabilities ? 1.0 : 6.0);
     sprinkle(input, probabilities ? std::vector<double>{0.0, 1.0, 1e-7, 0.5}
                                   : std::vector<double>{0.0, -0.0, 40.0, -40.0, 88.0, -150.0});
@@ -61,7 +64,7 @@ struct Tensors {
 template <class T>
 T sum_cuda(const BceTerms<T>& terms, double scale) {
   Buffer<T> result(1);
-  Buffer<double> partials(sum_blocks(terms.elements));
+  Buffer<double> partials(sum_blocks(terms.elements) + settings.more_blocks);
   Buffer<uint32_t> ticket(1);
   ticket[0] = 0;
   run_cuda(BceSum<T>{terms, scale, result.data(), partials.data(), ticket.data()}, nullptr);
@@ -72,7 +75,7 @@ T sum_cuda(const BceTerms<T>& terms, double scale) {
 template <class T>
 void check_sum(const BceTerms<T>& terms) {
   const double scale = 0.25;
-  const int64_t chunks = (terms.elements + kSumChunk - 1) / kSumChunk;
+  const int64_t chunks = chunks_of(terms.elements);
   Buffer<double> partials(chunks);
   run_cpu(BceSum<T>{terms, scale, nullptr, partials.data(), nullptr}, 0, chunks);
   double reference = 0.0;
@@ -87,10 +90,33 @@ void check_sum(const BceTerms<T>& terms) {
     mismatch("sum: differs with the order of threads");
 }
 
+// The sums of elements above kFarFirst, in a grid of a thread an octet: larger than any that runs,
+// but one that has to run from its start takes too long. No block is the last here, so what is
+// compared is what blocks and chunks leave.
 template <class T>
-void check_loss(const BceTerms<T>& terms, int64_t shift) {
-  Buffer<T> loss(terms.elements, shift), reference(terms.elements, shift);
-  run_cpu(BceLoss<T>{terms, reference.data()}, 0, octets_of(terms.elements));
+void check_far_sum(const BceTerms<T>& terms) {
+  const int64_t first_block = kFarFirst / kBlockOfCuda, first_chunk = kFarFirst / kSumChunk;
+  Buffer<double> partials(kFarBlocks, 0, first_block);
+  Buffer<double> chunks(chunks_of(terms.elements), 0, first_chunk);
+  Buffer<T> result(1);
+  Buffer<uint32_t> ticket(1);
+  ticket[0] = 0;
+  run_cpu(BceSum<T>{terms, 1.0, nullptr, chunks.data(), nullptr}, first_chunk, chunks.size());
+  settings.more_blocks = kFarBlocks - sum_blocks(terms.elements);
+  start_at(kFarFirst);
+  run_cuda(BceSum<T>{terms, 1.0, result.data(), partials.data(), ticket.data()}, nullptr);
+  kWholeGrid.use();
+  double sum = 0.0, reference = 0.0;
+  for (int64_t i = first_block; i < kFarBlocks; ++i) sum += partials[i];
+  for (int64_t i = first_chunk; i < chunks.size(); ++i) reference += chunks[i];
+  expect_sum("sum", sum, reference, kSumTolerance<T>);
+}
+
+template <class T>
+void check_loss(const BceTerms<T>& terms, int64_t shift, int64_t first) {
+  Buffer<T> loss(terms.elements, shift, first), reference(terms.elements, shift, first);
+  run_cpu(BceLoss<T>{terms, reference.data()}, first / kOctet, octets_of(terms.elements));
+  start_at(first);
   run_cuda(BceLoss<T>{terms, loss.data()}, nullptr);
   // Emulated, exp() and the logarithms are the library's; vectors have their own. Each is within 1
   // ulp, which the roundings of three operations after it may double. A
@@ -99,14 +125,16 @@ void check_loss(const BceTerms<T>& terms, int64_t shift) {
 }
 
 template <class T>
-void check_gradient(const BceTerms<T>& terms, int64_t shift, bool grad_is_number) {
+void check_gradient(const BceTerms<T>& terms, int64_t shift, int64_t first, bool grad_is_number) {
   const int64_t elements = terms.elements;
-  Buffer<T> grad(grad_is_number ? 1 : elements, grad_is_number ? 1 : shift);
-  Buffer<T> emulated(elements, shift), reference(elements, shift);
+  Buffer<T> grad(grad_is_number ? 1 : elements, grad_is_number ? 1 : shift,
+                 grad_is_number ? 0 : first);
+  Buffer<T> emulated(elements, shift, first), reference(elements, shift, first);
   fill_uniform(grad, -2.0, 2.0);
   BceGradient<T> params{terms, grad.data(), reference.data(), grad_is_number, 0.5};
-  run_cpu(params, 0, octets_of(elements));
+  run_cpu(params, first / kOctet, octets_of(elements));
   params.grad_input = emulated.data();
+  start_at(first);
   run_cuda(params, nullptr);
   // The gradient of a logit is a difference of terms of at most 6, for the weights and gradients
   // that there are, and exp() has other roundings in vectors than in the library.
@@ -114,33 +142,40 @@ void check_gradient(const BceTerms<T>& terms, int64_t shift, bool grad_is_number
   expect_close("grad_input", emulated, reference, slack);
 }
 
+// Of a tensor's elements from `first` on.
 template <class T>
-void check(const Inputs& inputs, int64_t elements, int64_t shift) {
-  Tensors<T> tensors(elements, shift, inputs.probabilities);
+void check(const Inputs& inputs, int64_t elements, int64_t shift, int64_t first = 0) {
+  Tensors<T> tensors(elements, shift, inputs.probabilities, first);
   const BceTerms<T> terms = tensors.terms(inputs);
-  check_sum(terms);
+  first == 0 ? check_sum(terms) : check_far_sum(terms);
   if (!inputs.probabilities) sprinkle(tensors.input, special_numbers());
-  check_loss(terms, shift);
-  check_gradient(terms, shift, true);
-  check_gradient(terms, shift, false);
+  check_loss(terms, shift, first);
+  check_gradient(terms, shift, first, true);
+  check_gradient(terms, shift, first, false);
   ++cases;
 }
 
 template <class T>
 void check_all(T) {
-  for (const int64_t most_blocks : {kMostBlocksOfCuda, int64_t{1}}) {
-    settings.most_blocks = most_blocks;
+  for (const Grid& grid : kGrids) {
+    const std::string of_grid = grid.use();
     for (const Inputs& inputs : kInputs) {
       for (const int64_t elements : kSizes) {
-        if (most_blocks == 1 && elements < 4095) continue;  // one block would do
+        if (!grid.wants(elements)) continue;
         for (const int64_t shift : {0, 1}) {
           current = std::string(name_of<T>()) + ", " + inputs.name + ", " +
                     std::to_string(elements) + " elements shifted by " + std::to_string(shift) +
-                    ", at most " + std::to_string(most_blocks) + " blocks";
+                    ", " + of_grid;
           check<T>(inputs, elements, shift);
         }
       }
     }
+  }
+  kWholeGrid.use();
+  for (const Inputs& inputs : kInputs) {
+    current = std::string(name_of<T>()) + ", " + inputs.name + ", octets above 2^32";
+    check<T>(inputs, kFarElements, cases % 2, kFarFirst);
+    start_at(0);
   }
   current = std::string(name_of<T>()) + ", nothing to sum";
   check_sum(Tensors<T>(0, 0, false).terms(kInputs[0]));
@@ -171,8 +206,7 @@ int check_races() {
 int main(int count, char** arguments) {
   using namespace fastgan::emulation;
   if (only_races(count, arguments)) return check_races();
-  fastgan::emulation::settings.order = fastgan::emulation::order_from(count, arguments);
-  fastgan::emulation::check_large_sum();
-  return fastgan::emulation::run_driver(count, arguments,
-                                        [](auto type) { fastgan::emulation::check_all(type); });
+  settings.order = order_from(count, arguments);
+  check_large_sum();
+  return run_driver(count, arguments, [](auto type) { check_all(type); });
 }

@@ -39,7 +39,10 @@ constexpr Stages kStages[] = {
     {"maps, channels last", kThird, 0.2, 0.0, Table::kNone, Table::kChannelsLast},
     {"all, contiguous", kThird, 0.0, 1.5, Table::kContiguous, Table::kContiguous},
     {"all, channels last", kThird, 0.2, 1.5, Table::kChannelsLast, Table::kChannelsLast},
+    {"all, in place", kThird, 0.2, 1.5, Table::kContiguous, Table::kChannelsLast, true, true},
 };
+// The last grid has more blocks than there is work for.
+constexpr Grid kGrids[] = {kWholeGrid, {2, 0, true}, {1, 0, true}, {kMostBlocksOfCuda, 3, true}};
 
 struct Random {
   const char* name;
@@ -85,15 +88,17 @@ ActivationFactors<S> factors_of(const Stages& stages) {
 void check_maps(const DrawMaps& params, Buffer<uint8_t>& emulated, Buffer<uint8_t>& reference) {
   DrawMaps other = params;
   other.map_keep = reference.data();
-  run_cpu(other, 0, octets_of(params.maps));
+  run_cpu(other, reference.first() / kOctet, octets_of(params.maps));
+  start_at(emulated.first());
   run_cuda(params, nullptr);
   expect_equal("map_keep", emulated, reference);
 }
 
 template <class T>
-void check_backward(const Stages& stages, int64_t elements, int64_t shift, Buffer<uint8_t>& active,
-                    Buffer<uint8_t>& positive) {
-  Buffer<T> grad(elements, shift), emulated(elements, shift), reference(elements, shift);
+void check_backward(const Stages& stages, int64_t elements, int64_t shift, int64_t first,
+                    Buffer<uint8_t>& active, Buffer<uint8_t>& positive) {
+  Buffer<T> grad(elements, shift, first), emulated(elements, shift, first);
+  Buffer<T> reference(elements, shift, first);
   fill_uniform(grad, -2.0, 2.0);
   sprinkle(grad, special_numbers());
   BiasActDropoutBackward<T> params{grad.data(),
@@ -102,23 +107,34 @@ void check_backward(const Stages& stages, int64_t elements, int64_t shift, Buffe
                                    stages.state ? positive.data() : nullptr,
                                    elements,
                                    factors_of<Arithmetic<T>>(stages)};
-  run_cpu(params, 0, octets_of(elements));
+  run_cpu(params, first / kOctet, octets_of(elements));
   params.grad_input = emulated.data();
+  start_at(first);
   run_cuda(params, nullptr);
   expect_close("grad_input", emulated, reference);
 }
 
 template <class T>
-void check(const Stages& stages, const Random& random, int64_t elements, int64_t shift) {
+void copy(Buffer<T>& from, Buffer<T>& to) {
+  for (int64_t i = from.first(); i < from.size(); ++i) to[i] = from[i];
+}
+
+// Of a tensor's elements from `first` on.
+template <class T>
+void check(const Stages& stages, const Random& random, int64_t elements, int64_t shift,
+           int64_t first = 0) {
   using S = Arithmetic<T>;
   const int64_t octets = octets_of(elements), sample = kChannels * kInner;
   const int64_t maps = (elements + sample - 1) / sample * kChannels;
+  const int64_t first_octet = first / kOctet;
+  const int64_t first_map = first / sample * kChannels / kBlockOfCuda * kBlockOfCuda;
   Captured captured;
-  Buffer<T> x(elements, shift), y(elements, shift), y_reference(elements, shift);
-  Buffer<uint8_t> active(octets), active_reference(octets);
-  Buffer<uint8_t> positive(octets), positive_reference(octets);
+  Buffer<T> x(elements, shift, first), y(elements, shift, first);
+  Buffer<T> y_reference(elements, shift, first);
+  Buffer<uint8_t> active(octets, 0, first_octet), active_reference(octets, 0, first_octet);
+  Buffer<uint8_t> positive(octets, 0, first_octet), positive_reference(octets, 0, first_octet);
   Buffer<S> bias(kChannels);
-  Buffer<uint8_t> map_keep(maps), map_keep_reference(maps);
+  Buffer<uint8_t> map_keep(maps, 0, first_map), map_keep_reference(maps, 0, first_map);
   fill_uniform(x, -3.0, 3.0);
   sprinkle(x, special_numbers());
   fill_uniform(bias, -1.0, 1.0);
@@ -142,42 +158,62 @@ void check(const Stages& stages, const Random& random, int64_t elements, int64_t
     params.map_keep = map_keep_reference.data();
     params.maps = table_of(stages.maps, sample, maps / kChannels);
   }
-  run_cpu(params, 0, octets);
+  run_cpu(params, first_octet, octets);
 
   params.y = y.data();
   if (stages.in_place) {
-    std::memcpy(static_cast<void*>(y.data()), x.data(), elements * sizeof(T));
     params.x = y.data();
+    copy(x, y);
+    run_cpu(params, first_octet, octets);
+    expect_close("y, in place on the CPU", y, y_reference, 0.0, 0);
+    copy(x, y);
   }
   if (stages.state) params.active = active.data();
   if (stages.state) params.positive = positive.data();
+  start_at(first);
   run_cuda(params, nullptr);
   expect_close("y", y, y_reference);
   if (stages.state) {
     expect_equal("active", active, active_reference);
     expect_equal("positive", positive, positive_reference);
   }
-  check_backward<T>(stages, elements, shift, active_reference, positive_reference);
+  check_backward<T>(stages, elements, shift, first, active_reference, positive_reference);
   ++cases;
 }
 
 template <class T>
 void check_all(T) {
-  for (const int64_t most_blocks : {kMostBlocksOfCuda, int64_t{2}, int64_t{1}}) {
-    settings.most_blocks = most_blocks;
+  for (const Grid& grid : kGrids) {
+    const std::string of_grid = grid.use();
     for (const Stages& stages : kStages) {
       for (const int64_t elements : kSizes) {
-        if (most_blocks <= 2 && elements < 4095) continue;  // one block would do
+        if (!grid.wants(elements)) continue;
         for (const int64_t shift : {0, 1}) {
           const Random& random = kRandom[cases % 3];
           current = std::string(name_of<T>()) + ", " + stages.name + ", " + random.name + ", " +
                     std::to_string(elements) + " elements shifted by " + std::to_string(shift) +
-                    ", at most " + std::to_string(most_blocks) + " blocks";
+                    ", " + of_grid;
           check<T>(stages, random, elements, shift);
         }
       }
     }
   }
+  kWholeGrid.use();
+  for (const Stages& stages : kStages) {
+    const Random& random = kRandom[cases % 3];
+    current =
+        std::string(name_of<T>()) + ", " + stages.name + ", " + random.name + ", octets above 2^32";
+    check<T>(stages, random, kFarElements, cases % 2, kFarFirst);
+  }
+}
+
+// Maps above 2^35: those of the tensors above are fewer.
+void check_far_maps() {
+  current = "maps, octets above 2^32";
+  Captured captured;
+  Buffer<uint8_t> emulated(kFarElements, 0, kFarFirst), reference(kFarElements, 0, kFarFirst);
+  check_maps({emulated.data(), kFarElements, kThird, captured.state(kRandom[1])}, emulated,
+             reference);
 }
 
 }  // namespace
@@ -185,6 +221,8 @@ void check_all(T) {
 }  // namespace fastgan
 
 int main(int count, char** arguments) {
-  return fastgan::emulation::run_driver(count, arguments,
-                                        [](auto type) { fastgan::emulation::check_all(type); });
+  using namespace fastgan::emulation;
+  settings.order = order_from(count, arguments);
+  check_far_maps();
+  return run_driver(count, arguments, [](auto type) { check_all(type); });
 }

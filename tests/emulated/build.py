@@ -20,7 +20,6 @@ SANITIZE = os.environ.get("FASTGAN_SANITIZE", "")  # such as "address,undefined"
 FLAGS = [
     *("-std=c++20", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Werror", "-Wno-unknown-pragmas"),
     *(["-g1"] if SANITIZE else []),
-    "-DFASTGAN_PORTABLE_ONLY",
     "-DC10_USING_CUSTOM_GENERATED_MACROS",
 ]
 

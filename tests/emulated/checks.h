@@ -14,78 +14,15 @@
 #include <type_traits>
 #include <vector>
 
+#include "buffer.h"
+#include "math/octet.h"
 #include "runtime.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
-
-// What the drivers share: buffers between guards, values, and comparisons that end the program with
-// the case that failed.
+// What the drivers share: values, sizes, and comparisons that end the program with the case that
+// failed.
 
 namespace fastgan {
 namespace emulation {
-
-// The case at hand, for messages; and how many there were.
-inline std::string current;
-inline int64_t cases = 0;
-
-template <class... A>
-[[noreturn]] void mismatch(const char* format, A... arguments) {
-  std::fprintf(stderr, "%s: ", current.c_str());
-  std::fprintf(stderr, format, arguments...);
-  std::fputc('\n', stderr);
-  std::exit(1);
-}
-
-// `count` elements, `shift` elements behind a multiple of 64 bytes, with guards on both sides. They
-// are 0xFF bytes at first, which is NaN.
-template <class T>
-class Buffer {
- public:
-  explicit Buffer(int64_t count, int64_t shift = 0)
-      : bytes_(kGuard + (shift + count) * sizeof(T) + kGuard),
-        memory_(static_cast<unsigned char*>(std::aligned_alloc(64, (bytes_ + 63) / 64 * 64))),
-        first_(reinterpret_cast<T*>(memory_ + kGuard) + shift),
-        count_(count) {
-    std::memset(memory_, kGuardByte, bytes_);
-    std::memset(static_cast<void*>(first_), 0xFF, count * sizeof(T));
-#if defined(__SANITIZE_ADDRESS__)
-    ASAN_POISON_MEMORY_REGION(memory_, begin() - memory_);
-    ASAN_POISON_MEMORY_REGION(end(), memory_ + bytes_ - end());
-#endif
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  ~Buffer() {
-#if defined(__SANITIZE_ADDRESS__)
-    ASAN_UNPOISON_MEMORY_REGION(memory_, bytes_);
-#endif
-    for (const unsigned char* p = memory_; p < memory_ + bytes_; ++p) {
-      if ((p < begin() || p >= end()) && *p != kGuardByte) {
-        mismatch("wrote %td bytes from a buffer's start of %td", p - begin(), end() - begin());
-      }
-    }
-    std::free(memory_);
-  }
-
-  T* data() { return first_; }
-  T& operator[](int64_t i) { return first_[i]; }
-  int64_t size() const { return count_; }
-
- private:
-  static constexpr size_t kGuard = 128;
-  static constexpr unsigned char kGuardByte = 0xA5;
-
-  const unsigned char* begin() const { return reinterpret_cast<unsigned char*>(first_); }
-  const unsigned char* end() const { return begin() + count_ * sizeof(T); }
-
-  size_t bytes_;
-  unsigned char* memory_;
-  T* first_;
-  int64_t count_;
-};
 
 inline std::mt19937_64 values_random(20261120);
 
@@ -93,7 +30,7 @@ inline std::mt19937_64 values_random(20261120);
 template <class T>
 void fill_uniform(Buffer<T>& buffer, double low, double high) {
   std::uniform_real_distribution<double> uniform(low, high);
-  for (int64_t i = 0; i < buffer.size(); ++i) {
+  for (int64_t i = buffer.first(); i < buffer.size(); ++i) {
     buffer[i] = static_cast<T>(static_cast<float>(uniform(values_random)));
   }
 }
@@ -101,7 +38,7 @@ void fill_uniform(Buffer<T>& buffer, double low, double high) {
 // A number in nine becomes one of `specials`.
 template <class T>
 void sprinkle(Buffer<T>& buffer, const std::vector<double>& specials) {
-  for (int64_t i = 0; i < buffer.size(); ++i) {
+  for (int64_t i = buffer.first(); i < buffer.size(); ++i) {
     if (values_random() % 9 == 0) {
       buffer[i] = static_cast<T>(specials[values_random() % specials.size()]);
     }
@@ -143,7 +80,7 @@ constexpr double epsilon_of() {
 template <class T>
 void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, double slack = 0.0,
                   int64_t ulps = 2) {
-  for (int64_t i = 0; i < reference.size(); ++i) {
+  for (int64_t i = reference.first(); i < reference.size(); ++i) {
     const double expected = static_cast<double>(reference[i]);
     const double got = static_cast<double>(emulated[i]);
     if (ulps_between(emulated[i], reference[i]) <= ulps) continue;
@@ -153,7 +90,7 @@ void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, d
 }
 
 inline void expect_equal(const char* name, Buffer<uint8_t>& emulated, Buffer<uint8_t>& reference) {
-  for (int64_t i = 0; i < reference.size(); ++i) {
+  for (int64_t i = reference.first(); i < reference.size(); ++i) {
     if (emulated[i] == reference[i]) continue;
     mismatch("%s[%ld]: expected 0x%02X, got 0x%02X", name, static_cast<long>(i), reference[i],
              emulated[i]);
@@ -180,6 +117,33 @@ constexpr const char* name_of() {
 
 // Around the sizes of an octet, of a CPU block and of a CUDA block; the last needs three of these.
 constexpr int64_t kSizes[] = {1, 7, 8, 9, 127, 128, 129, 2048, 4095, 5003};
+
+// Elements of one CUDA block, where a thread has one octet.
+constexpr int64_t kBlockOfCuda = 256 * kOctet;
+
+// A tensor whose last octets have numbers above 2^32; memory and work begin at kFarFirst, which is
+// a multiple of all that CPU and CUDA cut tensors into. More than one octet's number in a block of
+// them has another upper half.
+constexpr int64_t kFarFirst = (int64_t{1} << 35) - 4 * kBlockOfCuda;
+constexpr int64_t kFarElements = (int64_t{1} << 35) + 3 * kBlockOfCuda - 5;
+constexpr int64_t kFarBlocks = (kFarElements + kBlockOfCuda - 1) / kBlockOfCuda;
+
+// The next launches of a thread an octet leave out the blocks before that of this element.
+inline void start_at(int64_t element) { settings.first_block = element / kBlockOfCuda; }
+
+// Shapes of grids, in the numbers of their blocks.
+struct Grid {
+  int64_t most, more;
+  bool few_sizes;  // what other sizes would show, others show
+
+  std::string use() const {
+    settings.most_blocks = most;
+    settings.more_blocks = more;
+    return "at most " + std::to_string(most) + " blocks and " + std::to_string(more) + " more";
+  }
+  bool wants(int64_t elements) const { return !few_sizes || elements == 9 || elements >= 4095; }
+};
+constexpr Grid kWholeGrid{kMostBlocksOfCuda, 0, false};
 
 // The driver's one argument is the order of threads.
 inline uint64_t order_from(int count, char** arguments) {

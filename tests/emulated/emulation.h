@@ -104,7 +104,7 @@ void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st*
         const auto& [kernel, arguments] = *static_cast<const Call*>(opaque);
         std::apply(kernel, arguments);
       },
-      &call, blocks, kThreads);
+      &call, blocks + emulation::settings.more_blocks, kThreads);
 }
 
 }  // namespace fastgan

@@ -20,15 +20,20 @@ constexpr Sizes kSidesOf[] = {{1, 1, 2},     {1, 0, 1},       {7, 8, 2},    {9, 
                               {128, 129, 2}, {129, 0, 1},     {4095, 1, 2}, {1, 4095, 2},
                               {0, 7, 2},     {5003, 2048, 2}, {5003, 0, 1}, {2048, 5003, 2}};
 
+// Of the second, half of the backward's blocks are a side's; the last has more than there is work
+// for.
+constexpr Grid kGrids[] = {kWholeGrid, {2, 0, false}, {kMostBlocksOfCuda, 3, true}};
+
 template <class T>
 struct Sides {
   Buffer<T> logits[2], grad[2], grad_reference[2];
   int count;
 
-  Sides(const Sizes& sizes, int64_t shift)
-      : logits{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second)},
-        grad{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second)},
-        grad_reference{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second)},
+  // The second side's elements before `start` have no memory.
+  Sides(const Sizes& sizes, int64_t shift, int64_t start = 0)
+      : logits{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second, 0, start)},
+        grad{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second, 0, start)},
+        grad_reference{Buffer<T>(sizes.first, shift), Buffer<T>(sizes.second, 0, start)},
         count(sizes.sides) {
     for (Buffer<T>& side : logits) {
       fill_uniform(side, -6.0, 6.0);
@@ -79,7 +84,7 @@ Result<double> on_cpu(GanLoss<T> params, bool statistics) {
 
 template <class T>
 Result<Arithmetic<T>> on_cuda(GanLoss<T> params, bool statistics) {
-  int64_t blocks = 0;
+  int64_t blocks = settings.more_blocks;
   for (int i = 0; i < params.sides; ++i) blocks += sum_blocks(params.side[i].elements);
   Buffer<GanSums> partials(blocks);
   Buffer<uint32_t> ticket(1);
@@ -137,19 +142,62 @@ void check_gradient(Sides<T>& sides) {
   }
 }
 
+// A second side of elements above kFarFirst, in a grid of a thread an octet: see bce.cpp. The first
+// side has one block and one chunk.
+template <class T>
+void check_far(T) {
+  current = std::string(name_of<T>()) + ", octets above 2^32";
+  Sides<T> sides({300, kFarElements, 2}, 1, kFarFirst);
+  const int64_t blocks = 1 + kFarBlocks;
+  const int64_t first_block = 1 + kFarFirst / kBlockOfCuda, first_chunk = 1 + kFarFirst / kSumChunk;
+  auto params = sides.template params<GanLoss<T>>();
+  const int64_t chunks = chunks_of(params);
+  Buffer<GanSums> of_chunks(chunks, 0, first_chunk), of_blocks(blocks, 0, first_block);
+  Buffer<Arithmetic<T>> loss(1), grad(1);
+  Buffer<float> statistics(4);
+  Buffer<uint32_t> ticket(1);
+  ticket[0] = 0;
+  params.loss = loss.data();
+  params.statistics = statistics.data();
+  params.ticket = ticket.data();
+  params.partials = of_chunks.data();
+  run_cpu(params, first_chunk, chunks);
+  params.partials = of_blocks.data();
+  settings.first_block = first_block;
+  settings.more_blocks = blocks - 1 - sum_blocks(kFarElements);
+  run_cuda(params, nullptr);
+  settings.more_blocks = 0;
+  GanSums sums{}, reference{};
+  for (int64_t i = first_block; i < blocks; ++i) sums += of_blocks[i];
+  for (int64_t i = first_chunk; i < chunks; ++i) reference += of_chunks[i];
+  expect_sum("loss", sums.loss, reference.loss, kSumTolerance<T>);
+  expect_sum("probability", sums.probability, reference.probability, kSumTolerance<T>);
+  expect_sum("right", sums.right, reference.right, 0.0);
+
+  grad[0] = Arithmetic<T>(kFarElements);  // so that what is compared is no denormal number
+  auto gradient = sides.template params<GanGradient<T>>(true);
+  gradient.grad = grad.data();
+  run_cpu(gradient, first_chunk, chunks);
+  gradient = sides.template params<GanGradient<T>>();
+  gradient.grad = grad.data();
+  run_cuda(gradient, nullptr);
+  expect_close("grad_logits", sides.grad[1], sides.grad_reference[1], 2 * epsilon_of<T>());
+  start_at(0);
+  ++cases;
+}
+
 template <class T>
 void check_all(T) {
-  // Of the backward: half of these are a side's.
-  for (const int64_t most_blocks : {kMostBlocksOfCuda, int64_t{2}}) {
-    settings.most_blocks = most_blocks;
+  for (const Grid& grid : kGrids) {
+    const std::string of_grid = grid.use();
     for (const Sizes& sizes : kSidesOf) {
+      if (!grid.wants(sizes.first)) continue;
       for (const int64_t shift : {0, 1}) {
         current = std::string(name_of<T>()) + ", " + std::to_string(sizes.sides) + " sides, " +
                   std::to_string(sizes.first) + " and " + std::to_string(sizes.second) +
-                  " elements, the first shifted by " + std::to_string(shift) + ", at most " +
-                  std::to_string(most_blocks) + " blocks";
+                  " elements, the first shifted by " + std::to_string(shift) + ", " + of_grid;
         Sides<T> sides(sizes, shift);
-        if (most_blocks == kMostBlocksOfCuda) {
+        if (grid.most == kMostBlocksOfCuda) {
           check_loss(sides, true);
           check_loss(sides, false);
         }
@@ -159,6 +207,7 @@ void check_all(T) {
       }
     }
   }
+  kWholeGrid.use();
 }
 
 // More octets than the most blocks of a side have threads.
@@ -188,8 +237,10 @@ int check_races() {
 int main(int count, char** arguments) {
   using namespace fastgan::emulation;
   if (only_races(count, arguments)) return check_races();
-  fastgan::emulation::settings.order = fastgan::emulation::order_from(count, arguments);
-  fastgan::emulation::check_large_sum();
-  return fastgan::emulation::run_driver(count, arguments,
-                                        [](auto type) { fastgan::emulation::check_all(type); });
+  settings.order = order_from(count, arguments);
+  check_large_sum();
+  return run_driver(count, arguments, [](auto type) {
+    check_all(type);
+    check_far(type);
+  });
 }

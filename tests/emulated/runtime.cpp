@@ -216,10 +216,11 @@ void run_grid(const char* name, Thread thread, const void* call, int64_t blocks,
   warp_order.resize(block / kWarpLanes);
   next_warp_barriers.resize(block / kWarpLanes);
   lane_order.resize(kWarpLanes);
-  std::vector<int64_t> block_order(blocks);
+  if (settings.first_block >= blocks) fail("no block of %ld to begin with", long{blocks});
+  std::vector<int64_t> block_order(blocks - settings.first_block);
   std::iota(warp_order.begin(), warp_order.end(), 0);
   std::iota(lane_order.begin(), lane_order.end(), 0);
-  std::iota(block_order.begin(), block_order.end(), 0);
+  std::iota(block_order.begin(), block_order.end(), settings.first_block);
   if (settings.order != 0) std::shuffle(block_order.begin(), block_order.end(), random_order);
   races::begin_launch();
   for (const int64_t index : block_order) run_block(index);

@@ -24,6 +24,8 @@ struct Settings {
   // anew at every barrier: a random warp runs as far as it goes, then the next.
   uint64_t order = 0;
   int64_t most_blocks = kMostBlocksOfCuda;  // of a grid, so that a small one can be asked for
+  int64_t more_blocks = 0;                  // than a grid needs
+  int64_t first_block = 0;                  // the blocks before it are left out
 };
 extern Settings settings;
 

@@ -34,8 +34,7 @@
 #undef FASTGAN_PASS
 #undef FASTGAN_TARGET
 
-// FASTGAN_PORTABLE_ONLY: for tests that need any CPU kernel, and a short build.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(FASTGAN_PORTABLE_ONLY)
+#if defined(__x86_64__) && defined(__GNUC__)
 
 #define FASTGAN_ISA FASTGAN_ISA_AVX2
 #define FASTGAN_PASS avx2
