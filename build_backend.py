@@ -1,8 +1,9 @@
-"""PEP 517 backend: setuptools', preceded by a search for the torch that is already installed.
+"""PEP 517 backend: setuptools', preceded by a search for the torch that is already installed, and for its compiler.
 
 The kernels must be compiled against the very torch they will run with. pip's build isolation hides the environment's
 packages from a build, and a `torch` among the build requirements would bring in another one, so this backend looks for
-the installed torch itself and asks for one only where there is none.
+the installed torch itself and asks for one only where there is none. Likewise with the CUDA compiler that a torch for
+CUDA needs: build_toolkit.py looks for it, and only where there is none that fits is pip asked for one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from setuptools.build_meta import (
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
+
+import build_toolkit
 
 __all__ = [
     "build_editable",
@@ -51,10 +54,18 @@ class FoundTorch(NamedTuple):
 
     @property
     def version(self) -> str:
-        """Read, not imported: importing torch takes seconds."""
+        return self._read("__version__") or "of unknown version"
+
+    @property
+    def cuda(self) -> str | None:
+        return self._read("cuda")
+
+    def _read(self, name: str) -> str | None:
+        """A string of version.py. Read, not imported: importing torch takes seconds."""
         file = self.package / "version.py"
-        match = re.search(r"__version__ = ['\"](.+?)['\"]", file.read_text()) if file.is_file() else None
-        return match[1] if match else "of unknown version"
+        pattern = rf"^{name}\b[^=\n]*= ['\"](.+?)['\"]"
+        match = re.search(pattern, file.read_text(), re.MULTILINE) if file.is_file() else None
+        return match[1] if match else None
 
 
 def site_folders(prefix: str) -> list[str]:
@@ -121,7 +132,10 @@ def load_torch() -> ModuleType:
 
 
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
-    return [] if find_torch() else [TESTED_TORCH]
+    found = find_torch()
+    if found is None:
+        return [TESTED_TORCH]
+    return build_toolkit.requirements_of_build(found.version, found.cuda, found.package.parent)
 
 
 def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:

@@ -3,7 +3,8 @@
 Environment variables of the build:
   FASTGAN_CUDA=0|1      CUDA kernels or not; default: whether the torch found is a CUDA build
   TORCH_CUDA_ARCH_LIST  GPU architectures, such as "8.0;9.0+PTX"; default: ARCHITECTURES below
-  CUDA_HOME             the CUDA toolkit; default: that of the nvcc on PATH
+  CUDA_HOME             the CUDA toolkit; default: see build_toolkit.py
+  FASTGAN_CUDA_PACKAGES 1: the compiler packages of the package index, whatever else there is
   MAX_JOBS              compilers run at once; default: ninja's
   DEBUG=1               no optimisation, debug symbols, assertions
   FASTGAN_TORCH_ROOT    the folder that holds the torch to build against; default: see build_backend.py
@@ -11,54 +12,42 @@ Environment variables of the build:
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from setuptools import setup
 
 from build_backend import load_torch
+from build_toolkit import find_toolkit, link_folders, output
 
 ROOT = Path(__file__).resolve().parent
 ARCHITECTURES = ["7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest
 
 
-def output(*command):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
-
-
-def use_cuda(torch):
-    """Whether to compile CUDA kernels; if so, set the variables that torch's build tools read."""
+def toolkit_of_build(torch):
+    """The CUDA toolkit to compile with, or None: no CUDA. Sets the variables that torch's build tools read."""
     asked = os.environ.get("FASTGAN_CUDA") or ("1" if torch.version.cuda else "0")
     if asked not in ("0", "1"):
         raise SystemExit(f"fastgan: FASTGAN_CUDA: expected 0 or 1, got {asked!r}")
     if asked == "0":
-        return False
+        return None
     if torch.version.cuda is None:
         raise SystemExit(f"fastgan: FASTGAN_CUDA=1: expected a CUDA build of torch, got torch {torch.__version__}")
-    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
-    if not home and (nvcc := shutil.which("nvcc")):
-        # Asked of nvcc itself, as the one on PATH may be a script that calls another.
-        top = re.search(r"^#\$ TOP=(.+)$", output(nvcc, "--dryrun", "-x", "cu", "-c", os.devnull), re.MULTILINE)
-        home = os.path.realpath(top[1] if top else Path(nvcc).parents[1])
-    home = home or "/usr/local/cuda"
-    if not (Path(home, "bin/nvcc").exists() and Path(home, "include/cuda_runtime_api.h").exists()):
-        raise SystemExit(
-            f"fastgan: torch {torch.__version__} is a CUDA build: expected a CUDA {torch.version.cuda} toolkit with "
-            f"bin/nvcc and include/cuda_runtime_api.h, found none in {home!r}. Either set CUDA_HOME to the toolkit's "
-            "folder, or set FASTGAN_CUDA=0 to build for the CPU only."
-        )
-    known = output(f"{home}/bin/nvcc", "--list-gpu-arch").split()
+    try:
+        toolkit = find_toolkit(torch.__version__, torch.version.cuda, Path(torch.__file__).parents[1])
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
+    print(f"fastgan: compiling with CUDA {toolkit.version} of {toolkit.home} (found: {toolkit.where})", flush=True)
+    known = output(toolkit.home / "bin/nvcc", "--list-gpu-arch").split()
     default = ";".join(arch for arch in ARCHITECTURES if f"compute_{arch.replace('.', '')}" in known) + "+PTX"
-    os.environ["CUDA_HOME"] = home
+    os.environ["CUDA_HOME"] = str(toolkit.home)
     os.environ["TORCH_CUDA_ARCH_LIST"] = os.environ.get("TORCH_CUDA_ARCH_LIST") or default
-    return True
+    return toolkit
 
 
 def compiled(torch):
     """Return setup()'s arguments that depend on the torch found."""
-    cuda = use_cuda(torch)
+    cuda = toolkit_of_build(torch)
     from torch.utils import cpp_extension as cpp  # only now, as it reads CUDA_HOME when it is imported
 
     clang = "clang" in output(*cpp.get_cxx_compiler().split(), "--version")
@@ -86,6 +75,7 @@ def compiled(torch):
         "fastgan._C",
         sorted(str(source.relative_to(ROOT)) for source in sources),
         include_dirs=[str(ROOT / "csrc")],
+        library_dirs=link_folders(cuda.home, ROOT / "build/cudart") if cuda else [],
         define_macros=[("FASTGAN_WITH_CUDA", None)] if cuda else [],
         extra_compile_args={"cxx": cxx, "nvcc": ["-G" if debug else "-O3", "--expt-relaxed-constexpr"]},
         extra_link_args=link,

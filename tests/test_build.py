@@ -156,9 +156,11 @@ def test_library_that_does_not_load_says_how_to_rebuild(package):
 def backend(monkeypatch):
     """build_backend.py, which is no part of the package."""
     pytest.importorskip("setuptools")
-    spec = importlib.util.spec_from_file_location("build_backend", ROOT / "build_backend.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    for name in ("build_toolkit", "build_backend"):  # the second imports the first
+        spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
     for name in ("FASTGAN_TORCH_ROOT", "VIRTUAL_ENV", "CONDA_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     return module
@@ -227,7 +229,7 @@ def test_torch_root_wins_over_an_importable_torch_and_is_appended_to_the_path(tm
     [
         (None, "1", r"FASTGAN_CUDA=1: expected a CUDA build of torch, got torch 9\.8\.7"),
         (None, "yes", "FASTGAN_CUDA: expected 0 or 1, got 'yes'"),
-        ("13.0", "", "expected a CUDA 13.0 toolkit .*set CUDA_HOME .*set FASTGAN_CUDA=0"),
+        ("13.0", "", "expected a CUDA 13.0 toolkit .*no toolkit .*set CUDA_HOME .*set FASTGAN_CUDA=0"),
     ],
 )
 def test_impossible_cuda_builds_are_refused(tmp_path, built_for_cuda, asked, message):
