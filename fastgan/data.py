@@ -125,11 +125,14 @@ def digits() -> Data:
 
 
 def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_000) -> Data:
-    """Points (count, 2) around `centres`, each a round Gaussian; `labels` says which. Always the same ones."""
+    """Points (count, 2) around `centres`, each a round Gaussian; `labels` says which. Always the same ones.
+
+    They are standardised, as a table's columns are; `units` leads back to the centres' plane.
+    """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % len(centres)
     noise = torch.randn(count, 2, generator=generator)
-    return Data(torch.tensor(centres)[labels] + sigma * noise, labels)
+    return _table((torch.tensor(centres)[labels] + sigma * noise).numpy(), labels)
 
 
 # The centres and sigma of each mixture.

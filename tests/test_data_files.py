@@ -170,11 +170,15 @@ def test_a_bad_table_is_refused_with_its_line(tmp_path, text, words):
 @pytest.mark.parametrize(("name", "modes", "sigma"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
 def test_mixtures_have_their_modes_and_spread(name, modes, sigma):
     data = load(name)
-    centres = np.stack([data.samples[data.labels == m].mean(0) for m in range(modes)])
-    deviations = np.stack([data.samples[data.labels == m].std(0) for m in range(modes)])
+    points = data.units.restore(data.samples)
+    centres = np.stack([points[data.labels == m].mean(0) for m in range(modes)])
+    deviations = np.stack([points[data.labels == m].std(0) for m in range(modes)])
     # At least 2,000 points a mode: 5 standard errors.
     np.testing.assert_allclose(deviations, sigma, rtol=5 / np.sqrt(2 * 2000))
     expected = np.round(centres / 2) * 2 if name == "grid" else centres / np.linalg.norm(centres, axis=1)[:, None]
     np.testing.assert_allclose(centres, expected, atol=5 * sigma / np.sqrt(2000) + 1e-7)
     assert len(np.unique(np.round(expected, 3), axis=0)) == modes
     assert np.abs(centres).max() == pytest.approx({"ring": 1, "grid": 4}[name], abs=0.01)
+    # What the networks see is standardised, to the rounding of float32.
+    assert data.samples.mean(0).abs().max() < 1e-5
+    np.testing.assert_allclose(data.samples.std(0), 1, atol=1e-4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fastgan.data import Data, Units, digits, load
+from fastgan.data import Data, digits, load
 from fastgan.evaluate import Frechet, evaluate, summary, table
 from fastgan.train import Run, TrainConfig
 
@@ -34,7 +34,7 @@ class _Replay(nn.Module):
 
 def _run(data: Data, classes: int = 0, noise: float = 0.0, name: str = "digits") -> Run:
     config = TrainConfig(conditional=classes > 0, data=name)
-    return Run(Path(), config, _Replay(data, noise), Units(), 1, classes, tuple(data.samples.shape[1:]))
+    return Run(Path(), config, _Replay(data, noise), data.units, 1, classes, tuple(data.samples.shape[1:]))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_without_held_out_data_tstr_says_so():
 
 def test_mixtures_get_their_modes_and_real_data_beside(parts):
     data = load("ring").some(4000)
-    one_mode = Data(data.samples[data.labels == 2])
+    one_mode = data.take((data.labels == 2).nonzero()[:, 0])
     ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)
     assert (ours["modes"], real["modes"]) == (1, 8)
     assert ours["reverse_kl"] == pytest.approx(torch.tensor(8.0).log().item())

@@ -46,12 +46,16 @@ def test_spread_is_found_in_the_one_mode_and_axis_that_is_off():
     assert result.spread_high < 1.03
 
 
+def _points(data):
+    return torch.from_numpy(data.units.restore(data.samples))
+
+
 @pytest.mark.parametrize(("make", "centres", "sigma"), [
     (ring, [(math.cos(i * math.pi / 4), math.sin(i * math.pi / 4)) for i in range(8)], 0.01),
     (grid, [(x, y) for x in (-4, -2, 0, 2, 4) for y in (-4, -2, 0, 2, 4)], 0.05),
 ])  # fmt: skip
 def test_real_data_has_all_modes_and_the_quality_of_a_gaussian_disc(make, centres, sigma):
-    result = mixture_quality(make().samples, torch.tensor(centres), sigma)
+    result = mixture_quality(_points(make()), torch.tensor(centres), sigma)
     assert result.modes == len(centres)
     # 1 - exp(-4.5) of a Gaussian lies within 3 sigma in the plane; 5 standard errors of 50,000 samples.
     assert result.high_quality == pytest.approx(1 - math.exp(-4.5), abs=5 * math.sqrt(0.0109 / 50000))
@@ -63,8 +67,8 @@ def test_real_data_has_all_modes_and_the_quality_of_a_gaussian_disc(make, centre
 
 
 def test_shifted_samples_are_not_good():
-    samples = ring().samples
-    assert mixture_quality(samples * 1.04, ring().samples[:8], 0.01).high_quality < 0.5
+    samples = _points(ring())
+    assert mixture_quality(samples * 1.04, samples[:8], 0.01).high_quality < 0.5
 
 
 @pytest.mark.parametrize(
