@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from fastgan import nn as fnn
-
-
-@dataclass(frozen=True)
-class NetworkSize:
-    """What the networks' shapes depend on.
-
-    Attributes:
-        sample_shape: one sample's shape, images as (C, H, W).
-        latent_dim: numbers in a latent vector.
-        negative_slope: of the leaky ReLUs.
-        dropout: probability in the discriminator.
-        bounded: samples lie in [-1, 1], so that the generator ends in tanh.
-        classes: of the labels that both networks take as a second argument; 0 for none.
-        pack: samples that D sees as one, joined along their first dimension.
-    """
-
-    sample_shape: tuple[int, ...]
-    latent_dim: int = 100
-    negative_slope: float = 0.2
-    dropout: float = 0.3
-    bounded: bool = True
-    classes: int = 0
-    pack: int = 1
+from fastgan._network_size import NetworkSize as NetworkSize
+from fastgan._network_size import activation
+from fastgan.models_images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 
 
 def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
@@ -54,69 +34,9 @@ def mlp_discriminator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> 
     layers: list[nn.Module] = [nn.Flatten()]
     width = math.prod(size.sample_shape)
     for features in hidden:
-        layers += [nn.Linear(width, features), _activation(size)]
+        layers += [nn.Linear(width, features), activation(size)]
         width = features
     return nn.Sequential(*layers, nn.Linear(width, 1))
-
-
-def _activation(size: NetworkSize) -> nn.Module:
-    if size.dropout == 0:
-        return fnn.LeakyReLU(size.negative_slope, inplace=True)
-    return fnn.LeakyReLUDropout(size.negative_slope, size.dropout, inplace=True)
-
-
-def dcgan_generator(size: NetworkSize) -> nn.Sequential:
-    """Transposed convolutions with batch normalisation (Radford et al., 2016), (N, latent_dim) to images.
-
-    A dense layer gives the smallest map (4x4 for 32x32 images), and each 5x5 transposed convolution
-    of stride 2 doubles it, halving the channels: 256, 128, 64 and the image's.
-
-    Raises:
-        ValueError: for samples that are no images, or whose height and width cannot be halved.
-    """
-    channels, widths, (height, width) = _dcgan_plan(size)
-    first = widths[0]
-    layers: list[nn.Module] = [
-        nn.Linear(size.latent_dim, first * height * width, bias=False),
-        nn.Unflatten(1, (first, height, width)),
-    ]
-    for features, following in zip(widths, [*widths[1:], channels], strict=True):
-        layers += [
-            nn.BatchNorm2d(features),
-            fnn.LeakyReLU(size.negative_slope, inplace=True),
-            nn.ConvTranspose2d(features, following, 5, stride=2, padding=2, output_padding=1),
-        ]
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers)
-
-
-def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
-    """5x5 convolutions of stride 2 with leaky ReLU and dropout, from images to logits (N, 1).
-
-    Raises:
-        ValueError: as `dcgan_generator`.
-    """
-    channels, widths, _ = _dcgan_plan(size)
-    layers: list[nn.Module] = []
-    height, width = size.sample_shape[1:]
-    for i in range(max(2, len(widths) - 1)):  # one halving less than G's doublings: the dense layer sees 8x8 maps
-        layers += [nn.Conv2d(channels, 64 * 2**i, 5, stride=2, padding=2), _activation(size)]
-        channels, height, width = 64 * 2**i, (height + 1) // 2, (width + 1) // 2
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, 1))
-
-
-def _dcgan_plan(size: NetworkSize) -> tuple[int, list[int], tuple[int, int]]:
-    """Image channels, G's channels from the smallest map on, and that map's height and width."""
-    if len(size.sample_shape) != 3:
-        raise ValueError(f"dcgan: expected images (C, H, W), got samples of shape {size.sample_shape}")
-    channels, height, width = size.sample_shape
-    doublings = 0
-    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 8:
-        height, width, doublings = height // 2, width // 2, doublings + 1
-    if doublings == 0:
-        raise ValueError(f"dcgan: expected images of even height and width, at least 8, got {size.sample_shape[1:]}")
-    return channels, [64 * 2**i for i in reversed(range(doublings))], (height, width)
 
 
 Builder = Callable[[NetworkSize], nn.Module]
@@ -124,6 +44,7 @@ Builder = Callable[[NetworkSize], nn.Module]
 NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "mlp": (mlp_generator, mlp_discriminator),
     "dcgan": (dcgan_generator, dcgan_discriminator),
+    "resnet": (resnet_generator, resnet_discriminator),
 }
 
 

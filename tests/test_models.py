@@ -1,9 +1,13 @@
 """The recipes' networks fit the data."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
+from fastgan import nn as fnn
+from fastgan.losses import gradient_penalty, r1_penalty
 from fastgan.models import NETWORKS, NetworkSize, build, has_batch_statistics
 
 
@@ -24,6 +28,121 @@ def test_the_mlp_has_the_recipes_widths():
         [(m.in_features, m.out_features) for m in net if isinstance(m, nn.Linear)] for net in (generator, discriminator)
     ]
     assert widths == [[(100, 128), (128, 128), (128, 64)], [(64, 128), (128, 128), (128, 1)]]
+
+
+def _dense_and_convolutions(network):
+    """The sequence's layers with weights, as (input features, output features, kernel, stride)."""
+    found = []
+    for m in network:
+        if isinstance(m, nn.Linear):
+            found.append((m.in_features, m.out_features))
+        elif isinstance(m, nn.Conv2d | nn.ConvTranspose2d):
+            found.append((m.in_channels, m.out_channels, m.kernel_size, m.stride))
+    return found
+
+
+def test_dcgan_of_32_pixels_has_the_recipes_layers():
+    generator, discriminator = build("dcgan", NetworkSize((3, 32, 32)))
+    by_two = (5, 5), (2, 2)
+    assert _dense_and_convolutions(generator) == [
+        (100, 256 * 4 * 4),
+        (256, 128, *by_two),
+        (128, 64, *by_two),
+        (64, 3, *by_two),
+    ]
+    assert [m.num_features for m in generator if isinstance(m, nn.BatchNorm2d)] == [256, 128, 64]
+    assert isinstance(generator[-1], nn.Tanh)
+    assert _dense_and_convolutions(discriminator) == [(3, 64, *by_two), (64, 128, *by_two), (128 * 8 * 8, 1)]
+    assert [m.p for m in discriminator if isinstance(m, fnn.LeakyReLUDropout)] == [0.3, 0.3]
+
+
+def test_dcgan_of_64_pixels_is_one_layer_deeper():
+    generator, discriminator = build("dcgan", NetworkSize((3, 64, 64)))
+    assert [layer[:2] for layer in _dense_and_convolutions(generator)] == [
+        (100, 512 * 4 * 4),
+        (512, 256),
+        (256, 128),
+        (128, 64),
+        (64, 3),
+    ]
+    assert [layer[:2] for layer in _dense_and_convolutions(discriminator)] == [
+        (3, 64),
+        (64, 128),
+        (128, 256),
+        (256 * 8 * 8, 1),
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 64, 64), (1, 28, 28), (2, 6, 10), (1, 4, 4), (3, 20, 8)], ids=str)
+@pytest.mark.parametrize("network", ["dcgan", "resnet"])
+def test_convolutional_networks_fit_images_of_even_sides(network, shape):
+    generator, discriminator = build(network, NetworkSize(shape, latent_dim=5))
+    samples = generator(torch.randn(2, 5))
+    assert samples.shape == (2, *shape)
+    assert discriminator(samples).shape == (2, 1)
+
+
+@pytest.mark.parametrize("network", ["dcgan", "resnet"])
+@pytest.mark.parametrize(("shape", "message"), [((1, 7, 8), "at least 4, got"), ((2,), "expected images")], ids=str)
+def test_convolutional_networks_refuse_what_they_cannot_halve(network, shape, message):
+    with pytest.raises(ValueError, match=f"{network}.*{message}"):
+        build(network, NetworkSize(shape))
+
+
+def test_each_layer_of_the_residual_discriminator_has_spectral_norm_one():
+    torch.manual_seed(0)
+    _, discriminator = build("resnet", NetworkSize((1, 8, 8)))
+    with torch.no_grad():
+        for _ in range(50):  # the power iterations converge
+            discriminator(torch.randn(2, 1, 8, 8))
+    layers = [m for m in discriminator.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(layers) == 10
+    for layer in layers:
+        # Fifty iterations leave the largest singular value within 1 %: the gap to the second one is small.
+        assert torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2).item() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_copies_and_loaded_weights_give_the_same_results(network):
+    size = NetworkSize((1, 8, 8), dropout=0.0)
+    others = build(network, size)
+    for module, other, x in zip(
+        build(network, size), others, (torch.randn(3, 100), torch.randn(3, 1, 8, 8)), strict=True
+    ):
+        module.eval()
+        expected = module(x)
+        assert not torch.equal(other.eval()(x), expected)
+        other.load_state_dict(module.state_dict())
+        assert torch.equal(other(x), expected)
+        assert torch.equal(copy.deepcopy(module)(x), expected)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "gradient penalty"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_penalties_differentiate_through_the_networks_with_dropout(network, penalty):
+    """The penalty's gradient by each parameter, along a random direction, is its central difference."""
+    torch.manual_seed(0)
+    _, discriminator = build(network, NetworkSize((1, 8, 8), dropout=0.3))
+    discriminator.double()
+    for m in discriminator.modules():  # spectral norms stand still; dropout draws, one mask in all calls
+        m.training = m.training and not hasattr(m, "_u")
+    real, fake = torch.randn(2, 3, 1, 8, 8, dtype=torch.float64)
+
+    def value():
+        torch.manual_seed(1)
+        return r1_penalty(discriminator, real) if penalty == "r1" else gradient_penalty(discriminator, real, fake)
+
+    parameters = list(discriminator.parameters())
+    gradients = torch.autograd.grad(value(), parameters, allow_unused=True, materialize_grads=True)
+    assert sum(g.abs().max() > 0 for g in gradients) >= sum(p.dim() > 1 for p in parameters)
+    directions = [torch.randn_like(p) for p in parameters]
+    slope = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True)).item()
+    step = 1e-8  # so small that no leaky ReLU passes its kink, where the penalty jumps
+    values = []
+    for sign in (1, -2):
+        torch._foreach_add_([p.data for p in parameters], directions, alpha=sign * step)
+        values.append(value().item())
+    assert slope == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
 
 
 def test_unbounded_data_gets_no_tanh():

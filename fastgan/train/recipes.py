@@ -71,6 +71,17 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "checkpoint_every": 500,
         "sample_every": 500,
     },
+    "resnet": {
+        "network": "resnet",
+        "loss": "hinge",
+        "dropout": 0.0,
+        "batch_size": 64,
+        "betas": (0.0, 0.9),
+        "steps": 2000,
+        "log_every": 20,
+        "checkpoint_every": 500,
+        "sample_every": 500,
+    },
     "lsgan": {**_MLP, "loss": "lsgan"},
     "hinge": {**_MLP, "loss": "hinge"},
     "wgan": {
