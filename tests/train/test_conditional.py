@@ -26,7 +26,7 @@ def test_samples_are_of_the_class_asked_for(tmp_path):
     assert right > 0.85
 
 
-@pytest.mark.parametrize("network", ["mlp", "dcgan"])
+@pytest.mark.parametrize("network", ["mlp", "dcgan", "resnet"])
 def test_both_networks_see_the_labels(network):
     torch.manual_seed(0)
     generator, discriminator = build(network, NetworkSize((1, 8, 8), latent_dim=5, dropout=0.0, classes=3))
