@@ -74,6 +74,8 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "resnet": {
         "network": "resnet",
         "loss": "hinge",
+        "lr_g": 1e-3,
+        "lr_d": 1e-3,
         "dropout": 0.0,
         "batch_size": 64,
         "betas": (0.0, 0.9),
