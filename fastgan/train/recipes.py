@@ -79,6 +79,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "dropout": 0.0,
         "batch_size": 64,
         "betas": (0.0, 0.9),
+        "ema_decay": 0.995,
         "steps": 2000,
         "log_every": 20,
         "checkpoint_every": 500,
@@ -95,6 +96,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "weight_clip": 0.05,
         "n_critic": 5,
         "dropout": 0.0,
+        "ema_decay": 0.998,
         "steps": 5000,
     },
     "wgan-gp": {
@@ -104,6 +106,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "n_critic": 5,
         "dropout": 0.0,
         "betas": (0.0, 0.9),
+        "ema_decay": 0.998,
         "steps": 4000,
     },
     "relativistic": {**_MLP, "loss": "relativistic"},

@@ -63,9 +63,9 @@ def test_a_recipe_is_a_flag_and_a_config_file_alike(recipe, tmp_path):
     assert (tmp_path / "run" / "config.toml").read_text() == written.read_text()
     by_flags = GANTrainer(TrainConfig(recipe=recipe, **settings))
     by_flags.step()
-    latents = torch.randn(5, by_flags.config.latent_dim, generator=torch.Generator().manual_seed(3))
-    with torch.no_grad():
-        assert torch.equal(load_run(tmp_path / "run").sample(5, seed=3), by_flags.ema(latents))
+    weights, expected = load_run(tmp_path / "run").generator.state_dict(), by_flags.ema.state_dict()
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
 def test_a_loss_without_target_refuses_smoothing():
