@@ -1,4 +1,4 @@
-"""The command line: `fastgan train | sample | eval | bench | info`."""
+"""The command line: `fastgan train | sample | eval | bench | fit | impute | explain | info`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from fastgan import cli_regularised
 from fastgan._extras import MissingExtraError, require
 
 Action = Callable[[], None]
@@ -170,6 +171,7 @@ def _app(typer: Any) -> Any:
     app.command("eval", help=evaluate.__doc__)(_eval)
     app.command("info", help=info.__doc__)(lambda: info)
     cli_bench.add_command(app, typer)
+    cli_regularised.register(app, typer)
     return app
 
 
