@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- speed: written by benchmarks/readme.py -->", "<!-- end of speed -->"
 PICTURE = "speed.png"
-PEERS = ("eager", "torch.compile", "copy")
+PEERS = {"eager": ("eager", "plain loop"), "`torch.compile`": ("torch.compile", "compiled loop"), "copy": ("copy",)}
+COLUMN_OF = {peer: column for column, peers in PEERS.items() for peer in peers}
 DROPOUT = (
     "PyTorch draws dropout on the CPU one number after the other; with MKL, which its builds may choose on Intel's"
     " processors, on all threads. Ratios of dropout depend on it, so each machine has a table, which names its way."
@@ -69,27 +70,28 @@ def source(document):
 
 def rows(results):
     """Markdown's lines of a table."""
-    yield "| work | threads | fastgan | eager | `torch.compile` | copy | target: result |"
+    yield f"| work | threads | fastgan | {' | '.join(PEERS)} | target: result |"
     yield "|---|---|---|---|---|---|---|"
     for result in results:
-        peers = [tables.ratio(result, peer) if peer in result.ratios else "" for peer in PEERS]
-        others = [
-            f"{peer}: {tables.ratio(result, peer)}"
-            for peer in result.ratios
-            if peer not in PEERS and not any(peer in promise for promise in result.verdicts)
-        ]
+        columns = {COLUMN_OF[peer]: tables.ratio(result, peer) for peer in result.ratios if peer in COLUMN_OF}
+        cells = [result.name, str(result.threads), duration(result.seconds["fastgan"])]
+        cells += [columns.get(column, "") for column in PEERS]
         promises = [
-            f"{promise}: {verdict}{_measured(result, promise)}"
+            f"{promise}: {verdict}{figure(result, promise)}"
             for promise, verdict in result.verdicts.items()
             if verdict != "not measured"
         ]
-        cells = [result.name, str(result.threads), duration(result.seconds["fastgan"]), *peers]
-        yield f"| {' | '.join(cells)} | {'; '.join([*promises, *others])} |"
+        # Ratios that no promise shows and no column has.
+        others = [
+            peer for peer in result.ratios if peer not in COLUMN_OF and not any(peer in p for p in result.verdicts)
+        ]
+        promises += [f"{peer} {tables.ratio(result, peer)}" for peer in others]
+        yield f"| {' | '.join(cells)} | {'; '.join(promises)} |"
 
 
-def _measured(result, promise):
+def figure(result, promise):
     """The figure behind a verdict, where no column has it."""
-    if any(promise.endswith(f" {peer}") for peer in PEERS):
+    if any(promise.endswith(f" {peer}") for peer in COLUMN_OF):
         return ""
     return f" ({tables.measured(result, promise)})"
 

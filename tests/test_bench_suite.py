@@ -202,12 +202,16 @@ def test_nothing_to_draw_draws_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def readme():
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "readme.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return script("readme")
 
 
 def test_readme_says_what_the_files_say(readme):
@@ -245,3 +249,42 @@ def test_machines_have_tables_of_their_own_with_maker_threads_and_verdicts(readm
 def test_marks_that_are_missing_are_an_error(readme):
     with pytest.raises(ValueError, match=r"expected README\.md to have the lines"):
         readme.rewrite("# no marks", "text")
+
+
+def test_peers_that_are_missing_or_unfit_are_left_out_by_name(monkeypatch, capsys):
+    peers = script("peers")
+
+    def unfit(device):
+        raise RuntimeError(f"not on {device}")
+
+    found = {"no_such_library": None, "json": unfit, "math": lambda device: {"work": device}}
+    monkeypatch.setattr(peers, "PEERS", found)
+    assert peers.installed("cpu") == {"math": {"work": "cpu"}}
+    assert capsys.readouterr().out == "no_such_library: left out: not installed\njson: left out: not on cpu\n"
+
+
+def test_a_peer_is_timed_beside_eager_pytorch():
+    import torch
+
+    peers = script("peers")
+    given = []
+
+    def layer(x, grad):
+        given.append((x.shape, grad.shape))
+        return lambda: None
+
+    case = peers.case("leaky_relu_dropout", 1 << 12, {"mine": {"leaky_relu_dropout": layer}, "other": {}}, 1)
+    assert set(case.make("cpu")) == {"fastgan", "eager", "mine"}
+    assert given == [(torch.Size([4096]), torch.Size([4096]))]
+
+
+def test_jax_drops_and_scales_as_the_layer_does():
+    import torch
+
+    pytest.importorskip("jax")
+    peers = script("peers")
+    x, grad = torch.rand(1 << 16) + 0.5, torch.ones(1 << 16)
+    y, own = peers.jax_works("cpu")["leaky_relu_dropout"](x, grad)()
+    kept = torch.tensor(own.tolist()) != 0
+    assert kept.float().mean().item() == pytest.approx(0.7, abs=0.01)  # 5 standard deviations of 65,536 draws
+    torch.testing.assert_close(torch.tensor(y.tolist()), torch.where(kept, x / 0.7, 0.0), rtol=1e-6, atol=0.0)

@@ -39,7 +39,7 @@ SIZED = ("leaky_relu", "leaky_relu_dropout", "bce_with_logits", "discriminator_l
 COMPILED = ("leaky_relu_dropout", "discriminator_loss")  # along the sizes
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
 PASSES = {"forward": "forward", "backward": "backward", "both": "forward + backward"}
-TENSORS_AT_ONCE = 14  # of the case's size: inputs, gradients, what eager keeps and makes, the copy's
+TENSORS_AT_ONCE = 12  # of the case's size: inputs, gradients, what eager keeps and makes, a copy's
 
 
 def count(elements: int) -> str:

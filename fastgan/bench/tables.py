@@ -90,7 +90,19 @@ def measured(result: Result, promise: str) -> str:
 TARGET_HEADER = ("work", "threads", "fastgan", "measured", "noise", "target", "verdict")
 
 
-def result_rows(results: Iterable[Result]) -> list[list[str]]:
+def peers_of(results: Iterable[Result]) -> list[str]:
+    """All peers of some results, the usual ones first."""
+    found = dict.fromkeys([*PEERS, *(peer for result in results for peer in result.ratios)])
+    return list(found)
+
+
+def result_header(peers: Sequence[str]) -> list[str]:
+    """The columns of :func:`result_rows`."""
+    after = ("GB/s", "of copy", "saved, eager's", "launches, eager's", "noise")
+    return ["work", "threads", "fastgan", "quartiles", *peers, *after]
+
+
+def result_rows(results: Iterable[Result], peers: Sequence[str]) -> list[list[str]]:
     """A row for each case: time, ratio to each peer, traffic, bytes saved, launches, noise."""
     return [
         [
@@ -98,7 +110,7 @@ def result_rows(results: Iterable[Result]) -> list[list[str]]:
             str(result.threads),
             duration(result.seconds["fastgan"]),
             _quartiles(result),
-            *(ratio(result, peer) for peer in PEERS),
+            *(ratio(result, peer) for peer in peers),
             f"{result.gigabytes_per_second:.1f}" if result.gigabytes_per_second else "-",
             "-" if result.share_of_copy is None else f"{result.share_of_copy:.0%}",
             _pair(result.bytes_saved, "{:.3g}"),
@@ -107,20 +119,6 @@ def result_rows(results: Iterable[Result]) -> list[list[str]]:
         ]
         for result in results
     ]
-
-
-RESULT_HEADER = (
-    "work",
-    "threads",
-    "fastgan",
-    "quartiles",
-    *PEERS,
-    "GB/s",
-    "of copy",
-    "saved, eager's",
-    "launches, eager's",
-    "noise",
-)
 
 
 def _quartiles(result: Result) -> str:
@@ -141,7 +139,8 @@ def show_results(results: list[Result]) -> None:
         groups.setdefault(str(result.labels.get("varied", "")), []).append(result)
     for varied, group in groups.items():
         title = {"": "Cases with targets", "centre": "All works, at the centre"}.get(varied, f"By {varied}")
-        show(f"{title}: peers' times over fastgan's; bytes an element", RESULT_HEADER, result_rows(group))
+        peers = peers_of(group)
+        show(f"{title}: peers' times over fastgan's; bytes an element", result_header(peers), result_rows(group, peers))
 
 
 CHANGE_HEADER = ("work", "threads", "before", "now", "now / before", "noise of both", "verdict")

@@ -18,6 +18,7 @@ Layer = Callable[..., Tensor]
 Inputs = tuple[Tensor, ...]
 SLOPE, P, P_MAPS = 0.2, 0.3, 0.25
 CHANNELS = 128
+LARGEST_COPY = 1 << 29  # bytes
 IN_PLACE_FROM = 1 << 16  # elements: below, the alias that in-place peers need would be measured
 
 
@@ -242,10 +243,18 @@ def backward(layer: Layer, inputs: Inputs, grad: Tensor) -> Work:
 
 
 def copy_of(nbytes: int, device: str) -> Work:
-    """A copy that reads and writes ``nbytes`` in all."""
-    source = torch.zeros(max(1, nbytes // 2), dtype=torch.uint8, device=device)
+    """A copy that reads and writes ``nbytes`` in all, in several goes where it is far larger than any cache."""
+    half = max(1, nbytes // 2)
+    times = -(-half // LARGEST_COPY)
+    source = torch.zeros(-(-half // times), dtype=torch.uint8, device=device)
     target = torch.zeros_like(source)
-    return lambda: target.copy_(source)
+
+    def work() -> Tensor:
+        for _ in range(times):
+            target.copy_(source)
+        return target
+
+    return work
 
 
 def compiled(layer: Layer) -> Layer:
