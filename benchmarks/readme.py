@@ -5,9 +5,12 @@ README and picture against the files.
 """
 
 import argparse
+import dataclasses
 import hashlib
 import json
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 from fastgan.bench import files, plots, tables
@@ -20,9 +23,13 @@ BEGIN, END = "<!-- speed: written by benchmarks/readme.py -->", "<!-- end of spe
 PICTURE = "speed.png"
 PEERS = {"eager": ("eager", "plain loop"), "`torch.compile`": ("torch.compile", "compiled loop"), "copy": ("copy",)}
 COLUMN_OF = {peer: column for column, peers in PEERS.items() for peer in peers}
+READING = (
+    "`fastgan bench` measures, `python benchmarks/readme.py` writes this. Ratios are the peer's time over fastgan's,"
+    " medians of rounds in turn; those that noise hides are refused. `copy` moves as many bytes as the work must."
+)
 DROPOUT = (
-    "PyTorch draws dropout on the CPU one number after the other; with MKL, which its builds may choose on Intel's"
-    " processors, on all threads. Ratios of dropout depend on it, so each machine has a table, which names its way."
+    "On the CPU PyTorch draws dropout one number after the other, or, where it takes MKL's generator (on no processor"
+    " but Intel's), on all threads. Ratios of dropout depend on it, so each machine has a table, which names its way."
 )
 
 
@@ -56,10 +63,12 @@ def caption(device, found):
     maker = about.get("vendor") or vendor(about["processor"])
     named = device if device != about["processor"] or maker in device else f"{device} ({maker})"
     versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
-    drawn = "dropout drawn serially" if about.get("serial_dropout", maker != "Intel") else "dropout drawn by MKL"
+    # Files of before the probe: only Intel's processors leave a choice.
+    serial = about.get("serial_dropout", None if maker == "Intel" else True)
+    drawn = {True: ", dropout drawn serially", False: ", dropout drawn by MKL", None: ""}[serial]
     threads = sorted({result.threads for document in found for result in shown(document)})
     used = f"{' or '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}"
-    return f"**{named}, {about['cores']} cores, {used}**, {versions}, {drawn} ({'; '.join(map(source, found))})"
+    return f"**{named}, {about['cores']} cores, {used}**, {versions}{drawn} ({'; '.join(map(source, found))})"
 
 
 def source(document):
@@ -101,14 +110,17 @@ def section(folder):
     lines = [
         f"![peers' times over fastgan's](benchmarks/results/{PICTURE})",
         "",
-        f"`fastgan bench` measures; `python benchmarks/readme.py` writes this. {DROPOUT}",
-        "Ratios are the peer's time over fastgan's, medians of rounds in turn; those that noise hides are refused."
-        " `copy` moves as many bytes as the work must.",
+        wrapped(f"{READING} {DROPOUT}"),
     ]
     for device, found in by_machine(documents(folder)).items():
-        lines += ["", caption(device, found), ""]
+        lines += ["", wrapped(caption(device, found)), ""]
         lines += rows([result for document in found for result in shown(document)])
     return "\n".join(lines)
+
+
+def wrapped(text):
+    """Lines of at most 120 characters, where links allow it."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def rewrite(readme, text):
@@ -127,14 +139,25 @@ def sources(folder):
 
 def draw(folder):
     """Bars of all machines' cases that have eager PyTorch as a peer."""
+    machines = by_machine(documents(folder))
     groups = {
-        device: [result for document in found for result in shown(document) if "eager" in result.ratios]
-        for device, found in by_machine(documents(folder)).items()
+        brief(device): [
+            dataclasses.replace(result, name=result.name.replace(", forward + backward", ""))
+            for document in found
+            for result in shown(document)
+            if {"eager", "plain loop"} & set(result.ratios)
+        ]
+        for device, found in machines.items()
     }
-    title = "; ".join(
-        f"{device}, {found[0].machine['date']}" for device, found in by_machine(documents(folder)).items()
+    title = "; ".join(f"{brief(device)}, {found[0].machine['date']}" for device, found in machines.items())
+    plots.bars(
+        groups, folder / PICTURE, f"Forward + backward, or a training step: {title}", {"Source": sources(folder)}
     )
-    plots.bars(groups, folder / PICTURE, title, {"Source": sources(folder)})
+
+
+def brief(device):
+    """A processor's name without its marks."""
+    return re.sub(r"\((R|TM)\)| (CPU|Processor)\b", "", device)
 
 
 def main():

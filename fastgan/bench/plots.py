@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,14 @@ def bars(
     values = [value for _, result in rows for peer, value in result.ratios.items() if peer in COLOURS]
     axes.set_xlim(min(0.5, min(values) * 0.6), max(values) * 1.8)
     axes.set_yticks([tick for tick, _ in ticks], [label for _, label in ticks], fontsize=7)
-    axes.invert_yaxis()
+    axes.set_ylim(place, -1)  # the first on top
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("peer's time over fastgan's (hatched: within noise)")
+    axes.set_xlabel("peer's time over fastgan's; hatched: within noise", fontsize=8)
     axes.xaxis.set_major_formatter("{x:g}x")
     figure.suptitle(title, fontsize=8)
     present = [peer for peer in COLOURS if any(peer in result.ratios for _, result in rows)]
-    axes.legend([_patch(COLOURS[peer]) for peer in present], present, fontsize=7, loc="best")
-    figure.savefig(path, dpi=100, metadata=dict(metadata or {}))
+    axes.legend([_patch(COLOURS[peer]) for peer in present], present, fontsize=7, loc="lower right")
+    _save(figure, path, metadata or {})
     return True
 
 
@@ -111,5 +112,16 @@ def roofline(results: Sequence[Result], copies: Mapping[int, float], path: Path,
     figure.suptitle(title, fontsize=8)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
-    figure.savefig(path, dpi=100)
+    _save(figure, path, {})
     return True
+
+
+def _save(figure: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a PNG of 64 colours, which are enough for a chart, and a third of the size of all."""
+    chunks = require("PIL.PngImagePlugin", "bench").PngInfo()
+    for name, text in metadata.items():
+        chunks.add_text(name, text)
+    whole = io.BytesIO()
+    figure.savefig(whole, dpi=90)
+    picture = require("PIL.Image", "bench").open(whole).convert("RGB").quantize(64)
+    picture.save(path, format="PNG", optimize=True, pnginfo=chunks)
