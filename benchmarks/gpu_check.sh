@@ -7,6 +7,7 @@
 # step fails, or if a CUDA test was skipped for anything but a second GPU or memory.
 #   OUT     folder of the JSON; default benchmarks/results
 #   COMMIT  what is tested; default: git's HEAD
+#   PYTHON  whose packages are used; default python
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -18,10 +19,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$OUT"
 
-step() { # step NAME SECONDS COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to steps
-  local name=$1 limit=$2 start=$SECONDS status
-  shift 2
-  timeout --kill-after=10 "$limit" "$@" >"$work/$name.log" 2>&1
+# Seconds that a step may take, and then 2 more to die. They add up to less than 540, with half a minute for the rest: the tests
+# run side by side, and count once.
+declare -A limits=([build]=130 [tests]=200 [memcheck]=35 [racecheck]=35 [micro]=60 [step]=45)
+
+step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to steps
+  local name=$1 limit=${limits[$1]:-${limits[tests]}} start=$SECONDS status
+  shift
+  timeout --kill-after=2 "$limit" "$@" >"$work/$name.log" 2>&1
   status=$?
   printf '%s\t%d\t%d\n' "$name" "$status" $((SECONDS - start)) >>"$work/steps"
   printf '%s: %s, %d s\n' "$name" "$([ $status -eq 0 ] && echo done || echo "FAILED ($status)")" $((SECONDS - start))
@@ -29,37 +34,41 @@ step() { # step NAME SECONDS COMMAND [ARGUMENT...]: output to NAME.log; name, st
   return $status
 }
 
-build() {
-  TORCH_CUDA_ARCH_LIST=$("$python" -c 'import torch; print("%d.%d" % torch.cuda.get_device_capability())') || return 1
-  export TORCH_CUDA_ARCH_LIST FASTGAN_CUDA=1
-  step build 200 "$python" -m pip install --no-build-isolation --no-deps --force-reinstall .
+report() { # the JSON, the table and the exit status
+  "$python" benchmarks/gpu_report.py "$work" "$SECONDS"
+  exit
 }
 
 tests() { # tests NAME ARGUMENT...
   local name=$1
   shift
-  step "$name" 260 "$pytest" -q -p no:cacheprovider --continue-on-collection-errors "--junitxml=$work/$name.xml" "$@"
+  step "$name" "$pytest" -q -p no:cacheprovider --continue-on-collection-errors "--junitxml=$work/$name.xml" "$@"
 }
+
+capability='import torch; print("%d.%d" % torch.cuda.get_device_capability())'
+TORCH_CUDA_ARCH_LIST=$("$python" -c "$capability" 2>"$work/gpu.log") || report
+export TORCH_CUDA_ARCH_LIST FASTGAN_CUDA=1
+step build "$python" -m pip install --no-build-isolation --no-deps --force-reinstall . || report
 
 # The installed package and not the source folder: commands, never `python -m` from here (a script's folder is its own).
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
-
-build || exit 1
 cuda_tests=(tests/test_cuda.py tests/test_cuda_parity.py tests/ops)
-# The other tests keep the processors busy, and these the GPU.
-tests tests "${cuda_tests[@]/#/--ignore=}" tests &
+other_tests=(tests/train tests/emulated)
+# These keep the processors busy, and those the GPU.
+tests tests "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &
+for folder in "${other_tests[@]}"; do tests "${folder#tests/}-tests" "$folder" & done
 tests cuda-tests "${cuda_tests[@]}"
 wait
 sanitizer=$(command -v compute-sanitizer || echo "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer")
 if [ -x "$sanitizer" ]; then
   for tool in memcheck racecheck; do
-    PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" 60 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+    PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" "$sanitizer" --tool "$tool" --error-exitcode 9 \
       "$python" benchmarks/gpu_small.py
   done
 fi
-step micro 90 "$python" benchmarks/micro.py --device cuda --quick --json "$work/micro.json"
+step micro "$python" benchmarks/micro.py --device cuda --quick --json "$work/micro.json"
 if [ -f benchmarks/step.py ]; then
-  step step 60 "$python" benchmarks/step.py --device cuda --quick --json "$work/step.json"
+  step step "$python" benchmarks/step.py --device cuda --quick --json "$work/step.json"
 fi
-"$python" benchmarks/gpu_report.py "$work" "$SECONDS"
+report
