@@ -76,7 +76,7 @@ def train(config: str | None, settings: dict[str, Any]) -> None:
     print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
 
 
-def sample(run: str, n: int, seed: int, out: str) -> None:
+def sample(run: str, n: int, seed: int, out: str, best: bool) -> None:
     """Draw samples from a trained run, as an array in the data's own units or as a picture."""
     import numpy as np
 
@@ -92,7 +92,7 @@ def sample(run: str, n: int, seed: int, out: str) -> None:
         raise ValueError(f"sample: expected --out to end in .npz or .png, got '{out}'")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
-    trained = load_run(run)
+    trained = load_run(run, best)
     samples = trained.sample(n, seed)
     if target.suffix == ".npz":
         arrays = {"samples": trained.units.restore(samples)}
@@ -106,7 +106,7 @@ def sample(run: str, n: int, seed: int, out: str) -> None:
     print(f"wrote {n} samples of step {trained.step} to {target}")
 
 
-def evaluate(run: str, n: int, seed: int, features: str) -> None:
+def evaluate(run: str, n: int, seed: int, features: str, best: bool) -> None:
     """Measure a trained run: distances to the data, fidelity, diversity, memorisation, and more where data allow."""
     from fastgan.evaluate import evaluate as measure
     from fastgan.evaluate import table
@@ -117,7 +117,7 @@ def evaluate(run: str, n: int, seed: int, features: str) -> None:
 
     sys.path.append(os.getcwd())  # where a module of the user's own lies
     extractor = load_features(features) if features else None
-    trained = load_run(run)
+    trained = load_run(run, best)
     ours, real, notes = measure(trained, *load_data(trained.config), n, seed, extractor)
     print(table(ours, real))
     for note in notes:
@@ -156,16 +156,18 @@ def _app(typer: Any) -> Any:
         n: int = typer.Option(64, help="How many samples."),
         seed: int = typer.Option(0, help="Same seed, same samples."),
         out: str = typer.Option("samples.npz", help="samples.npz or grid.png."),
+        best: bool = typer.Option(False, "--best", help="Of the lowest FID, which --eval-every kept."),
     ) -> Action:
-        return partial(sample, run, n, seed, out)
+        return partial(sample, run, n, seed, out, best)
 
     def _eval(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
         n: int = typer.Option(2000, help="How many samples to measure."),
         seed: int = typer.Option(0, help="Seed of the samples."),
         features: str = typer.Option("", metavar="MODULE:NAME", help="Your feature extractor; by default learned."),
+        best: bool = typer.Option(False, "--best", help="Measure the weights of the lowest FID."),
     ) -> Action:
-        return partial(evaluate, run, n, seed, features)
+        return partial(evaluate, run, n, seed, features, best)
 
     app.command("sample", help=sample.__doc__)(_sample)
     app.command("eval", help=evaluate.__doc__)(_eval)

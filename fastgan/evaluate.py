@@ -1,8 +1,4 @@
-"""A run's quality: every metric that its data allows, beside real data's own.
-
-Distances need something to be compared with, so real data are cut in two: a reference, and as many others
-that stand for a perfect generator. What these score is the floor.
-"""
+"""A run's quality: every metric that its data allows, beside real data's own."""
 
 from __future__ import annotations
 
@@ -15,66 +11,15 @@ from torch import Tensor
 
 from fastgan import metrics
 from fastgan.data import MIXTURES, Data
-from fastgan.features import Extractor, extract, fit_features
+from fastgan.features import Extractor, extract
+from fastgan.frechet import Frechet
 from fastgan.train.run_folder import Run
 
-_MOST = 10_000  # samples on either side of a distance
 _MOST_PAIRS = 5_000  # where memory grows with the product, and for SVC, whose time does
 _HELD_OUT = 0.3  # of the real data, for TSTR, where the run held out nothing
 _ROUNDED = 1e-12
-_SUBSETS = 20  # of 1,000, for KID
 
 Scores = dict[str, float | None]
-
-
-class Frechet:
-    """FID and KID of samples against a part of the data, with the rest of it as the floor.
-
-    Args:
-        data: what a run was trained on.
-        held_out: real samples that it was not trained on, which make the floor; None: a random half of `data`
-            is the reference and the other half the floor.
-        extractor: samples to features; None: `fit_features` of the data.
-
-    Attributes:
-        count: samples that either side of the comparison has, at most; ask the generator for so many.
-        labels: classes (count,) of the floor's samples, for a generator that is asked for classes; or None.
-        floor: FID of real samples, None where there are too few for a covariance.
-        kid_floor: their KID.
-    """
-
-    def __init__(self, data: Data, held_out: Data | None = None, extractor: Extractor | None = None) -> None:
-        self.extractor = fit_features(data) if extractor is None else extractor
-        reference, other = data.split(0.5) if held_out is None else (data, held_out)
-        reference, other = reference.some(_MOST), other.some(_MOST)
-        self.count, self.labels = len(other.samples), other.labels
-        self._reference = extract(self.extractor, reference.samples)
-        real = extract(self.extractor, other.samples)
-        self.floor, self.kid_floor = self._fid(real), self._kid(real)
-
-    def draw(self, run: Run, seed: int) -> Tensor:
-        """The run's samples (count, ...), of the same classes as the floor's if it has any."""
-        return run.sample(self.count, seed, self.labels if run.classes else None)
-
-    def __call__(self, samples: Tensor) -> tuple[float | None, float | None]:
-        """FID and KID of the first `count` samples; FID is None where there are too few."""
-        features = extract(self.extractor, samples[: self.count])
-        return self._fid(features), self._kid(features)
-
-    def fid(self, samples: Tensor) -> float | None:
-        """FID of the first `count` samples (N, ...), None where there are too few."""
-        return self._fid(extract(self.extractor, samples[: self.count]))
-
-    def _fid(self, features: Tensor) -> float | None:
-        if min(len(features), len(self._reference)) <= features.shape[1]:
-            return None
-        return metrics.fid(self._reference, features)
-
-    def _kid(self, features: Tensor) -> float | None:
-        if min(len(features), len(self._reference)) < 2:
-            return None
-        size = min(1000, len(features), len(self._reference))
-        return metrics.kid(self._reference, features, _SUBSETS, size).mean
 
 
 def evaluate(
@@ -126,7 +71,7 @@ def evaluate(
 
 
 def summary(run: Run, data: Data, held_out: Data | None) -> str:
-    """One line: FID of the run's samples on learned features, beside the floor that real data make."""
+    """A line: FID of the run's samples on learned features, beside the floor that real data make."""
     frechet = Frechet(data, held_out)
     fid = frechet.fid(frechet.draw(run, 0))
     if fid is None or frechet.floor is None:

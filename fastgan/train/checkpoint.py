@@ -58,19 +58,28 @@ def save(state: dict[str, Any], folder: Path, step: int, keep: int) -> Path:
         CheckpointError: where it cannot be written; the earlier checkpoints stay as they are.
     """
     path = path_of(folder, step)
+    write(state, path)
+    for old in listing(folder)[:-keep]:
+        if old != path:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Write `state` to a file of its own, which `save` leaves alone.
+
+    Raises:
+        CheckpointError: where it cannot be written; an earlier file of the name stays as it is.
+    """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, _sealed(buffer.getvalue()))
     except OSError as error:
         raise CheckpointError(
             f"checkpoint: cannot write {path}: {error.strerror or error}; earlier checkpoints are untouched"
         ) from error
-    for old in listing(folder)[:-keep]:
-        if old != path:
-            old.unlink(missing_ok=True)
-    return path
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class TrainConfig:
     sample_every: int = _option("Steps between sample grids.", low=1)
     log_every: int = _option("Steps between lines in metrics.jsonl.", low=1)
 
+    eval_every: int = _option("Steps between measures of FID, which choose checkpoints/best.pt; 0: never.", 0, low=0)
     workers: int = _option(
         "Processes that load a Dataset's samples, threads that read a folder's images; 0: neither.", 0, low=0
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fastgan._extras import check
 from fastgan.models import NetworkSize
 from fastgan.train import checkpoint, run_folder
+from fastgan.train.best import KeepBest
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
 from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
@@ -28,7 +29,7 @@ from fastgan.train.step import GANStep
 _NOISE, _GRID = 2, 3  # purposes of a seed, beside batches._ORDER
 _GRID_SAMPLES = 100
 # Settings that a resumed run may change: where and how long, not what.
-_FREE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every"}
+_FREE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every", "eval_every"}
 
 
 class GANTrainer:
@@ -68,7 +69,7 @@ class GANTrainer:
     ) -> None:
         self._notes: list[str] = []
         self.config, self.global_step = config, 0
-        self.callbacks = list(callbacks)
+        self.callbacks = [*([KeepBest()] if config.eval_every else []), *callbacks]
         self.device = pick_device(config.device)
         seed_all(config.seed)
         self.data = as_data(data, config)
@@ -185,10 +186,11 @@ class GANTrainer:
         config = self.config
         folder = out / "checkpoints"
         path = checkpoint.save(self.state_dict(), folder, self.global_step, config.keep)
-        self._save_weights(out)
+        self.save_weights(out)
         return path
 
-    def _save_weights(self, out: Path) -> None:
+    def save_weights(self, out: Path, name: str = "weights.safetensors") -> None:
+        """Write all networks' weights into the run folder."""
         networks = {"generator": self.generator, "discriminator": self.discriminator}
         about = {
             "step": self.global_step,
@@ -196,12 +198,12 @@ class GANTrainer:
             "units": self.data.units.to_dict(),
         }
         weights = {**networks, "ema": self.ema}
-        run_folder.save_weights(out / "weights.safetensors", weights, about)
+        run_folder.save_weights(out / name, weights, about)
 
     def _train(self, out: Path, monitor: Monitor, stop: StopSignals) -> None:
         config = self.config
         if self.global_step >= config.steps:
-            self._save_weights(out)
+            self.save_weights(out)
         while self.global_step < config.steps:
             self.step()
             monitor.advance()
@@ -210,7 +212,7 @@ class GANTrainer:
                 callback.on_step(self)
             step, last = self.global_step, self.global_step == config.steps
             saves = stop.caught is not None or last or step % config.checkpoint_every == 0
-            if saves or step % config.log_every == 0:
+            if saves or step % config.log_every == 0 or (config.eval_every and step % config.eval_every == 0):
                 statistics = self.statistics()
                 self._check_finite(statistics, out, thorough=saves)
                 for callback in self.callbacks:

@@ -46,7 +46,7 @@ def opened(config: TrainConfig) -> Iterator[Path]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunFolderError(f"train: the run folder {out} is in use by another run") from None
-        checkpoints = checkpoint.listing(out / "checkpoints")
+        checkpoints = [*checkpoint.listing(out / "checkpoints"), *(out / "checkpoints").glob("best.pt")]
         if checkpoints and not config.resume:
             raise RunFolderError(
                 f"train: expected an --out without checkpoints, got {out} with {len(checkpoints)}; "
@@ -131,20 +131,20 @@ class Run:
         return torch.arange(count) % self.classes
 
 
-def load_run(path: str | Path) -> Run:
-    """Read a run folder's newest weights.
+def load_run(path: str | Path, best: bool = False) -> Run:
+    """Read a run folder's newest weights, or those of its lowest FID, which `config.eval_every` keeps.
 
     Raises:
         RunFolderError: for a folder that is not a run's, or whose weights do not fit its settings.
     """
     path = Path(path)
-    weights, settings = path / "weights.safetensors", path / "config.toml"
+    weights, settings = path / ("best.safetensors" if best else "weights.safetensors"), path / "config.toml"
     if not weights.is_file() or not settings.is_file():
         missing = "folder" if not path.is_dir() else settings.name
         missing = weights.name if path.is_dir() and settings.is_file() else missing
         raise RunFolderError(
             f"expected {path} to be a run folder of `fastgan train`, with config.toml and "
-            f"weights.safetensors; got no {missing}"
+            f"{weights.name}{' (--eval-every keeps it)' if best else ''}; got no {missing}"
         )
     config = TrainConfig.load(settings)
     try:
