@@ -13,6 +13,7 @@ several = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs 2 GPUs
 
 
 def need_gib(gib):
+    torch.cuda.empty_cache()  # what earlier tests had
     if torch.cuda.mem_get_info()[0] < gib * 2**30:
         pytest.skip(f"needs {gib} GiB")
 
