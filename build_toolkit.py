@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def find_toolkit(torch_version: str, cuda: str, site: Path | None = None) -> Too
             return Toolkit(where, home, version)
         seen.append(f"{home} ({where}): {mistake}")
     packages = requirements(cuda)
-    install = f", or install a compiler (pip install {' '.join(packages)})" if packages else ""
+    install = f", or install a compiler (pip install {shlex.join(packages)})" if packages else ""
     raise RuntimeError(
         f"fastgan: torch {torch_version} is a CUDA build: expected a CUDA {cuda} toolkit with {', '.join(NEEDED)}, "
         f"found {'; '.join(seen) or 'none'}. Either set CUDA_HOME to the folder of a CUDA {cuda.split('.')[0]} toolkit"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_no_compiler_that_fits_is_an_error_with_versions_and_ways_out(toolkit, t
         f"{tmp_path}/local/cuda (usual folders): CUDA 12.8",
         f"{tmp_path}/opt/cuda (usual folders): without include/cuda_runtime_api.h",
         "set CUDA_HOME to the folder of a CUDA 13 toolkit",
-        "pip install " + " ".join(PACKAGES),
+        "pip install " + shlex.join(PACKAGES),
         "set FASTGAN_CUDA=0",
     ):
         assert part in str(raised.value)
