@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastgan import metrics
 from fastgan.data import MIXTURES, Data
-from fastgan.features import Extractor, extract
+from fastgan.features import Extractor, Features, extract
 from fastgan.frechet import Frechet
 from fastgan.train.run_folder import Run
 
@@ -76,8 +76,9 @@ def summary(run: Run, data: Data, held_out: Data | None) -> str:
     fid = frechet.fid(frechet.draw(run, 0))
     if fid is None or frechet.floor is None:
         return f"FID: too few samples in the data for a covariance, {len(data.samples)}"
+    what = "learned from the data" if isinstance(frechet.extractor, Features) else "that are the data's own numbers"
     return (
-        f"FID on features learned from the data: {fid:.3f} (real against real: {frechet.floor:.3f}; "
+        f"FID on features {what}: {fid:.3f} (real against real: {frechet.floor:.3f}; "
         f"{frechet.count} samples, step {run.step})"
     )
 

@@ -153,7 +153,7 @@ def load_features(name: str) -> Extractor:
         raise ValueError(f"features: expected MODULE:NAME, got '{name}'")
     try:
         found = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # whatever the module's own code raises
         raise ValueError(f"features: cannot import the module of '{name}': {error}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -170,11 +170,15 @@ def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Ten
     """Features (N, F) of samples (N, ...), batch by batch, as finite float32 on the CPU.
 
     Raises:
-        ValueError: where the extractor returns another number of rows, no tensor, or NaN and infinite values.
+        ValueError: where the extractor fails, or returns another number of rows, no tensor, or NaN and infinite
+            values.
     """
     parts = []
     for batch in samples.split(batch_size):
-        features = extractor(batch.cpu().float())
+        try:
+            features = extractor(batch.cpu().float())
+        except Exception as error:
+            raise ValueError(f"features: the extractor failed on samples {tuple(batch.shape)}: {error}") from error
         if not isinstance(features, Tensor) or features.dim() < 2 or len(features) != len(batch):
             got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise ValueError(f"features: expected the extractor to return ({len(batch)}, F), got {got}")

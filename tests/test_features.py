@@ -80,6 +80,7 @@ def own_module(tmp_path, monkeypatch):
         "    def forward(self, x): return super().forward(x.flatten(1))\n"
         "def short(x): return x.flatten(1)[1:]\n"
         "def broken(x): return x.flatten(1) / 0\n"
+        "def fails(x): return x.view(3, 7)\n"
         "def listed(x): return x.tolist()\n"
         "number = 3\n"
     )
@@ -113,7 +114,12 @@ def test_names_that_do_not_serve_are_refused(name, words):
 @pytest.mark.usefixtures("own_module")
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("short", r"to return \(10, F\), got \(9, 16\)"), ("listed", "got list"), ("broken", "finite features")],
+    [
+        ("short", r"to return \(10, F\), got \(9, 16\)"),
+        ("listed", "got list"),
+        ("broken", "finite features"),
+        ("fails", r"failed on samples \(10, 1, 4, 4\): .*size"),
+    ],
 )
 def test_extractors_that_do_not_keep_their_word_are_refused(name, words):
     with pytest.raises(ValueError, match=words):
