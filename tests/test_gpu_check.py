@@ -2,12 +2,15 @@
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SCRIPT = (BENCHMARKS / "gpu_check.sh").read_text()
@@ -188,3 +191,15 @@ def test_without_a_gpu_the_report_says_so_and_nothing_else(report, monkeypatch, 
         r"expected a GPU, found none that torch \S+ sees: RuntimeError: Found no NVIDIA driver", mistake
     )
     assert "no GPU" in "\n".join(report.table(found))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="would take its nine minutes")
+def test_the_script_without_a_gpu_fails_at_once_and_writes_its_json(tmp_path):
+    environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path / "out"), "COMMIT": "0123456789abcdef"}
+    ended = subprocess.run(
+        ["bash", str(BENCHMARKS / "gpu_check.sh")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "WRONG: expected a GPU, found none" in ended.stdout
+    written = json.loads((tmp_path / "out/no-gpu.json").read_text())
+    assert (written["gpu"], written["commit"], written["steps"]) == (None, "0123456789abcdef", {})
