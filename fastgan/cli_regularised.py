@@ -1,4 +1,4 @@
-"""The commands beyond GANs' training: `fastgan fit`; only their options, the work is elsewhere."""
+"""The commands beyond GANs' training: `fastgan fit | impute | explain`; only their options, the work is elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ Action = Callable[[], None]
 
 def register(app: Any, typer: Any) -> None:
     """Add the commands to the typer application; each returns what to do, for `main` to do it."""
+    from fastgan.explain import explain
     from fastgan.fitting import fit
+    from fastgan.tables import impute
 
     def _fit(
         task: str = typer.Option("classify", help="classify or regress."),
@@ -72,7 +74,65 @@ def register(app: Any, typer: Any) -> None:
             out=out,
         )
 
+    def _impute(
+        source: str = typer.Argument(
+            metavar="IN.CSV", help="A table; cells that are empty, NA, NaN, null or ? are missing."
+        ),
+        target: str = typer.Argument(metavar="OUT.CSV", help="The table to write, with the missing cells filled in."),
+        keep: str = typer.Option("", help="Columns that are copied and not learnt from, as id,name."),
+        steps: int = typer.Option(3000, help="At most so many updates of D and of G."),
+        batch_size: int = typer.Option(128, help="Samples of an update."),
+        hidden: int = typer.Option(0, help="Features of hidden layers; 0 takes max(features, 16)."),
+        dropout: float = typer.Option(0.0, help="Dropout probability in D."),
+        hint_rate: float = typer.Option(0.9, help="Share of the mask that D is told."),
+        alpha: float = typer.Option(100.0, help="Weight of the reconstruction."),
+        lr: float = typer.Option(1e-3, help="Adam's learning rate."),
+        validation_fraction: float = typer.Option(0.1, help="Share of the values to hide, that tells when to stop."),
+        seed: int = typer.Option(0, help="Same seed, same result."),
+        device: str = typer.Option("auto", help="cpu, cuda, cuda:N or auto."),
+        threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
+    ) -> Action:
+        settings = {
+            "steps": steps,
+            "batch_size": batch_size,
+            "hidden": hidden,
+            "dropout": dropout,
+            "hint_rate": hint_rate,
+            "alpha": alpha,
+            "lr": lr,
+            "validation_fraction": validation_fraction,
+            "random_state": seed,
+            "device": device,
+        }
+        return partial(impute, source, target, keep=keep, settings=settings, cpu_threads=threads)
+
+    def _explain(
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
+        data: str = typer.Option(None, help="Samples to explain, as digits or npz:PATH; by default generated ones."),
+        n: int = typer.Option(8, help="How many samples."),
+        methods: str = typer.Option("integrated_gradients,lime,kernel_shap", help="Which methods."),
+        baseline: float = typer.Option(None, help="What stands for nothing; by default black, or a column's mean."),
+        perturbations: int = typer.Option(1000, help="Of each sample, by LIME and kernel SHAP."),
+        seed: int = typer.Option(0, help="Seed of samples and perturbations."),
+        out: str = typer.Option(
+            None, help="The picture, PNG; by default explain.png in RUN. The arrays lie beside it."
+        ),
+    ) -> Action:
+        return partial(
+            explain,
+            run,
+            data=data,
+            n=n,
+            methods=methods,
+            baseline=baseline,
+            perturbations=perturbations,
+            seed=seed,
+            out=out,
+        )
+
     app.command("fit", help=fit.__doc__)(_fit)
+    app.command("impute", help=impute.__doc__)(_impute)
+    app.command("explain", help=explain.__doc__)(_explain)
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgan._extras import require
+from fastgan.train.checkpoint import write_atomic
 from fastgan.train.config import unknown_name
+from fastgan.train.process import threads
 
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
@@ -159,3 +163,29 @@ def features_and_target(
     else:
         y = table.numbers([column])[:, 0]
     return table.numbers(others), y, [table.names[i] for i in others]
+
+
+def impute(source: str, target: str, *, keep: str, settings: dict[str, Any], cpu_threads: int) -> None:
+    """Fill in a table's missing cells with a GAN (GAIN); every other cell stays as it is written."""
+    imputer = require("fastgan.impute").GAINImputer(**settings)
+    folder = Path(target).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"impute: expected the folder {folder} of OUT.CSV to exist")
+    if Path(target).is_dir() or (Path(target).exists() and Path(source).exists() and Path(target).samefile(source)):
+        raise ValueError(f"impute: expected OUT.CSV to be another file than IN.CSV and no folder, got '{target}'")
+    table = read_table(source)
+    kept = table.columns([name.strip() for name in keep.split(",") if name.strip()])
+    learnt = [i for i in range(len(table.names)) if i not in kept]
+    if not learnt:
+        raise ValueError(f"impute: expected columns beside those of --keep in {source}, got none")
+    values = table.numbers(learnt, missing=True)
+    missing = np.isnan(values)
+    if missing.any():
+        with threads(cpu_threads):
+            filled = imputer.fit_transform(values)
+        for i, j in zip(*np.nonzero(missing), strict=True):
+            table.cells[i][learnt[j]] = f"{filled[i, j]:.9g}"
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([table.names, *table.cells] if table.titled else table.cells)
+    write_atomic(Path(target), text.getvalue().encode())
+    print(f"filled in {missing.sum()} of {missing.size} cells ({missing.mean():.1%}): {target}")

@@ -137,7 +137,20 @@ def load_run(path: str | Path, best: bool = False) -> Run:
     Raises:
         RunFolderError: for a folder that is not a run's, or whose weights do not fit its settings.
     """
-    path = Path(path)
+    config, about, size, generator = _rebuild(Path(path), "ema", best)
+    return Run(Path(path), config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
+
+
+def load_discriminator(path: str | Path) -> nn.Module:
+    """Read the discriminator of a run folder's newest weights, in eval mode, on the CPU.
+
+    With `pack` in the run's settings it takes samples packed by `fastgan.train.augment.pack`. Raises as `load_run`.
+    """
+    return _rebuild(Path(path), "discriminator")[3]
+
+
+def _rebuild(path: Path, prefix: str, best: bool = False) -> tuple[TrainConfig, dict[str, Any], NetworkSize, nn.Module]:
+    """A run's settings, the weights' metadata, the networks' size, and the network `prefix`, ema or discriminator."""
     weights, settings = path / ("best.safetensors" if best else "weights.safetensors"), path / "config.toml"
     if not weights.is_file() or not settings.is_file():
         missing = "folder" if not path.is_dir() else settings.name
@@ -151,15 +164,16 @@ def load_run(path: str | Path, best: bool = False) -> Run:
         with require("safetensors").safe_open(str(weights), framework="pt") as file:
             about = json.loads(file.metadata()["fastgan"])
             state = {
-                key.removeprefix("ema."): file.get_tensor(key)
+                key.removeprefix(f"{prefix}."): file.get_tensor(key)
                 for key in file.keys()  # noqa: SIM118 - not a dict
-                if key.startswith("ema.")
+                if key.startswith(f"{prefix}.")
             }
         size = NetworkSize(**{**about["size"], "sample_shape": tuple(about["size"]["sample_shape"])})
-        generator, _ = build(config.network, size)
-        generator.load_state_dict(state)
+        generator, discriminator = build(config.network, size)
+        network = generator if prefix == "ema" else discriminator
+        network.load_state_dict(state)
     except Exception as error:
         raise RunFolderError(
             f"expected {weights} to hold the weights of the network '{config.network}' as {settings} says: {error}"
         ) from error
-    return Run(path, config, generator.eval(), Units(**about["units"]), about["step"], size.classes, size.sample_shape)
+    return config, about, size, network.eval()
