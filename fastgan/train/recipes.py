@@ -63,8 +63,10 @@ _MLP: dict[str, Any] = {
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     "mlp": _MLP,
     "dcgan": {
-        "lr_g": 1e-3,  # on the digits, 1,200 steps: precision 0.59, against 0.29 at 2e-4
+        # Digits, 1,600 steps, precision / coverage: 0.80 / 0.72; with 1e-3 for both networks 0.70 / 0.63.
+        "lr_g": 2e-3,
         "lr_d": 1e-3,
+        "ema_decay": 0.998,
         "network": "dcgan",
         "steps": 3000,
         "log_every": 20,
@@ -93,7 +95,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "optimizer": "rmsprop",
         "lr_g": 1e-3,
         "lr_d": 1e-3,
-        "weight_clip": 0.05,
+        "weight_clip": 0.1,
         "n_critic": 5,
         "dropout": 0.0,
         "ema_decay": 0.998,

@@ -68,6 +68,24 @@ def test_a_recipe_is_a_flag_and_a_config_file_alike(recipe, tmp_path):
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
+@pytest.mark.parametrize("recipe", ["dcgan", "resnet"])
+def test_batch_and_spectral_norms_go_on_from_a_state_bit_for_bit(recipe):
+    def trained(steps: int, state: dict[str, object] | None = None) -> GANTrainer:
+        trainer = GANTrainer(TrainConfig(recipe=recipe, batch_size=8, steps=4))
+        if state is not None:
+            trainer.load_state_dict(state)
+        for _ in range(steps):
+            trainer.step()
+        return trainer
+
+    torch.set_num_threads(1)
+    resumed, whole = trained(2, trained(2).state_dict()), trained(4)
+    for network in ("generator", "discriminator", "ema"):
+        ours, theirs = (getattr(trainer, network).state_dict() for trainer in (resumed, whole))
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
 def test_a_loss_without_target_refuses_smoothing():
     with pytest.raises(ValueError, match=r"`real_target` to be 1, as the loss 'hinge' has no target, got 0.9"):
         TrainConfig(recipe="hinge", real_target=0.9)
