@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 
 from fastgan.bench import files, plots, tables
-from fastgan.bench.machine import vendor
+from fastgan.bench.host import vendor
 from fastgan.bench.results import duration
 
 ROOT = Path(__file__).resolve().parents[1]

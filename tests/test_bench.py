@@ -289,7 +289,7 @@ def test_a_worker_times_the_instruction_set_it_was_told():
 
 
 def test_the_probe_of_dropout_leaves_the_generator_alone():
-    from fastgan.bench.machine import dropout_is_serial
+    from fastgan.bench.host import dropout_is_serial
 
     torch.manual_seed(3)
     expected = torch.rand(2)

@@ -5,7 +5,7 @@
 """
 
 from fastgan.bench.harness import Clock, copy_bandwidth, measure, run
-from fastgan.bench.machine import cores, keep_freed_memory, machine
+from fastgan.bench.host import cores, keep_freed_memory, machine
 from fastgan.bench.results import Case, Result, Target, Work, line, write_json
 
 __all__ = [

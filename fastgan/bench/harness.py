@@ -20,10 +20,11 @@ from torch.utils.benchmark import Timer
 from torch.utils.benchmark import timer as now
 from torch.utils.benchmark.utils.common import set_torch_threads
 
-from fastgan.bench.machine import free_memory
+from fastgan.bench.host import free_memory, give_back_memory
 from fastgan.bench.results import AGAIN, Case, Result, Work, judged, line
 
 Clock = Callable[[Any, int, int], float]
+LARGE = 1 << 32  # bytes of a case from which memory that earlier ones left is given back
 LONG = 5  # works of at least this many times the wanted seconds run once a round, without a warm-up
 
 
@@ -128,6 +129,8 @@ def run(
     """
     results, left_out = [], {} if skipped is None else skipped
     for case in cases:
+        if case.memory > LARGE:
+            give_back_memory()
         if time.monotonic() > deadline:
             left_out[f"{case.name}, {case.threads} threads"] = "no time left"
         elif case.memory > 0.9 * free_memory(device):

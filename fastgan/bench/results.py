@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastgan.bench.machine import machine
+from fastgan.bench.host import machine
 
 Work = Callable[[], object]
 

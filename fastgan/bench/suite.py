@@ -14,7 +14,7 @@ from fastgan import _extras
 from fastgan.bench import files, plots, tables, worker
 from fastgan.bench.cases import KEPT, MIDDLE, target_cases
 from fastgan.bench.harness import copy_bandwidth, measure, run
-from fastgan.bench.machine import cores, keep_freed_memory, machine
+from fastgan.bench.host import cores, keep_freed_memory, machine
 from fastgan.bench.results import Case, Result, duration, write_json
 from fastgan.bench.sweep import sweep_cases
 

@@ -10,7 +10,8 @@ of float32, contiguous, on all threads, forward and backward together. From ther
 - the size: 1,024 to 2^28 elements, of a work of each row.
 
 ``torch.compile`` is a peer at the centre and, of two works, along the sizes, both passes together: its compilation
-takes seconds a case. The quick sweep has the centre of every work and a few steps from it, without ``torch.compile``.
+takes seconds a case. Eager in-place work is not a peer at the largest size, for its memory's sake. The quick sweep has
+the centre of every work and a few steps from it, without ``torch.compile``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ SIZED = ("leaky_relu", "leaky_relu_dropout", "bce_with_logits", "discriminator_l
 COMPILED = ("leaky_relu_dropout", "discriminator_loss")  # along the sizes
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
 PASSES = {"forward": "forward", "backward": "backward", "both": "forward + backward"}
-TENSORS_AT_ONCE = 12  # of the case's size: inputs, gradients, what eager keeps and makes, a copy's
+# Of the case's size: 10 of inputs, gradients, what eager keeps and makes; and the gaps between them in the heap.
+TENSORS_AT_ONCE = 14
 
 
 def count(elements: int) -> str:
@@ -132,7 +134,7 @@ def _ways(
         inputs = _laid_out(work.inputs(elements, dtype, device), channels_last)
         layers = {"fastgan": work.fused, "eager": work.eager}
         given: dict[str, Inputs] = {}
-        if work.in_place and passes != "backward" and elements >= IN_PLACE_FROM:
+        if work.in_place and passes != "backward" and IN_PLACE_FROM <= elements < SIZES[-1]:
             layers["in place"] = work.in_place
             # Positive numbers: repetition would drive others to denormals, which would be timed instead.
             given["in place"] = tuple(x.detach().abs().requires_grad_() for x in inputs)

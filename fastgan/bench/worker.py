@@ -57,7 +57,7 @@ def serve(elements: int) -> None:
     import fastgan
     from fastgan.bench.cases import forward_in_place
     from fastgan.bench.harness import time_runs
-    from fastgan.bench.machine import keep_freed_memory
+    from fastgan.bench.host import keep_freed_memory
 
     keep_freed_memory()
     work = forward_in_place(elements)[0]

@@ -28,8 +28,15 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
-    return bool(mallopt(trim_threshold, 2**31 - 1) and mallopt(mmap_threshold, 2**31 - 1))
+    trim_threshold, mmap_max = -1, -4  # malloc.h
+    return bool(mallopt(trim_threshold, -1) and mallopt(mmap_max, 0))  # never give back; all from the heap
+
+
+def give_back_memory() -> None:
+    """Return what glibc kept to the system, ahead of work that needs nearly all of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def free_memory(device: str) -> int:
