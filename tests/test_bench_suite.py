@@ -144,7 +144,11 @@ def test_the_command_measures_writes_draws_and_compares(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "D loss, forward + backward, 2 x 64 fp32" in out
     assert "2 x faster than eager" in out
-    (written,) = files.read(old).results
+    document = files.read(old)
+    (written,) = document.results
+    assert document.extra["suite"] == "quick"
+    assert document.extra["settings"]["threads"] == 1
+    assert document.machine["serial_dropout"] in (True, False)
     assert written.bytes_saved == {}
     assert (pictures / "targets.png").stat().st_size > 5_000
 

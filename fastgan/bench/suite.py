@@ -92,6 +92,7 @@ def bench(options: Options) -> int:
     for text in caption(about, threads):
         print(text)
     results, extra = _measure(cases, options, threads, by_capability)
+    extra["machine"] = about  # as it was before the load of the benchmarks themselves
     tables.show_results(results)
     _show_extra(extra, results)
     if options.json:
