@@ -19,13 +19,15 @@ Action = Callable[[], None]
 
 # Exit codes; those of signals are 128 plus the signal's number, as a shell has them.
 FAILED, BAD_INPUT, DIVERGED = 1, 2, 3
+ALARMS = {"dead": 4, "saturated": 5, "collapsed": 6, "memorised": 7}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit.
 
     Exit codes: 0 done; 1 the system refused (a full disk, say); 2 bad options or input; 3 the
-    training diverged; 130 and 143 interrupted by SIGINT and SIGTERM, with a checkpoint saved.
+    training diverged; 4 to 7 an alarm stopped it (a dead loss, D saturated, mode collapse,
+    memorisation); 130 and 143 interrupted by SIGINT and SIGTERM, with a checkpoint saved.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             code = _run(arguments)
     except KeyboardInterrupt as stop:
-        _complain(str(stop) or "interrupted; nothing was saved")
+        if _speaks():
+            _complain(str(stop) or "interrupted; nothing was saved")
         code = 128 + getattr(stop, "signal", 2)
     except (MissingExtraError, ValueError, TypeError, FileNotFoundError) as error:
         code = _complain(str(error), BAD_INPUT)
@@ -43,11 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
         code = FAILED
     except (OSError, RuntimeError) as error:
-        from fastgan.train import CheckpointError, TrainingDivergedError
-
-        if not isinstance(error, OSError | CheckpointError | TrainingDivergedError):
-            raise
-        code = _complain(str(error), DIVERGED if isinstance(error, TrainingDivergedError) else FAILED)
+        code = _failure(error)
     sys.exit(code)
 
 
@@ -62,7 +61,7 @@ def info() -> None:
 def train(config: str | None, settings: dict[str, Any]) -> None:
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
     from fastgan.evaluate import summary
-    from fastgan.train import GANTrainer, TrainConfig, load_run
+    from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
     given = {name: value for name, value in settings.items() if value is not None}
@@ -70,13 +69,15 @@ def train(config: str | None, settings: dict[str, Any]) -> None:
         saved = Path(given["out"]) / "config.toml"
         config = str(saved) if saved.is_file() else None
     loaded = TrainConfig(**given) if config is None else TrainConfig.load(config, **given)
-    trainer = GANTrainer(loaded)
-    out = trainer.fit()
-    print(f"trained {loaded.steps} steps: samples, losses, checkpoints and weights are in {out}")
-    print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
+    with distributed.processes():
+        trainer = GANTrainer(loaded)
+        out = trainer.fit()
+    if _speaks():
+        print(f"trained {loaded.steps} steps: samples, losses, checkpoints and weights are in {out}")
+        print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
 
 
-def sample(run: str, n: int, seed: int, out: str, best: bool) -> None:
+def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float | None) -> None:
     """Draw samples from a trained run, as an array in the data's own units or as a picture."""
     import numpy as np
 
@@ -93,7 +94,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
-    samples = trained.sample(n, seed)
+    samples = trained.sample(n, seed, truncation=truncation)
     if target.suffix == ".npz":
         arrays = {"samples": trained.units.restore(samples)}
         if trained.classes:
@@ -157,8 +158,9 @@ def _app(typer: Any) -> Any:
         seed: int = typer.Option(0, help="Same seed, same samples."),
         out: str = typer.Option("samples.npz", help="samples.npz or grid.png."),
         best: bool = typer.Option(False, "--best", help="Of the lowest FID, which --eval-every kept."),
+        truncation: float = typer.Option(None, help="Keep latents within this: more typical, less varied samples."),
     ) -> Action:
-        return partial(sample, run, n, seed, out, best)
+        return partial(sample, run, n, seed, out, best, truncation)
 
     def _eval(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
@@ -202,6 +204,28 @@ def _train_command(typer: Any) -> Callable[..., Action]:
     )
     command.__annotations__ = {name: kind for name, (kind, _) in options.items()}
     return command
+
+
+def _failure(error: OSError | RuntimeError) -> int:
+    """Tell what stopped a command, unless it is an error of the program; returns the exit code."""
+    from fastgan.train import CheckpointError, TrainingAlarmError, TrainingDivergedError
+    from fastgan.train.distributed import FirstProcessError, LostProcessError
+
+    if isinstance(error, FirstProcessError):  # which has said why
+        return FAILED
+    if isinstance(error, OSError | CheckpointError | LostProcessError):
+        return _complain(str(error))
+    code = DIVERGED
+    if isinstance(error, TrainingAlarmError):
+        code = ALARMS[error.alarm]
+    elif not isinstance(error, TrainingDivergedError):
+        raise error
+    return _complain(str(error), code) if _speaks() else code  # all processes have the same to say
+
+
+def _speaks() -> bool:
+    """Whether this process is the one of several that talks for all."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 def _complain(message: str, code: int = FAILED) -> int:

@@ -1,5 +1,6 @@
 """Training GANs: `TrainConfig` holds the settings, `GANTrainer` does the work."""
 
+from fastgan.train.alarms import TrainingAlarmError
 from fastgan.train.callbacks import Callback
 from fastgan.train.checkpoint import CheckpointError
 from fastgan.train.config import TrainConfig
@@ -18,6 +19,7 @@ __all__ = [
     "Run",
     "RunFolderError",
     "TrainConfig",
+    "TrainingAlarmError",
     "TrainingDivergedError",
     "TrainingInterrupted",
     "fit_supervised",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fastgan.train import distributed
 from fastgan.train.randomness import derive
 
 Batch = tuple[Tensor, Tensor | None]
@@ -39,8 +40,11 @@ class Order:
         self._order = torch.empty(0)
 
     def __getitem__(self, number: int) -> Tensor:
-        """The samples' indices (batch_size,) of batch `number`, counted from 0 through all epochs."""
-        return self.indices(number)
+        """The samples' indices of batch `number`, counted from 0 through all epochs.
+
+        (batch_size,), or this process's equal share of them where there are several.
+        """
+        return distributed.share(self.indices(number))
 
     def indices(self, number: int) -> Tensor:
         """The indices (batch_size,) of the whole batch `number`."""
@@ -138,7 +142,7 @@ class LoadedBatches:
                 batch_sampler=_OrderFrom(self.order, number),
                 num_workers=self._workers,
                 pin_memory=self._device.type == "cuda",
-                generator=torch.Generator().manual_seed(derive(self.order.seed, _LOADING, number)),
+                generator=torch.Generator().manual_seed(derive(self.order.seed, _LOADING, number) + distributed.rank()),
             )
             self._loading = iter(loader)
         self._next = number + 1

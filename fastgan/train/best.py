@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastgan.frechet import Frechet
-from fastgan.train import checkpoint
+from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback
 from fastgan.train.randomness import derive
 
@@ -27,7 +27,7 @@ class KeepBest(Callback):
     The figure is `fid` in metrics.jsonl and TensorBoard, over features learned from the data and always from the same
     latents. The checkpoint is checkpoints/best.pt, its weights are best.safetensors, and best.json says which step and
     how good it is, beside the floor of real data. A run that resumes goes on from there. Nothing here touches what the
-    training depends on.
+    training depends on. Of several processes the first measures and writes.
     """
 
     def __init__(self) -> None:
@@ -37,21 +37,24 @@ class KeepBest(Callback):
 
     def on_start(self, trainer: GANTrainer, out: Path) -> None:
         """Learn the features, and read how good the best one was."""
+        self._out = out
+        self._lowest = distributed.on_first(lambda: self._prepare(trainer))
+
+    def _prepare(self, trainer: GANTrainer) -> float:
         self._frechet = Frechet(trainer.data)
         if self._frechet.floor is None:
             count = self._frechet.count
             raise ValueError(
                 f"train: expected more samples than features for `eval_every`, got {count} in half the data"
             )
-        self._out = out
-        self._lowest = _read_lowest(out / "best.json")
+        return _read_lowest(self._out / "best.json")
 
     def on_log(self, trainer: GANTrainer, statistics: dict[str, float]) -> None:
         """Measure, if it is time, and save what is better than all before."""
         step, config = trainer.global_step, trainer.config
         if step % config.eval_every and step != config.steps:
             return
-        fid = self._measure(trainer)
+        fid = distributed.on_first(lambda: self._measure(trainer))
         if fid is None:
             return
         statistics["fid"] = fid
@@ -74,11 +77,16 @@ class KeepBest(Callback):
         return self._frechet.fid(samples) if bool(samples.isfinite().all()) else None
 
     def _save(self, trainer: GANTrainer, fid: float) -> None:
-        assert self._frechet is not None
-        checkpoint.write(trainer.state_dict(), self._out / "checkpoints" / "best.pt")
-        trainer.save_weights(self._out, "best.safetensors")
-        about = {"step": trainer.global_step, "fid": fid, "real": self._frechet.floor}
-        checkpoint.write_atomic(self._out / "best.json", (json.dumps(about, indent=2) + "\n").encode())
+        state = trainer.state_dict()
+
+        def write() -> None:
+            assert self._frechet is not None
+            checkpoint.write(state, self._out / "checkpoints" / "best.pt")
+            trainer.save_weights(self._out, "best.safetensors")
+            about = {"step": trainer.global_step, "fid": fid, "real": self._frechet.floor}
+            checkpoint.write_atomic(self._out / "best.json", (json.dumps(about, indent=2) + "\n").encode())
+
+        distributed.on_first(write)
 
 
 def _read_lowest(path: Path) -> float:

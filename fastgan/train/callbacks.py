@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 class Callback:
     """Hooks into `GANTrainer.fit`; override those of interest.
 
+    In a run of several processes (`fastgan.train.distributed`) each of them calls the hooks.
+
     An error raised in a hook ends the training as it would anywhere; checkpoints saved before stay.
     """
 

@@ -86,6 +86,15 @@ class TrainConfig:
     cuda_graph: str = _option("Replay whole steps as CUDA graphs.", "auto", choices=("auto", "on", "off"))
     channels_last: bool = _option("Keep images and convolutions in channels_last.", True)
     convert: bool = _option("Put fused layers into networks that are given.", True)
+    sync_batchnorm: bool = _option("Let batch normalisation see the samples of all processes.", False)
+    on_alarm: str = _option(
+        "At a dead loss, a saturated D, a mode collapse or memorisation: warn, stop, or off.",
+        "warn",
+        choices=("warn", "stop", "off"),
+    )
+    alarm_readings: int = _option(
+        "Lines in metrics.jsonl that must agree before a loss is dead or D saturated.", 20, low=2
+    )
 
     balance: str = _option(
         "For labelled data whose classes are uneven: sampler draws each as often, weights weighs D's loss (bce).",

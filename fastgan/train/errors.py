@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 
 class TrainingDivergedError(RuntimeError):
     """A loss or a weight became NaN or infinite; the message names the last good checkpoint."""
+
+    @classmethod
+    def at(cls, step: int, what: str, saved: Sequence[Path]) -> TrainingDivergedError:
+        """The error for `what` having been NaN or infinite by a step, with the checkpoints saved before."""
+        last = saved[-1] if saved else "missing: none was saved yet"
+        return cls(f"train: {what} is NaN or infinite by step {step}; the last good checkpoint is {last}")
 
 
 class TrainingInterrupted(KeyboardInterrupt):

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from fastgan._extras import check
 from fastgan.models import NetworkSize
-from fastgan.train import checkpoint, run_folder
+from fastgan.train import checkpoint, distributed, run_folder
+from fastgan.train.alarms import TrainingAlarmError, Watch
 from fastgan.train.best import KeepBest
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
 from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
-from fastgan.train.monitor import Monitor
+from fastgan.train.monitor import Monitor, open_monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
-from fastgan.train.randomness import derive, random_state, restore_random_state, seed_all
+from fastgan.train.randomness import derive, random_state, restore_random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
 from fastgan.train.setup import Given, as_data, balanced_classes, check_shapes, labels_of, make_batches, make_networks
 from fastgan.train.step import GANStep
@@ -30,13 +31,15 @@ _NOISE, _GRID = 2, 3  # purposes of a seed, beside batches._ORDER
 _GRID_SAMPLES = 100
 # Settings that a resumed run may change: where and how long, not what.
 _FREE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every", "eval_every"}
+_FREE |= {"on_alarm", "alarm_readings"}
 
 
 class GANTrainer:
     """Trains a generator against a discriminator.
 
     Constructing seeds torch's, NumPy's and Python's global generators with `config.seed`, as a
-    training script would, and writes no file.
+    training script would, and writes no file. One of several processes (`fastgan.train.distributed`),
+    which all make the same calls, trains on its share of each batch; the first one alone writes.
 
     Args:
         config: the settings.
@@ -97,6 +100,7 @@ class GANTrainer:
         if config.balance == "weights":
             every = balanced_classes(self.data, data, config)
             self._update.class_weights = None if every is None else class_weights(every).to(self.device)
+        seed_own(config.seed)
 
     @property
     def generator(self) -> nn.Module:
@@ -119,7 +123,7 @@ class GANTrainer:
         first = self.global_step * config.n_critic
         batches = [self._batches[first + i] for i in range(config.n_critic)]
         count = config.n_critic + config.g_steps - 1
-        latents = [self._latents(config.batch_size, self._noise) for _ in range(count)]
+        latents = [distributed.share(self._latents(config.batch_size, self._noise)) for _ in range(count)]
         self._update(batches, latents)
         self.global_step += 1
 
@@ -136,14 +140,16 @@ class GANTrainer:
             CheckpointError: if a checkpoint cannot be written; earlier ones stay.
             TrainingDivergedError: at a NaN or infinite loss.
             TrainingInterrupted: at SIGINT or SIGTERM, after the step and a checkpoint.
+            TrainingAlarmError: at an alarm (`fastgan.train.alarms`), if `on_alarm` is stop.
+            LostProcessError, FirstProcessError: when another process of the run died or failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # not hours later
         config = self.config
-        with run_folder.opened(config) as out, StopSignals() as stop, threads(config.threads):
+        with run_folder.joined(config) as out, StopSignals() as stop, threads(config.threads):
             if config.resume:
                 self._resume(out)
-            config.save(out / "config.toml")
-            monitor = self._monitor(out)
+            distributed.on_first(lambda: config.save(out / "config.toml"))
+            monitor = open_monitor(out, self.global_step, config, self._grid_inputs())
             try:
                 for callback in self.callbacks:
                     callback.on_start(self, out)
@@ -156,12 +162,14 @@ class GANTrainer:
         return out
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on."""
+        """Everything that the rest of the run depends on; several processes call it together."""
+        own, *others = distributed.gather(random_state())
         return {
             "step": self.global_step,
             "config": self.config.to_dict(),
             "networks": self._update.state_dict(),
-            "random": random_state(),
+            "random": own,
+            "random_others": others,
             "noise": self._noise.get_state(),
         }
 
@@ -178,32 +186,44 @@ class GANTrainer:
                 )
         self._update.load_state_dict(state["networks"])
         self._noise.set_state(state["noise"])
-        restore_random_state(state["random"])
+        randoms = [state["random"], *state["random_others"]]
+        if distributed.rank() < len(randoms):
+            restore_random_state(randoms[distributed.rank()])
+        else:
+            seed_own(derive(self.config.seed, state["step"]))
         self.global_step = state["step"]
 
     def save(self, out: Path) -> Path:
-        """Write a checkpoint and weights.safetensors into the run folder; returns the former."""
-        config = self.config
-        folder = out / "checkpoints"
-        path = checkpoint.save(self.state_dict(), folder, self.global_step, config.keep)
-        self.save_weights(out)
-        return path
+        """Write a checkpoint and weights.safetensors into the run folder; returns the former.
+
+        Several processes call it together, and the first one writes.
+        """
+        state = self.state_dict()
+
+        def write() -> Path:
+            path = checkpoint.save(state, out / "checkpoints", self.global_step, self.config.keep)
+            self.save_weights(out)
+            return path
+
+        return distributed.on_first(write)
 
     def save_weights(self, out: Path, name: str = "weights.safetensors") -> None:
         """Write all networks' weights into the run folder."""
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
         about = {
             "step": self.global_step,
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
         }
-        weights = {**networks, "ema": self.ema}
+        weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
         run_folder.save_weights(out / name, weights, about)
 
     def _train(self, out: Path, monitor: Monitor, stop: StopSignals) -> None:
         config = self.config
         if self.global_step >= config.steps:
-            self.save_weights(out)
+            distributed.on_first(lambda: self.save_weights(out))
+        vote = distributed.StopVote()
+        watch = Watch(config, self.data.samples, monitor.alarm)
+        grid = self._grid_inputs()
         while self.global_step < config.steps:
             self.step()
             monitor.advance()
@@ -211,21 +231,30 @@ class GANTrainer:
             for callback in self.callbacks:
                 callback.on_step(self)
             step, last = self.global_step, self.global_step == config.steps
-            saves = stop.caught is not None or last or step % config.checkpoint_every == 0
+            caught = vote(stop.caught)
+            saves = caught is not None or last or step % config.checkpoint_every == 0
             if saves or step % config.log_every == 0 or (config.eval_every and step % config.eval_every == 0):
                 statistics = self.statistics()
                 self._check_finite(statistics, out, thorough=saves)
                 for callback in self.callbacks:
                     callback.on_log(self, statistics)
                 monitor.log(step, statistics)
+                watch.statistics(step, statistics)
             if last or step % config.sample_every == 0:
                 monitor.sample(step, self.ema)
+                watch.samples(step, lambda: self.ema(*grid))
+            if watch.stopping is not None and not saves:
+                self._check_finite({}, out, thorough=True)
+                saves = True
             if saves:
                 path = self.save(out)
                 for callback in self.callbacks:
                     callback.on_checkpoint(self, path)
-                if stop.caught is not None:
-                    raise TrainingInterrupted(stop.caught, path)
+                if caught is not None:
+                    raise TrainingInterrupted(caught, path)
+                if watch.stopping is not None:
+                    raise TrainingAlarmError(watch.stopping, path)
+        vote.count()
 
     def _tell(self, monitor: Monitor) -> None:
         while self._notes:
@@ -236,30 +265,16 @@ class GANTrainer:
         if not bad and thorough and not self._update.is_finite():
             bad = ["a weight"]
         if bad:
-            saved = checkpoint.listing(out / "checkpoints")
-            raise TrainingDivergedError(
-                f"train: {bad[0]} is NaN or infinite by step {self.global_step}; the last good "
-                f"checkpoint is {saved[-1] if saved else 'missing: none was saved yet'}"
-            )
+            raise TrainingDivergedError.at(self.global_step, bad[0], checkpoint.listing(out / "checkpoints"))
 
     def _resume(self, out: Path) -> None:
         notes = self._notes
-        found = checkpoint.load_newest(out / "checkpoints", notes.append)
+        found = distributed.on_first(lambda: checkpoint.load_newest(out / "checkpoints", notes.append))
         if found is None:
             notes.append(f"train: no whole checkpoint in {out / 'checkpoints'}: starting at step 0")
-            return
-        self.load_state_dict(found[1])
-        notes.append(f"train: resumed from {found[0]}")
-
-    def _monitor(self, out: Path) -> Monitor:
-        config = self.config
-        return Monitor(
-            out,
-            self.global_step,
-            config.steps,
-            config.batch_size * config.n_critic,
-            self._grid_inputs(),
-        )
+        else:
+            self.load_state_dict(found[1])
+            notes.append(f"train: resumed from {found[0]}")
 
     def _grid_inputs(self) -> tuple[Tensor, ...]:
         """The fixed latents of the sample grids, and labels in turn where there are classes."""

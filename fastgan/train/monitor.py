@@ -6,12 +6,16 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fastgan._extras import require
+from fastgan.train import distributed
+from fastgan.train.alarms import Alarm
 from fastgan.train.checkpoint import write_atomic
+from fastgan.train.config import TrainConfig
 from fastgan.train.pictures import is_image, save_curves, save_grid, tile
 
 _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"}
@@ -46,6 +50,11 @@ class Monitor:
         """Count one step."""
         self._bar.update()
 
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        """Say that something is amiss, and record it in metrics.jsonl."""
+        self.say(f"train: step {step}: {alarm.message}")
+        self._write({"step": step, "alarm": alarm.name, "message": alarm.message})
+
     def log(self, step: int, statistics: dict[str, float]) -> None:
         """Record a step's statistics, each a mean since the last call, and images a second."""
         now = time.perf_counter()
@@ -53,13 +62,16 @@ class Monitor:
         rate = (step - last_step) * self._images / max(now - last_time, 1e-9)
         self._last = (step, now)
         row = {"step": step, **statistics, "images_per_second": rate, "time": time.time()}
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        self._write(row)
         for name, value in statistics.items():
             self._board.add_scalar(name, value, step)
         self._board.add_scalar("images_per_second", rate, step)
         shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
         self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
 
     @torch.no_grad()
     def sample(self, step: int, generator: nn.Module) -> None:
@@ -79,6 +91,38 @@ class Monitor:
         self._board.close()
         if self._metrics.stat().st_size > 0:
             save_curves(self._metrics, self._out / "curves.png")
+
+
+class Silence(Monitor):
+    """The monitor of all processes but the first: it shows and records nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def advance(self) -> None:
+        """Nothing."""
+
+    def alarm(self, step: int, alarm: Alarm) -> None:
+        """Nothing."""
+
+    def log(self, step: int, statistics: dict[str, float]) -> None:
+        """Nothing."""
+
+    def sample(self, step: int, generator: nn.Module) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor, ...]) -> Monitor:
+    """The monitor of a run from `step` on, in the first process; the others' is silent."""
+    if distributed.rank() > 0:
+        return Silence()
+    return Monitor(out, step, config.steps, config.batch_size * config.n_critic, inputs)
 
 
 def _drop_after(metrics: Path, step: int) -> None:

@@ -47,7 +47,7 @@ def save_grid(images: Tensor, path: Path) -> None:
 def save_curves(metrics: Path, path: Path) -> None:
     """Draw both losses and D's probabilities over the steps that a metrics.jsonl holds."""
     lines = metrics.read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    rows: list[dict[str, Any]] = [row for row in map(json.loads, lines) if "loss_d" in row]  # not alarms
     # Figure without pyplot: no global state, no display, and half the import time.
     figure = require("matplotlib.figure").Figure(figsize=(8, 6), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)

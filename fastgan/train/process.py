@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from fastgan.train import distributed
+
 
 class StopSignals:
     """While entered, SIGINT and SIGTERM only note themselves; a second one acts as usual."""
@@ -56,11 +58,17 @@ def threads(count: int) -> Iterator[None]:
 def pick_device(name: str) -> torch.device:
     """The device called `name`; auto is a GPU where there is one.
 
+    Each of several processes has its own GPU, by its number on the machine, which becomes the current one.
+
     Raises:
-        ValueError: for a name that is no device, or a GPU that is not there.
+        ValueError: for a name that is no device, a GPU that is not there, or one named for several processes.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and distributed.world_size() > 1:
+        if name != "cuda":
+            raise ValueError(f"train: expected `device` to be cuda, cpu or auto with several processes, got '{name}'")
+        name = f"cuda:{distributed.local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -69,4 +77,6 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(
             f"train: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"
         )
+    if device.index is not None and distributed.world_size() > 1:
+        torch.cuda.set_device(device)
     return device

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastgan.train import distributed
+
+_PROCESS = 10  # a purpose of a seed
+
 
 def seed_all(seed: int) -> None:
     """Seed torch (CPU and GPUs), NumPy and Python."""
@@ -20,6 +24,12 @@ def derive(seed: int, *path: int) -> int:
     """A seed of its own for one purpose: unrelated to those of other paths and of nearby seeds."""
     state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
     return int(state[0]) >> 1
+
+
+def seed_own(seed: int) -> None:
+    """Give each process but the first random numbers of its own, a function of `seed` and its number."""
+    if distributed.rank() > 0:
+        seed_all(derive(seed, _PROCESS, distributed.rank()))
 
 
 def random_state() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fastgan._extras import require
 from fastgan.data import Units
 from fastgan.models import NetworkSize, build
-from fastgan.train import checkpoint
+from fastgan.train import checkpoint, distributed
 from fastgan.train.config import TrainConfig
 
 
@@ -57,6 +57,17 @@ def opened(config: TrainConfig) -> Iterator[Path]:
         yield out
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def joined(config: TrainConfig) -> Iterator[Path]:
+    """The run's folder for each of several processes; the first one opens it for all.
+
+    Raises:
+        RunFolderError: as `opened` does; FirstProcessError in the other processes, then.
+    """
+    with contextlib.ExitStack() as stack:
+        yield distributed.on_first(lambda: stack.enter_context(opened(config)))
 
 
 def _new_folder(config: TrainConfig) -> Path:
@@ -115,13 +126,26 @@ class Run:
     sample_shape: tuple[int, ...]
 
     @torch.no_grad()
-    def sample(self, count: int, seed: int, labels: Tensor | None = None) -> Tensor:
-        """Samples (count, ...) in the network's range; a pure function of weights, seed and labels.
+    def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
+        """Samples (count, ...) in the network's range; a pure function of weights and arguments.
 
-        A conditional run's are of the classes `labels` (count,), by default those of the method `labels`.
+        Args:
+            count: how many.
+            seed: of the latents.
+            labels: the classes (count,) of a conditional run's samples; by default those of the method `labels`.
+            truncation: the truncation trick of Brock et al. (2019), section 3.1: latents come from the normal
+                distribution's part within [-truncation, truncation], as if values beyond were drawn anew. Smaller
+                numbers give more typical and less varied samples; None does not truncate.
+
+        Raises:
+            ValueError: for a truncation that is not positive and finite.
         """
+        if truncation is not None and not 0 < truncation < float("inf"):
+            raise ValueError(f"sample: expected `truncation` to be more than 0 and finite, got {truncation}")
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, self.config.latent_dim, generator=generator)
+        if truncation is not None:
+            nn.init.trunc_normal_(latents, a=-truncation, b=truncation, generator=generator)
         inputs = [latents] if self.classes == 0 else [latents, self.labels(count) if labels is None else labels]
         batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
         return torch.cat([self.generator(*batch) for batch in batches])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fastgan.train import distributed
 from fastgan.train.batches import Batch, Order, Source
 from fastgan.train.randomness import derive
 
@@ -80,6 +81,7 @@ class Flipped:
         """Samples and labels of batch `number`."""
         samples, labels = self._source[number]
         generator = torch.Generator().manual_seed(derive(self._seed, _FLIP, number))
-        chosen = torch.rand(len(samples), generator=generator) < 0.5
+        count = len(samples) * distributed.world_size()
+        chosen = distributed.share(torch.rand(count, generator=generator) < 0.5)
         mirrored = chosen.to(samples.device)[:, None, None, None]
         return torch.where(mirrored, samples.flip(-1), samples), labels

@@ -11,8 +11,10 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.models import NetworkSize, build
+from fastgan.train import distributed
 from fastgan.train.augment import pack
 from fastgan.train.batches import Batches, LoadedBatches, Source
+from fastgan.train.batchnorm import synchronised
 from fastgan.train.config import TrainConfig
 from fastgan.train.sampling import BalancedOrder, Flipped
 
@@ -82,8 +84,9 @@ def make_batches(data: Data, given: Given, labels: Tensor | None, config: TrainC
     """Batches of the data, or of the `Dataset` that it stands for.
 
     Raises:
-        ValueError: for a batch larger than the data.
+        ValueError: for a batch larger than the data, or that does not fall into equal shares for all processes.
     """
+    distributed.check_share(config.batch_size, config.pack)
     classes = balanced_classes(data, given, config)
     labels = data.labels if config.balance == "weights" else labels
     source: Batches | LoadedBatches
@@ -126,16 +129,22 @@ def make_networks(
     config: TrainConfig,
     device: torch.device,
 ) -> tuple[nn.Module, nn.Module]:
-    """The recipe's networks in place of those that are None; fused layers are put into the others."""
+    """The recipe's networks in place of those that are None; fused layers are put into the others.
+
+    Several processes get the weights of process 0.
+    """
     recipe_g, recipe_d = build(config.network, size) if generator is None or discriminator is None else (None, None)
     networks = []
     for given, recipes in ((generator, recipe_g), (discriminator, recipe_d)):
         network = cast(nn.Module, recipes if given is None else given)
         if given is not None and config.convert:
             convert(network)
+        if config.sync_batchnorm:
+            network = synchronised(network)
         network.to(device)
         if config.channels_last and len(size.sample_shape) == 3:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        distributed.equalise(network)
         networks.append(network)
     return networks[0], networks[1]
 
@@ -158,7 +167,7 @@ def check_shapes(
     """
     given = () if labels is None else (labels,)
     modes = generator.training, discriminator.training
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([real.device] if real.is_cuda else []):
         fake = generator.eval()(real.new_zeros(len(real), config.latent_dim), *given)
         if fake.shape != real.shape:
             raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fastgan.losses import LOSSES, gradient_penalty, l1_penalty, l2_penalty, r1_penalty
 from fastgan.models import has_batch_statistics
+from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
 from fastgan.train.config import TrainConfig
 from fastgan.train.graph import GraphedBody
@@ -46,6 +47,7 @@ class GANStep:
         totals: float32 (6,), the sums of `STATISTICS` over the steps since `read`.
         sync_gradients: called with a network's parameters between backward and step; several processes average
             their gradients there.
+        sync_buffers: called with both networks' buffers after the updates, for the same purpose.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class GANStep:
         self._average: list[Tensor] = list(self.ema.parameters())
         self._current: list[Tensor] = list(generator.parameters())
         self._copied = list(self.ema.buffers()), list(generator.buffers())
+        self._buffers = [*generator.buffers(), *discriminator.buffers()]
         device = self._current[0].device
         self._device = device.type
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
         rates = ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d))
         self.schedules = Schedules(config, rates, device)
-        self.sync_gradients: Callable[[Sequence[Tensor]], None] = lambda parameters: None
+        self.sync_gradients: Callable[[Sequence[Tensor]], None] = distributed.average_gradients
+        self.sync_buffers: Callable[[Sequence[Tensor]], None] = distributed.average_
         self.totals = torch.zeros(len(STATISTICS), device=device)
         self._updates = self._unread = 0
         self._generate, self._loss_d, self._loss_g = self._forward_g, self._forward_d, self._forward_loss_g
@@ -83,7 +87,8 @@ class GANStep:
             self._generate, self._loss_d = compiled(self._forward_g), compiled(self._forward_d)
             self._loss_g = compiled(self._forward_loss_g)
         self._run: Callable[[Sequence[Tensor], Any], None] = self._body
-        if device.type == "cuda" and config.cuda_graph != "off" and (precision != "fp16" or config.cuda_graph == "on"):
+        wanted = config.cuda_graph == "on" or (precision != "fp16" and distributed.world_size() == 1)
+        if device.type == "cuda" and config.cuda_graph != "off" and wanted:
             self._run = GraphedBody(self._body, device, config.cuda_graph, say)
 
     def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
@@ -105,7 +110,8 @@ class GANStep:
         self._unread += 1
 
     def read(self) -> dict[str, float]:
-        """The mean of each statistic over the steps since the last call; synchronises."""
+        """The mean of each statistic over processes and the steps since the last call, by all at once; synchronises."""
+        distributed.average_([self.totals])
         means = (self.totals / max(1, self._unread)).tolist()
         self.totals.zero_()
         self._unread = 0
@@ -162,6 +168,7 @@ class GANStep:
         loss_g = self._update_generator(fake, real, label)
         for latent in latents[count:]:
             loss_g = self._update_generator(self._generate(latent, label), real, label)
+        self.sync_buffers(self._buffers)
         self._update_average()
         with torch.no_grad():
             losses = torch.stack((loss_d.detach(), loss_g.detach())).float()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import SERVER
 from safetensors.torch import load_file
 
 import fastgan.cli
@@ -19,12 +20,6 @@ from fastgan.train import (
     TrainConfig,
     TrainingInterrupted,
     checkpoint,
-)
-
-# Forked from a server that has imported the libraries, a child starts training within 0.1 s.
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    ["fastgan.train", "fastgan.cli", "sklearn.datasets", "torch.utils.tensorboard", "matplotlib.figure"]
 )
 
 
@@ -154,7 +149,7 @@ _FLAGS = ["--steps=60", "--batch-size=8", "--checkpoint-every=10", "--log-every=
 
 def _train(out: Path, *flags: str) -> multiprocessing.process.BaseProcess:
     """A process that runs `fastgan train` as `_config` has it."""
-    process = _SERVER.Process(target=fastgan.cli.main, args=(["train", "--out", str(out), *_FLAGS, *flags],))
+    process = SERVER.Process(target=fastgan.cli.main, args=(["train", "--out", str(out), *_FLAGS, *flags],))
     process.start()
     return process
 

@@ -1,0 +1,117 @@
+"""What the processes of tests/train/test_distributed.py do; a module of its own, as they import it."""
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import fastgan.cli
+import fastgan.evaluate
+from fastgan.train import GANTrainer, TrainConfig, distributed
+from fastgan.train.batchnorm import SyncBatchNorm
+
+
+def images() -> torch.Tensor:
+    """Forty random 8x8 images in [-1, 1]."""
+    return torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+
+def config(**changes: Any) -> TrainConfig:
+    """Few steps of a small batch, without what each process draws for itself."""
+    return TrainConfig(**{"batch_size": 8, "steps": 10, "dropout": 0.0, "checkpoint_every": 10, **changes})
+
+
+def weights(trainer: GANTrainer) -> dict[str, torch.Tensor]:
+    """All parameters and buffers."""
+    networks = {"g": trainer.generator, "d": trainer.discriminator, "ema": trainer.ema}
+    return {f"{name}.{k}": v for name, network in networks.items() for k, v in network.state_dict().items()}
+
+
+def train(path: Path, changes: dict[str, Any], steps: int = 10) -> None:
+    """Train some steps; process 0 saves weights and statistics."""
+    trainer = GANTrainer(config(**changes), data=images())
+    # WGAN-GP's points between real and fake are the one draw left that each process makes for itself.
+    torch.rand = lambda *shape, **kind: torch.full(shape, 0.3, **kind)  # type: ignore[assignment]
+    for _ in range(steps):
+        trainer.step()
+    statistics = trainer.statistics()
+    if distributed.rank() == 0:
+        torch.save({"weights": weights(trainer), "statistics": statistics}, path)
+
+
+def compare(changes: dict[str, Any]) -> None:
+    """Train, and compare all bits of all processes, and what they draw."""
+    torch.manual_seed(distributed.rank())
+    trainer = GANTrainer(config(**changes), data=images())
+    start = digest(trainer)
+    for _ in range(5):
+        trainer.step()
+    assert len(set(distributed.gather(start))) == 1
+    assert len(set(distributed.gather(digest(trainer)))) == 1
+    assert digest(trainer) != start
+    assert len(set(distributed.gather(float(torch.rand(()))))) == distributed.world_size()
+
+
+def different_networks() -> None:
+    """Networks that each process has initialised for itself become those of process 0."""
+    torch.manual_seed(distributed.rank())
+    generator = nn.Sequential(nn.Linear(100, 64), nn.Unflatten(1, (1, 8, 8)))
+    mine = generator[0].weight.detach().clone()
+    trainer = GANTrainer(config(), generator, data=images())
+    same = torch.equal(trainer.generator[0].weight, mine)
+    assert distributed.gather(same) == [True, False]
+    assert len(set(distributed.gather(digest(trainer)))) == 1
+
+
+def digest(trainer: GANTrainer) -> str:
+    """Of all parameters and buffers."""
+    return hashlib.sha256(b"".join(v.numpy().tobytes() for v in weights(trainer).values())).hexdigest()
+
+
+def fit(changes: dict[str, Any]) -> None:
+    """A whole run with its folder."""
+    GANTrainer(config(**changes), data=images()).fit()
+
+
+def command(arguments: list[str]) -> None:
+    """The command line, less patient, and without the quality of what was trained, which takes longer than all else."""
+    distributed._PATIENCE = dt.timedelta(seconds=40)
+    fastgan.evaluate.summary = lambda *_: "quality"  # type: ignore[assignment]
+    fastgan.cli.main(arguments)
+
+
+def normalise() -> None:
+    """Batch normalisation of shares against torch's of the joined batch, to second derivatives."""
+    torch.manual_seed(0)
+    x = torch.randn(6, 3, 4, dtype=torch.float64) * 2 + 5
+    direction = torch.randn(6, 3, 4, dtype=torch.float64)
+    whole, shared = nn.BatchNorm1d(3).double(), SyncBatchNorm(3).double()
+    for norm in (whole, shared):
+        nn.init.uniform_(norm.weight)
+        nn.init.uniform_(norm.bias)
+    shared.load_state_dict(whole.state_dict())
+    expected = derivatives(whole, x, direction)
+    share = distributed.share
+    found = derivatives(shared, share(x), share(direction))
+    for name, value in expected.items():
+        got = found[name]
+        if name in ("weight", "bias"):
+            distributed.average_([got])
+            got = got * distributed.world_size()  # the loss is a sum
+        else:
+            value = share(value)
+        torch.testing.assert_close(got, value, rtol=1e-12, atol=1e-12)  # float64's rounding
+    torch.testing.assert_close(shared.state_dict(), whole.state_dict(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(shared.eval()(x), whole.eval()(x), rtol=1e-12, atol=1e-12)
+
+
+def derivatives(norm: nn.Module, x: torch.Tensor, direction: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Output, gradient, and the gradients of the gradient's squared norm."""
+    x = x.clone().requires_grad_(True)
+    y = norm(x)
+    (gradient,) = torch.autograd.grad((y.tanh() * direction).sum(), x, create_graph=True)
+    second = torch.autograd.grad(gradient.square().sum(), [x, norm.weight, norm.bias])
+    return {"y": y, "gradient": gradient, **dict(zip(("second", "weight", "bias"), second, strict=True))}
