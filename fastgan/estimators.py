@@ -40,7 +40,7 @@ class _Estimator(_BaseEstimator):  # type: ignore[misc]
         settings = {name: value for name, value in self.get_params(deep=False).items() if name != "random_state"}
         settings |= {"hidden": tuple(self.hidden), "class_weight": class_weight}
         seed = int(_utils.check_random_state(self.random_state).randint(2**31))
-        self.fit_ = fit_supervised(torch.from_numpy(x).float(), y, FitConfig(task=task, seed=seed, **settings))
+        self.fit_ = fit_supervised(torch.tensor(x, dtype=torch.float32), y, FitConfig(task=task, seed=seed, **settings))
         # float64 from here on: a sample's prediction then does not depend, to all digits shown, on its batch.
         self.fit_.model.double()
         self.n_iter_ = len(self.fit_.history)
@@ -49,7 +49,7 @@ class _Estimator(_BaseEstimator):  # type: ignore[misc]
     def _output(self, X: Any) -> torch.Tensor:
         _validation.check_is_fitted(self)
         x = _validation.validate_data(self, X, reset=False, dtype=np.float64)
-        output: torch.Tensor = self.fit_.model(torch.from_numpy(np.ascontiguousarray(x)))
+        output: torch.Tensor = self.fit_.model(torch.tensor(x))
         return output
 
     @property

@@ -38,7 +38,8 @@ def attribute(
     """How much each value of a sample moves D's logit away from the logit of `baseline`.
 
     Integrated gradients (Sundararajan et al., 2017) attribute to each value; LIME (Ribeiro et al., 2016) and kernel
-    SHAP (Lundberg and Lee, 2017) to each value of a table and to each cell of an image. The same arguments give the
+    SHAP (Lundberg and Lee, 2017) to each value of a table and to each cell of an image, whose values all carry the
+    cell's number. The same arguments give the
     same result; torch's generators are left as they were.
 
     Args:
@@ -56,7 +57,7 @@ def attribute(
 
     Raises:
         MissingExtraError: where Captum is not installed.
-        ValueError: for an unknown method, or fewer than 2 perturbations.
+        ValueError: for an unknown method, fewer than 2 perturbations, or a baseline that is not finite.
     """
     for method in methods:
         if method not in METHODS:
@@ -65,6 +66,8 @@ def attribute(
         raise ValueError(f"explain: expected at least one method of {', '.join(METHODS)}, got none")
     if perturbations < 2:
         raise ValueError(f"explain: expected at least 2 perturbations, got {perturbations}")
+    if not math.isfinite(baseline):
+        raise ValueError(f"explain: expected a finite baseline, got {baseline}")
     captum = require("captum.attr", "explain")
     # Ridge, as LIME's authors have it: what it finds scales with the logit, where a lasso's threshold does not.
     ridge = require("captum._utils.models.linear_model", "explain").SkLearnRidge

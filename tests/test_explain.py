@@ -145,6 +145,7 @@ def test_given_samples_are_taken_to_the_range_that_the_run_learnt(runs, tmp_path
         (["--methods", "shap"], ["'shap'", "kernel_shap"]),
         (["--n", "0"], ["--n", "0"]),
         (["--perturbations", "1"], ["perturbations", "1"]),
+        (["--baseline", "nan"], ["baseline", "nan"]),
         (["--data", "ring"], ["(1, 8, 8)", "(2,)"]),
         (["--out", "heat.gif"], ["--out", ".png", "heat.gif"]),
         (["--out", "none/heat.png"], ["none", "--out"]),

@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_generator_alone(
 def test_a_class_weight_of_2_counts_as_samples_given_twice(classes):
     y = torch.arange(90) % classes
     x = torch.randn(90, 3, dtype=torch.float64) + y[:, None]
-    settings = {"hidden": (), "l2": 0.1, "epochs": 600, "lr": 0.1, "schedule": "cosine", "batch_size": 200}
+    settings = {"hidden": (), "l2": 0.1, "epochs": 300, "lr": 0.2, "schedule": "cosine", "batch_size": 200}
     settings |= {"validation_fraction": 0, "device": "cpu"}
     weighted = fit_supervised(x, y, class_weight=(1, 2, 1)[:classes], **settings).model
     twice = torch.cat((torch.arange(90), torch.nonzero(y == 1).flatten()))
