@@ -127,7 +127,7 @@ def table(report):
     for name, step in report["steps"].items():
         counts = report["tests"].get(name)
         tests = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped")) if counts else ""
-        yield f"  {name:12} {'ok' if step['ok'] else 'FAILED':7} {step['seconds']:4d} s  {tests}"
+        yield f"  {name:15} {'ok' if step['ok'] else 'FAILED':7} {step['seconds']:4d} s  {tests}"
     for counts in report["tests"].values():
         yield from (f"  left out: {line}" for line in counts["left_out"])
     for benchmark in report["benchmarks"].values():
