@@ -91,7 +91,7 @@ def _two_modes() -> Data:
 def _rare_share(balance: str) -> float:
     """The share of samples that a generator trained for a moment puts in the rare mode."""
     config = TrainConfig(
-        balance=balance, steps=400, latent_dim=4, seed=1, ema_decay=0.98, betas=(0.0, 0.99), device="cpu"
+        balance=balance, steps=250, latent_dim=4, seed=1, ema_decay=0.98, betas=(0.0, 0.99), device="cpu"
     )
 
     def network(last: int) -> nn.Module:
