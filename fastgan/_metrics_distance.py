@@ -1,4 +1,8 @@
-"""Distances between two sets of features: FID and KID, in float64."""
+"""Distances between two sets of features: FID and KID, in float64.
+
+torchmetrics has both for images and a network that sees them; the formulas here take features from anywhere, and
+agree with its figures.
+"""
 
 from __future__ import annotations
 
