@@ -105,10 +105,11 @@ def _body(shape: tuple[int, ...]) -> nn.Module:
     if len(shape) != 3 or min(shape[1:]) < 4:
         first: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), 128), fnn.LeakyReLUDropout(0.2, 0.3)]
         return nn.Sequential(*first, nn.Linear(128, _WIDTH), fnn.LeakyReLU(0.2, inplace=True))
-    stride = max(1, min(shape[1:]) // 16)  # large images cost no more than 16 to 31 pixels a side
+    stride = max(1, min(shape[1:]) // 14)  # large images cost little more than 14 to 27 pixels a side
+    kernel = max(3, stride | 1)
     small = all((-(-side // stride) + 1) // 2 == 4 for side in shape[1:])  # 4x4 without pooling
     return nn.Sequential(
-        nn.Conv2d(shape[0], 16, 2 * stride + 1, stride, padding=stride),
+        nn.Conv2d(shape[0], 16, kernel, stride, padding=kernel // 2),
         fnn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(16, 32, 3, 2, padding=1),
         fnn.LeakyReLU(0.2, inplace=True),
