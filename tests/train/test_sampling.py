@@ -7,7 +7,7 @@ from torch import nn
 from fastgan import functional as FF
 from fastgan.data import Data
 from fastgan.losses import LOSSES
-from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train import GANTrainer, TrainConfig, distributed
 from fastgan.train.batches import Batches
 from fastgan.train.sampling import BalancedOrder, Flipped, class_weights
 
@@ -79,6 +79,21 @@ def test_about_half_of_the_images_are_mirrored_the_same_ones_each_time():
         assert torch.equal(flipped[k][0], y)
         count += int((~same).sum())
     assert count == pytest.approx(320, abs=5 * 640**0.5 / 2)
+
+
+def test_shares_of_two_processes_make_up_the_batch_of_one(monkeypatch):
+    images = torch.randn(100, 1, 4, 4)
+
+    def batch(k):
+        source = Batches(images, None, 20, seed=0)
+        source.order = BalancedOrder(UNEVEN, 20, seed=0)
+        return Flipped(source, seed=0)[k][0]
+
+    whole = [batch(k) for k in range(3)]
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "share", lambda x, rank=rank: x.chunk(2)[rank])
+        assert all(torch.equal(batch(k), whole[k].chunk(2)[rank]) for k in range(3))
 
 
 def _two_modes() -> Data:
