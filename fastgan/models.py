@@ -14,6 +14,7 @@ from fastgan import nn as fnn
 from fastgan._network_size import NetworkSize as NetworkSize
 from fastgan._network_size import activation
 from fastgan.models_images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
+from fastgan.models_points import points_discriminator, points_generator
 
 
 def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
@@ -45,6 +46,7 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "mlp": (mlp_generator, mlp_discriminator),
     "dcgan": (dcgan_generator, dcgan_discriminator),
     "resnet": (resnet_generator, resnet_discriminator),
+    "points": (points_generator, points_discriminator),
 }
 
 
@@ -92,7 +94,7 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     if size.classes == 0:
         first, *rest = size.sample_shape
         return generator(size), discriminator(replace(size, sample_shape=(first * size.pack, *rest)))
-    dense = network == "mlp"
+    dense = network in ("mlp", "points")
     first, *rest = size.sample_shape
     seen = (math.prod(size.sample_shape) + size.classes,) if dense else (first + size.classes, *rest)
     body_g = generator(replace(size, latent_dim=size.latent_dim + size.classes))

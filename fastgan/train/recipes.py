@@ -113,6 +113,23 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     },
     "relativistic": {**_MLP, "loss": "relativistic"},
     "r1": {**_MLP, "r1_gamma": 0.1, "dropout": 0.0},
+    "mixture": {
+        "network": "points",
+        "loss": "relativistic",
+        "steps": 18000,
+        "batch_size": 256,
+        "latent_dim": 4,
+        "dropout": 0.0,
+        "lr_g": 2e-3,
+        "lr_d": 2e-3,
+        "betas": (0.0, 0.99),
+        "lr_schedule": "cosine",
+        "r1_gamma": 0.1,
+        "r2_gamma": 0.1,
+        "gamma_schedule": "linear",
+        "ema_decay": 0.995,
+        "threads": 1,
+    },
 }
 
 RECIPES = {name: {**_COMMON, **differences} for name, differences in _DIFFERENCES.items()}

@@ -223,8 +223,9 @@ class GANStep:
         with autocast(self.precision, self._device):
             if not self.loss.paired:
                 return self.loss.generator(_apply(self.discriminator, self._seen(fake), labels), None)
-            real_logits, fake_logits = self._logits(real, fake, labels)
-            return self.loss.generator(fake_logits, real_logits)
+            with torch.no_grad():  # G has no part in them: a joint batch would be carried back in vain
+                real_logits = _apply(self.discriminator, self._seen(real), labels)
+            return self.loss.generator(_apply(self.discriminator, self._seen(fake), labels), real_logits)
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
         """D's logits of real and fake samples, in one batch where that is the same."""
@@ -251,9 +252,16 @@ class GANStep:
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
             if config.gp_weight > 0:
                 loss = loss + config.gp_weight * gradient_penalty(critic, self._seen(real), self._seen(fake))
-            if penalised and config.r1_gamma > 0:
+            if not penalised:
+                return loss
+            if self.joint and config.r1_gamma == config.r2_gamma > 0:  # one mean over twice the samples
+                both = None if labels is None else torch.cat((labels, labels))
+                critic = partial(_apply, self.discriminator, labels=both)
+                penalty = r1_penalty(critic, self._seen(torch.cat((real, fake))))
+                return loss + 2 * config.r1_interval * self.schedules.r1 * penalty
+            if config.r1_gamma > 0:
                 loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._seen(real))
-            if penalised and config.r2_gamma > 0:
+            if config.r2_gamma > 0:
                 loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._seen(fake))
         return loss
 
