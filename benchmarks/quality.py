@@ -38,12 +38,12 @@ TARGETS = {"ring": (8, 0.97, 0.01), "grid": (25, 0.95, 0.02)}
 DIFFERENCES = """
 What differs from the published protocol (400,000 updates; 100,000 training points; batch 100; Adam 1e-4, beta1 0.8;
 z = N(0, I2); G of 4 x 400 with batch norm and ReLU; D with maxout):
-- all rows of ours: 50,000 training points, standardised; {samples:,} samples of G's moving average are measured, in the
-  mixture's own units; one CPU thread a run
-- recipe mixture: {steps:,} updates of batch {batch}; {loss} loss with R1 and R2 penalties; Adam {lr}, betas {betas},
-  {schedule} decay; z of {latent} dimensions; G 3 x 128 with ReLU; D 3 x 128 with leaky ReLU over sines and cosines of x
-- the paper's G: its batch, optimizer and z, the loss of Goodfellow et al. (2014); D of 3 x 200 with leaky ReLU (0.2) in
-  place of maxout; {paper_steps:,} updates, not 400,000"""
+- all rows of ours: 50,000 training points, standardised; {samples:,} samples are measured, in the mixture's own units
+- recipe mixture: {steps:,} updates of batch {batch_size}; {loss} loss with R1 and R2 penalties; Adam {lr_g},
+  betas {betas}, {lr_schedule} decay; z of {latent_dim} dimensions; G 3 x 128 with ReLU, of which the moving average is
+  measured; D 3 x 128 with leaky ReLU over sines and cosines of x; one CPU thread
+- the paper's G: its batch, optimizer and z, the loss of Goodfellow et al. (2014), no moving average; D of 3 x 200 with
+  leaky ReLU (0.2) in place of maxout; {paper_steps:,} updates, not 400,000"""
 
 
 def paper_networks():
@@ -81,7 +81,8 @@ def run_mixture(name, seed, paper, steps):
     """One run on `ring` or `grid`: its scores, and samples in the data's own units."""
     given = {} if steps is None else {"steps": steps}
     if paper:
-        given |= {"batch_size": 100, "lr_g": 1e-4, "lr_d": 1e-4, "betas": (0.8, 0.999), "latent_dim": 2, "seed": seed}
+        given |= {"batch_size": 100, "lr_g": 1e-4, "lr_d": 1e-4, "betas": (0.8, 0.999), "latent_dim": 2}
+        given |= {"ema_decay": 0.0, "seed": seed}
         torch.manual_seed(seed)
         trainer, seconds = train(TrainConfig(recipe="mlp", data=name, **given), networks=paper_networks())
     else:
@@ -212,18 +213,8 @@ def mixture_table(name, shipped, paper):
 
 def differences(options):
     """What is unlike the paper in our rows."""
-    recipe = TrainConfig(recipe="mixture")
-    return DIFFERENCES.format(
-        samples=SAMPLES,
-        steps=options.steps or recipe.steps,
-        batch=recipe.batch_size,
-        loss=recipe.loss,
-        lr=recipe.lr_g,
-        betas=recipe.betas,
-        schedule=recipe.lr_schedule,
-        latent=recipe.latent_dim,
-        paper_steps=options.paper_steps,
-    )
+    recipe = TrainConfig(recipe="mixture").to_dict() | {"samples": SAMPLES, "paper_steps": options.paper_steps}
+    return DIFFERENCES.format(**recipe | ({"steps": options.steps} if options.steps else {}))
 
 
 def digits_table(runs):
@@ -252,7 +243,6 @@ def save_mixtures(samples, path):
             *zip(*centres, strict=True), s=200, marker="o", facecolors="none", edgecolors="C1", linewidths=0.7
         )
         panel.set(title=f"{name}: {len(centres)} modes, sigma {sigma}", aspect="equal")
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 
 
@@ -269,6 +259,8 @@ def main():
     parser.add_argument("--plot", type=Path, help="draw pictures into this folder")
     options = parser.parse_args()
     names = options.data.split(",")
+    if options.plot:
+        options.plot.mkdir(parents=True, exist_ok=True)
     if unknown := set(names) - {*MIXTURES, "digits"}:
         parser.error(f"--data: expected some of ring, grid, digits, got {', '.join(sorted(unknown))}")
     try:
