@@ -39,10 +39,9 @@ class Problem:
 
 def _mlp() -> tuple[nn.Module, nn.Module]:
     """784 numbers a sample (MNIST's), two hidden layers each way, dropout in D."""
-    slope = {"negative_slope": SLOPE, "inplace": True}
-    generator = [nn.Linear(LATENT_DIM, 256), nn.LeakyReLU(**slope), nn.Linear(256, 512), nn.LeakyReLU(**slope)]
-    discriminator = [nn.Linear(784, 512), nn.LeakyReLU(**slope), nn.Dropout(P)]
-    discriminator += [nn.Linear(512, 256), nn.LeakyReLU(**slope), nn.Dropout(P), nn.Linear(256, 1)]
+    generator = [nn.Linear(LATENT_DIM, 256), nn.LeakyReLU(SLOPE, True), nn.Linear(256, 512), nn.LeakyReLU(SLOPE, True)]
+    discriminator = [nn.Linear(784, 512), nn.LeakyReLU(SLOPE, True), nn.Dropout(P)]
+    discriminator += [nn.Linear(512, 256), nn.LeakyReLU(SLOPE, True), nn.Dropout(P), nn.Linear(256, 1)]
     return nn.Sequential(*generator, nn.Linear(512, 784), nn.Tanh()), nn.Sequential(*discriminator)
 
 
@@ -125,7 +124,7 @@ def _case(
 def step_cases(device: str, threads: int, compiled: bool) -> list[Case]:
     """The step table: each row is a target of the trainer."""
     if device == "cuda":
-        half = {"plain loop": {"precision": "bf16"}}
+        half: dict[str, dict[str, Any]] = {"plain loop": {"precision": "bf16"}}
         if compiled:
             half["compiled loop"] = {"precision": "bf16", "compiled": True}
         return [

@@ -1,5 +1,7 @@
 """`GANTrainer` as a library: data sets, networks and callbacks of one's own."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -45,7 +47,7 @@ def test_a_dataset_resumes_at_its_place(images):
     whole = GANTrainer(config, data=Images(images, False))
     for _ in range(3):
         whole.step()
-    state = whole.state_dict()
+    state = copy.deepcopy(whole.state_dict())
     whole.step()
     again = GANTrainer(config, data=Images(images, False))
     again.load_state_dict(state)
