@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -29,20 +30,20 @@ class Problem:
     sample_shape: tuple[int, ...]
     batch_size: int
     networks: Networks
-    channels_last: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def data(self) -> Tensor:
         """1,024 samples in [-1, 1]; what they show does not change the time of a step."""
         return torch.rand(1024, *self.sample_shape) * 2 - 1
 
 
-def _mlp() -> tuple[nn.Module, nn.Module]:
+def _mlp(width: int = 256) -> tuple[nn.Module, nn.Module]:
     """784 numbers a sample (MNIST's), two hidden layers each way, dropout in D."""
-    generator = [nn.Linear(LATENT_DIM, 256), nn.LeakyReLU(SLOPE, True), nn.Linear(256, 512), nn.LeakyReLU(SLOPE, True)]
-    discriminator = [nn.Linear(784, 512), nn.LeakyReLU(SLOPE, True), nn.Dropout(P)]
-    discriminator += [nn.Linear(512, 256), nn.LeakyReLU(SLOPE, True), nn.Dropout(P), nn.Linear(256, 1)]
-    return nn.Sequential(*generator, nn.Linear(512, 784), nn.Tanh()), nn.Sequential(*discriminator)
+    small, wide = width, 2 * width
+    generator = [nn.Linear(LATENT_DIM, small), nn.LeakyReLU(SLOPE, True)]
+    generator += [nn.Linear(small, wide), nn.LeakyReLU(SLOPE, True), nn.Linear(wide, 784), nn.Tanh()]
+    discriminator = [nn.Linear(784, wide), nn.LeakyReLU(SLOPE, True), nn.Dropout(P)]
+    discriminator += [nn.Linear(wide, small), nn.LeakyReLU(SLOPE, True), nn.Dropout(P), nn.Linear(small, 1)]
+    return nn.Sequential(*generator), nn.Sequential(*discriminator)
 
 
 def _dcgan(side: int) -> tuple[nn.Module, nn.Module]:
@@ -144,3 +145,26 @@ def step_cases(device: str, threads: int, compiled: bool) -> list[Case]:
     cases.append(_case(DCGAN_32, "", threads, [Target("plain loop", 1.3)]))
     cases.append(_case(DCGAN_32, ", --precision bf16", threads, [Target("plain loop", 2)], precision="bf16"))
     return cases
+
+
+def batch_sweep() -> list[Problem]:
+    """The MLP GAN at batch sizes that double."""
+    return [replace(MLP, name=f"batch {size}", batch_size=size) for size in (16, 32, 64, 128, 256, 512)]
+
+
+def width_sweep() -> list[Problem]:
+    """The MLP GAN at widths that double, batch 64."""
+    return [
+        replace(MLP, name=f"width {width}", networks=partial(_mlp, width)) for width in (32, 64, 128, 256, 512, 1024)
+    ]
+
+
+def parameters(problem: Problem) -> int:
+    """Trained numbers in both networks."""
+    return sum(p.numel() for network in problem.networks() for p in network.parameters())
+
+
+def recipe_step(recipe: str, device: str) -> tuple[Work, int]:
+    """A recipe's step on the digits, and the real images that it consumes."""
+    trainer = GANTrainer(TrainConfig(recipe=recipe, device=device))
+    return trainer.step, trainer.config.batch_size * trainer.config.n_critic
