@@ -5,20 +5,13 @@ size and against model size; and scaling over processes, measured for 1 and 2 an
 """
 
 import argparse
-import os
-import statistics
 from pathlib import Path
 
 import torch
 
-from fastgan import bench, bench_scaling, bench_steps
+from fastgan import bench
+from fastgan.bench import scaling, steps
 from fastgan.train.recipes import RECIPES
-
-
-def seconds_a_step(work, threads, rounds, seconds=0.2):
-    """The median time of a step."""
-    runs = bench._runs_for(work, threads, seconds, bench._time)
-    return statistics.median(bench._time(work, runs, threads) for _ in range(rounds))
 
 
 def recipes(device, thread_counts, rounds):
@@ -26,8 +19,8 @@ def recipes(device, thread_counts, rounds):
     found = []
     for name in RECIPES:
         for threads in thread_counts:
-            work, images = bench_steps.recipe_step(name, device)
-            took = seconds_a_step(work, threads, rounds)
+            case, images = steps.recipe_case(name, threads)
+            took = bench.measure(case, device, rounds=rounds, seconds=0.2).seconds["fastgan"]
             found.append({"recipe": name, "threads": threads, "seconds": took, "images_per_second": images / took})
             print(
                 f"{name:14}{threads} threads  {took * 1e3:8.2f} ms a step  {images / took:10,.0f} images/s", flush=True
@@ -39,9 +32,8 @@ def sweep(problems, device, threads, rounds):
     """The trainer's and the plain loop's time for each problem."""
     found = []
     for problem in problems:
-        ways = {"fastgan": bench_steps.fast_step(problem, device), "plain loop": bench_steps.PlainLoop(problem, device)}
-        row = {name: seconds_a_step(work, threads, rounds) for name, work in ways.items()}
-        found.append({"batch_size": problem.batch_size, "parameters": bench_steps.parameters(problem), "seconds": row})
+        row = bench.measure(steps.sweep_case(problem, threads), device, rounds=rounds, seconds=0.2).seconds
+        found.append({"batch_size": problem.batch_size, "parameters": steps.parameters(problem), "seconds": row})
         print(
             f"{problem.name:12}" + "".join(f"  {name} {took * 1e3:8.2f} ms" for name, took in row.items()), flush=True
         )
@@ -72,7 +64,7 @@ def plot(path, batches, widths, threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=bench.cores())
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="rows of the step table whose name contains this, and no other part")
     parser.add_argument("--quick", action="store_true", help="3 rounds of the step table without torch.compile")
@@ -82,7 +74,7 @@ def main():
     bench.keep_freed_memory()
     torch.manual_seed(0)
     rounds = min(options.rounds, 3) if options.quick else options.rounds
-    cases = bench_steps.step_cases(options.device, options.threads, compiled=not options.quick)
+    cases = steps.step_cases(options.device, options.threads, compiled=not options.quick)
     cases = [case for case in cases if options.only in case.name]
     if not cases:
         parser.error(f"--only: expected a part of a row's name, got {options.only!r}")
@@ -92,11 +84,11 @@ def main():
         counts = [1] if options.device == "cuda" else sorted({1, options.threads})
         few = max(3, rounds // 3)
         extra["recipes"] = recipes(options.device, counts, few)
-        for name, problems in (("batches", bench_steps.batch_sweep()), ("widths", bench_steps.width_sweep())):
+        for name, problems in (("batches", steps.batch_sweep()), ("widths", steps.width_sweep())):
             extra[name] = sweep(problems, options.device, options.threads, few)
         if options.device == "cpu":
-            extra["scaling"] = bench_scaling.measure()
-            print("\n".join(bench_scaling.report(extra["scaling"])))
+            extra["scaling"] = scaling.measure()
+            print("\n".join(scaling.report(extra["scaling"])))
         if options.plot:
             plot(options.plot, extra["batches"], extra["widths"], options.threads)
     if options.json:

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from fastgan import bench_steps
-from fastgan.bench import Work
-from fastgan.bench_steps import Problem
+from fastgan.bench import steps as bench_steps
+from fastgan.bench.results import Work
+from fastgan.bench.steps import Problem
 
 _PROBLEM = replace(bench_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
 _ROUNDS, _STEPS = 7, 20

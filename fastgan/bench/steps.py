@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastgan.bench import Case, Target, Work
+from fastgan.bench.results import Case, Target, Work
 from fastgan.data import Data
 from fastgan.models import NetworkSize, build
 from fastgan.train import GANTrainer, TrainConfig
@@ -164,7 +164,16 @@ def parameters(problem: Problem) -> int:
     return sum(p.numel() for network in problem.networks() for p in network.parameters())
 
 
-def recipe_step(recipe: str, device: str) -> tuple[Work, int]:
+def sweep_case(problem: Problem, threads: int) -> Case:
+    """The trainer and the plain loop on one problem of a sweep."""
+    return _case(problem, "", threads, ())
+
+
+def recipe_case(recipe: str, threads: int) -> tuple[Case, int]:
     """A recipe's step on the digits, and the real images that it consumes."""
-    trainer = GANTrainer(TrainConfig(recipe=recipe, device=device))
-    return trainer.step, trainer.config.batch_size * trainer.config.n_critic
+    config = TrainConfig(recipe=recipe)
+
+    def make(device: str) -> dict[str, Work]:
+        return {"fastgan": GANTrainer(replace(config, device=device)).step}
+
+    return Case(recipe, make, threads), config.batch_size * config.n_critic
