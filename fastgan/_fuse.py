@@ -156,11 +156,11 @@ def unfuse(fused: fnn.LeakyReLUDropout) -> tuple[nn.Module, nn.Module, nn.Module
 def as_sequential(fused: fnn.LeakyReLUDropout) -> None:
     """Turn a fused layer that ``convert`` did not make into ``nn.Sequential(LeakyReLU, Dropout or Dropout2d)``.
 
-    Only the first works in place: torch's in-place leaky ReLU keeps its output for the backward, and an in-place
-    dropout would write over it.
+    Only dropout works in place, if the fused layer did: torch's in-place leaky ReLU would keep its output for the
+    backward, and an in-place dropout would write over that.
     """
     dropout = nn.Dropout2d if fused.feature else nn.Dropout
-    layers = nn.Sequential(nn.LeakyReLU(fused.negative_slope, fused.inplace), dropout(fused.p))
+    layers = nn.Sequential(nn.LeakyReLU(fused.negative_slope), dropout(fused.p, fused.inplace))
     layers.train(fused.training)
     for attribute in ("negative_slope", "p", "inplace", "feature"):
         delattr(fused, attribute)

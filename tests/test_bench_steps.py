@@ -1,6 +1,7 @@
 """What benchmarks/step.py measures: a fair plain loop, the targets, the cost model."""
 
 import copy
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -62,7 +63,7 @@ def test_every_target_of_the_step_table_has_its_row():
 def test_sweeps_double():
     assert [p.batch_size for p in steps.batch_sweep()] == [16, 32, 64, 128, 256, 512]
     sizes = [steps.parameters(p) for p in steps.width_sweep()]
-    assert all(1.9 < b / a < 4.1 for a, b in zip(sizes, sizes[1:], strict=False))
+    assert all(1.9 < b / a < 4.1 for a, b in itertools.pairwise(sizes))
 
 
 def test_a_ring_sends_nothing_alone_and_nearly_twice_the_bytes_among_many():

@@ -36,7 +36,7 @@ def test_revert_of_layers_placed_by_hand():
     fused, expected = net[1], net.eval()(rows()[0])
     fastgan.revert(net)
     assert net[1] is fused
-    assert repr(net[1]) == repr(nn.Sequential(nn.LeakyReLU(0.2, True), nn.Dropout(0.3)))
+    assert repr(net[1]) == repr(nn.Sequential(nn.LeakyReLU(0.2), nn.Dropout(0.3, True)))
     assert [type(layer) for layer in net[2]] == [nn.LeakyReLU, nn.Dropout2d]
     assert not any(module.training for module in net.modules())
     torch.testing.assert_close(net(rows()[0]), expected)
