@@ -177,6 +177,9 @@ Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64
               "fastgan::bias_act_dropout_: expected input whose "
               "elements lie at places of their own, got an expanded tensor of shape ",
               input.sym_sizes(), " and strides ", input.sym_strides(), "; clone() it first");
+  TORCH_CHECK(!input.is_neg(),
+              "fastgan::bias_act_dropout_: expected input whose memory holds its "
+              "values, got a view that torch negates when it is read; resolve_neg() it first");
   const Tensor target = dense(input);
   Tensor state = new_state(target, stages);
   run_forward(target, target, state, stages);
@@ -262,5 +265,11 @@ void register_meta(torch::Library& m) {
 }  // namespace
 
 FASTGAN_REGISTER(register_row, register_meta)
+
+// torch's fallback for lazily negated tensors takes the result of an in-place op for its input, and
+// this one returns the state: the op itself says what is wrong.
+TORCH_LIBRARY_IMPL(fastgan, Negative, m) {
+  m.impl("bias_act_dropout_", torch::CppFunction::makeFallthrough());
+}
 
 }  // namespace fastgan

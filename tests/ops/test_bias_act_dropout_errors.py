@@ -166,3 +166,12 @@ def test_forward_mode_is_refused_and_not_forgotten(inplace):
         dual = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
         with pytest.raises(NotImplementedError, match=r"bias_act_dropout_?: expected no forward-mode gradient"):
             FF.leaky_relu(dual, 0.2, inplace=inplace)
+
+
+def test_a_lazily_negated_view_is_refused_in_place_and_served_otherwise():
+    x = torch.randn(8, dtype=torch.complex64).conj().imag
+    values = x.clone()
+    with pytest.raises(RuntimeError, match=r"expected input whose memory holds its values, .*resolve_neg"):
+        FF.leaky_relu(x, 0.2, inplace=True)
+    assert torch.equal(x, values)
+    assert torch.equal(FF.leaky_relu(x, 0.2), torch.nn.functional.leaky_relu(values, 0.2))

@@ -16,7 +16,7 @@ import fastgan  # noqa: F401 - registers the ops
 
 OPS = torch.ops.fastgan
 CASES = settings(
-    max_examples=250,
+    max_examples=200,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
