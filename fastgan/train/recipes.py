@@ -60,6 +60,19 @@ _MLP: dict[str, Any] = {
     "threads": 1,
 }
 
+# What each gives on the digits, as `fastgan train --recipe NAME` runs; `fastgan eval RUN` measures the like. Intel Xeon
+# (AVX-512, AMX), one thread, torch 2.13.0, 2026-11-21, seed 0: FID over digit features (`fastgan.features`) and, in
+# pixels (k = 5), precision / recall / coverage of 2,000 samples. Untrained: FID 116 to 118, all else 0. One half of
+# the digits against the other: FID 0.39, 0.96 / 0.96 / 0.96.
+#   resnet        0.37  0.88 / 0.55 / 0.85
+#   lsgan         0.34  0.92 / 0.68 / 0.93
+#   hinge         0.35  0.93 / 0.61 / 0.95
+# Part of the way, at steps of steps in all, without an FID over the same features:
+#   dcgan         1,600 of 3,000  0.80 / 0.62 / 0.72 (moving average 0.995)
+#   wgan-gp       2,000 of 4,000  0.81 / 0.77 / 0.83
+# and wgan, at 2,000 of 5,000 steps: FID 0.35, 0.60 / 0.63 / 0.56. Its clipping is a compromise: at 0.05 precision
+# and coverage are 0.48 and 0.45 (2,500 steps), at 0.3 recall is 0.05 (1,500 steps). Larger images than digits may
+# want DCGAN's own learning rates, 2e-4.
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     "mlp": _MLP,
     "dcgan": {
