@@ -23,7 +23,7 @@ from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.pictures import save_grid
 from fastgan.train.process import threads
 
-SAMPLES = 50_000  # of G that are measured: 2,000 a mode of the grid, so that a deviation has an error of 1.6%
+SAMPLES = 50_000  # that are measured: 2,000 a mode of the grid, so that a deviation has an error of 1.6%
 CLASSIFIED = 5_000  # labelled digits that the classifier learns from
 HELD_OUT = 0.3
 
@@ -97,7 +97,7 @@ def run_digits(seed, steps):
     """One conditional run on 70% of the digits: its scores against the other 30%, and samples."""
     train_part, test_part = digits().split(HELD_OUT)
     given = {} if steps is None else {"steps": steps}
-    trainer, seconds = train(TrainConfig(recipe="mlp", conditional=True, seed=seed, **given), train_part)
+    trainer, seconds = train(TrainConfig(recipe="conditional", seed=seed, **given), train_part)
     labels = torch.arange(CLASSIFIED) % 10
     made = sample(trainer, CLASSIFIED, (labels,))
     pairs = [(part.samples, part.labels) for part in (train_part, test_part)]
@@ -148,8 +148,7 @@ def error(runs, name):
     """The standard error of that mean; 0 of one run."""
     if len(runs) < 2:
         return 0.0
-    middle = mean(runs, name)
-    return (sum((run[name] - middle) ** 2 for run in runs) / (len(runs) - 1) / len(runs)) ** 0.5
+    return (sum((run[name] - mean(runs, name)) ** 2 for run in runs) / (len(runs) - 1) / len(runs)) ** 0.5
 
 
 def mixture_row(label, runs):
@@ -259,6 +258,8 @@ def main():
     parser.add_argument("--plot", type=Path, help="draw pictures into this folder")
     options = parser.parse_args()
     names = options.data.split(",")
+    if min(options.seeds, options.digits_seeds) < 1:
+        parser.error("--seeds, --digits-seeds: expected at least 1")
     if options.plot:
         options.plot.mkdir(parents=True, exist_ok=True)
     if unknown := set(names) - {*MIXTURES, "digits"}:

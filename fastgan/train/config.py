@@ -101,7 +101,7 @@ class TrainConfig:
         "none",
         choices=BALANCES,
     )
-    conditional: bool = _option("Teach both networks the data's labels.", False)
+    conditional: bool = _option("Teach both networks the data's labels.")
     network: str = _option("The networks' architecture.", choices=NETWORKS)
     loss: str = _option("The adversarial loss.", choices=LOSSES)
     latent_dim: int = _option("Numbers in a latent vector.", low=1)

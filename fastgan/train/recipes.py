@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 _COMMON: dict[str, Any] = {
+    "conditional": False,
     "network": "mlp",
     "loss": "bce",
     "steps": 10000,
@@ -127,6 +128,20 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     },
     "relativistic": {**_MLP, "loss": "relativistic"},
     "r1": {**_MLP, "r1_gamma": 0.1, "dropout": 0.0},
+    "conditional": {
+        **_MLP,
+        "conditional": True,
+        "loss": "relativistic",
+        "steps": 6000,
+        "dropout": 0.0,
+        "lr_g": 1.5e-3,
+        "lr_d": 1.5e-3,
+        "lr_schedule": "cosine",
+        "r1_gamma": 2.0,
+        "r2_gamma": 2.0,
+        "r1_interval": 4,
+        "ema_decay": 0.999,
+    },
     "mixture": {
         "network": "points",
         "loss": "relativistic",
