@@ -211,10 +211,14 @@ def _failure(error: OSError | RuntimeError) -> int:
     from fastgan.train import CheckpointError, TrainingAlarmError, TrainingDivergedError
     from fastgan.train.distributed import FirstProcessError, LostProcessError
 
-    if isinstance(error, FirstProcessError):  # which has said why
-        return FAILED
-    if isinstance(error, OSError | CheckpointError | LostProcessError):
+    if isinstance(error, OSError | CheckpointError):
         return _complain(str(error))
+    if isinstance(error, FirstProcessError | LostProcessError):
+        if isinstance(error, LostProcessError):  # the first process has said why itself
+            _complain(str(error))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(FAILED)  # the interpreter's own end would wait for what the lost process still owes
     code = DIVERGED
     if isinstance(error, TrainingAlarmError):
         code = ALARMS[error.alarm]

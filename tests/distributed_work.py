@@ -1,15 +1,13 @@
 """What the processes of tests/train/test_distributed.py do; a module of its own, as they import it."""
 
-import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
 
-import fastgan.cli
-import fastgan.evaluate
 from fastgan.train import GANTrainer, TrainConfig, distributed
 from fastgan.train.batchnorm import SyncBatchNorm
 
@@ -34,9 +32,9 @@ def train(path: Path, changes: dict[str, Any], steps: int = 10) -> None:
     """Train some steps; process 0 saves weights and statistics."""
     trainer = GANTrainer(config(**changes), data=images())
     # WGAN-GP's points between real and fake are the one draw left that each process makes for itself.
-    torch.rand = lambda *shape, **kind: torch.full(shape, 0.3, **kind)  # type: ignore[assignment]
-    for _ in range(steps):
-        trainer.step()
+    with patch("torch.rand", lambda *shape, **kind: torch.full(shape, 0.3, **kind)):
+        for _ in range(steps):
+            trainer.step()
     statistics = trainer.statistics()
     if distributed.rank() == 0:
         torch.save({"weights": weights(trainer), "statistics": statistics}, path)
@@ -74,13 +72,6 @@ def digest(trainer: GANTrainer) -> str:
 def fit(changes: dict[str, Any]) -> None:
     """A whole run with its folder."""
     GANTrainer(config(**changes), data=images()).fit()
-
-
-def command(arguments: list[str]) -> None:
-    """The command line, less patient, and without the quality of what was trained, which takes longer than all else."""
-    distributed._PATIENCE = dt.timedelta(seconds=40)
-    fastgan.evaluate.summary = lambda *_: "quality"  # type: ignore[assignment]
-    fastgan.cli.main(arguments)
 
 
 def normalise() -> None:

@@ -1,5 +1,6 @@
 """Processes that start quickly, and several that train together as torchrun would start them."""
 
+import datetime as dt
 import multiprocessing
 import os
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+import fastgan.cli
+import fastgan.evaluate
 from fastgan.train import distributed
 
 # Forked from a server that has imported the libraries, a child starts training within 0.1 s.
@@ -25,6 +28,13 @@ SERVER.set_forkserver_preload(
         "forked",
     ]
 )
+
+
+def command(arguments: list[str]) -> None:
+    """The command line, less patient, and without the quality of what was trained, which takes longer than all else."""
+    distributed._PATIENCE = dt.timedelta(seconds=40)
+    fastgan.evaluate.summary = lambda *_: "quality"  # type: ignore[assignment]
+    fastgan.cli.main(arguments)
 
 
 @contextmanager
@@ -54,7 +64,10 @@ def team(function: Callable[..., None], *arguments: Any, count: int = 2, folder:
 
 
 def together(function: Callable[..., None], *arguments: Any, count: int = 2) -> None:
-    """Run `function(*arguments)` in several processes of one group; all must come to its end."""
+    """Run `function(*arguments)` in several processes of one group, or in this one; all must come to its end."""
+    if count == 1:
+        function(*arguments)
+        return
     with team(_in_group, function, arguments, count=count) as processes:
         for process in processes:
             process.join(120)

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from forked import SERVER
+from forked import SERVER, command
 from safetensors.torch import load_file
 
-import fastgan.cli
 from fastgan.train import (
     GANTrainer,
     RunFolderError,
@@ -149,7 +148,7 @@ _FLAGS = ["--steps=60", "--batch-size=8", "--checkpoint-every=10", "--log-every=
 
 def _train(out: Path, *flags: str) -> multiprocessing.process.BaseProcess:
     """A process that runs `fastgan train` as `_config` has it."""
-    process = SERVER.Process(target=fastgan.cli.main, args=(["train", "--out", str(out), *_FLAGS, *flags],))
+    process = SERVER.Process(target=command, args=(["train", "--out", str(out), *_FLAGS, *flags],))
     process.start()
     return process
 
