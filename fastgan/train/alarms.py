@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from fastgan.train import distributed
-from fastgan.train.randomness import derive
+from fastgan.train.randomness import Purpose, derive
 
 if TYPE_CHECKING:
     from fastgan.train.config import TrainConfig
 
-_SUBSET = 9  # a purpose of a seed, beside those of loop.py and batches.py
 _SAMPLES = 100  # that a check of the samples looks at
 _CHECKS = 2  # of the samples in a row that must agree
 _WORK = 200_000_000  # numbers of the training set, at most, that samples are compared with
@@ -152,7 +151,7 @@ class SampleAlarms:
 
     def __init__(self, samples: Tensor, config: TrainConfig) -> None:
         count = min(len(samples), max(1000, _WORK // max(1, samples[0].numel())))
-        generator = torch.Generator().manual_seed(derive(config.seed, _SUBSET))
+        generator = torch.Generator().manual_seed(derive(config.seed, Purpose.ALARM))
         chosen = torch.randperm(len(samples), generator=generator)[:count].to(samples.device)
         self._train = samples if count == len(samples) else samples[chosen]
         some = samples[chosen[:_SAMPLES]]

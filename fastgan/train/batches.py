@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fastgan.train import distributed
-from fastgan.train.randomness import derive
+from fastgan.train.randomness import Purpose, derive
 
 Batch = tuple[Tensor, Tensor | None]
-
-_ORDER, _LOADING = 1, 4  # places among the purposes of a seed
 
 
 class Order:
@@ -50,7 +48,7 @@ class Order:
         """The indices (batch_size,) of the whole batch `number`."""
         epoch, place = divmod(number, self.count // self.batch_size)
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(derive(self.seed, _ORDER, epoch))
+            generator = torch.Generator().manual_seed(derive(self.seed, Purpose.ORDER, epoch))
             self._epoch, self._order = epoch, torch.randperm(self.count, generator=generator)
         first = place * self.batch_size
         return self._order[first : first + self.batch_size]
@@ -142,7 +140,9 @@ class LoadedBatches:
                 batch_sampler=_OrderFrom(self.order, number),
                 num_workers=self._workers,
                 pin_memory=self._device.type == "cuda",
-                generator=torch.Generator().manual_seed(derive(self.order.seed, _LOADING, number) + distributed.rank()),
+                generator=torch.Generator().manual_seed(
+                    derive(self.order.seed, Purpose.LOADING, number, distributed.rank())
+                ),
             )
             self._loading = iter(loader)
         self._next = number + 1

@@ -13,12 +13,10 @@ from torch import Tensor
 from fastgan.frechet import Frechet
 from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback
-from fastgan.train.randomness import derive
+from fastgan.train.randomness import Purpose, derive
 
 if TYPE_CHECKING:
     from fastgan.train.loop import GANTrainer
-
-_EVALUATION = 8  # place among the purposes of a seed
 
 
 class KeepBest(Callback):
@@ -66,7 +64,7 @@ class KeepBest(Callback):
     def _measure(self, trainer: GANTrainer) -> float | None:
         """FID, or None of samples that are not finite, which ends the training by and by."""
         assert self._frechet is not None  # on_start came first
-        generator = torch.Generator().manual_seed(derive(trainer.config.seed, _EVALUATION))
+        generator = torch.Generator().manual_seed(derive(trainer.config.seed, Purpose.EVALUATION))
         count, labels = self._frechet.count, self._frechet.labels
         latents = torch.randn(count, trainer.config.latent_dim, generator=generator)
         inputs: list[Tensor] = [latents]

@@ -22,12 +22,11 @@ from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan.train.monitor import Monitor, open_monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
-from fastgan.train.randomness import derive, random_state, restore_random_state, seed_all, seed_own
+from fastgan.train.randomness import Purpose, derive, random_state, restore_random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
 from fastgan.train.setup import Given, as_data, balanced_classes, check_shapes, labels_of, make_batches, make_networks
 from fastgan.train.step import GANStep
 
-_NOISE, _GRID = 2, 3  # purposes of a seed, beside batches._ORDER
 _GRID_SAMPLES = 100
 # Settings that a resumed run may change: where and how long, not what.
 _FREE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every", "eval_every"}
@@ -91,7 +90,7 @@ class GANTrainer:
         if config.augment and not is_image:
             raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {self.size.sample_shape}")
         networks = make_networks(generator, discriminator, self.size, config, self.device)
-        self._noise = self._generator(_NOISE)
+        self._noise = self._generator(Purpose.NOISE)
         few = slice(2 * config.pack)
         few_labels = None if labels is None else labels[few].to(self.device)
         check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
@@ -190,7 +189,7 @@ class GANTrainer:
         if distributed.rank() < len(randoms):
             restore_random_state(randoms[distributed.rank()])
         else:
-            seed_own(derive(self.config.seed, state["step"]))
+            seed_own(derive(self.config.seed, Purpose.RESUMED_PROCESS, state["step"]))
         self.global_step = state["step"]
 
     def save(self, out: Path) -> Path:
@@ -278,12 +277,12 @@ class GANTrainer:
 
     def _grid_inputs(self) -> tuple[Tensor, ...]:
         """The fixed latents of the sample grids, and labels in turn where there are classes."""
-        latents = self._latents(_GRID_SAMPLES, self._generator(_GRID))
+        latents = self._latents(_GRID_SAMPLES, self._generator(Purpose.GRID))
         if self.size.classes == 0:
             return (latents,)
         return latents, torch.arange(_GRID_SAMPLES, device=self.device) % self.size.classes
 
-    def _generator(self, purpose: int) -> torch.Generator:
+    def _generator(self, purpose: Purpose) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))
 
     def _latents(self, count: int, generator: torch.Generator) -> Tensor:

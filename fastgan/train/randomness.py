@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,21 @@ import torch
 
 from fastgan.train import distributed
 
-_PROCESS = 10  # a purpose of a seed
+
+class Purpose(IntEnum):
+    """What a seed of its own is derived for, the first part of `derive`'s path; a number is never given twice."""
+
+    ORDER = 1
+    NOISE = 2
+    GRID = 3
+    LOADING = 4
+    CLASS_ORDER = 5
+    PLACES = 6
+    FLIP = 7
+    EVALUATION = 8
+    ALARM = 9
+    PROCESS = 10
+    RESUMED_PROCESS = 11
 
 
 def seed_all(seed: int) -> None:
@@ -29,7 +44,7 @@ def derive(seed: int, *path: int) -> int:
 def seed_own(seed: int) -> None:
     """Give each process but the first random numbers of its own, a function of `seed` and its number."""
     if distributed.rank() > 0:
-        seed_all(derive(seed, _PROCESS, distributed.rank()))
+        seed_all(derive(seed, Purpose.PROCESS, distributed.rank()))
 
 
 def random_state() -> dict[str, Any]:

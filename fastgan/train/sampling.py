@@ -7,11 +7,9 @@ from torch import Tensor
 
 from fastgan.train import distributed
 from fastgan.train.batches import Batch, Order, Source
-from fastgan.train.randomness import derive
+from fastgan.train.randomness import Purpose, derive
 
 BALANCES = ("none", "weights", "sampler")
-
-_CLASS_ORDER, _PLACES, _FLIP = 5, 6, 7  # places among the purposes of a seed
 
 
 class BalancedOrder(Order):
@@ -42,7 +40,7 @@ class BalancedOrder(Order):
             mine = draws % classes == label
             chosen[mine] = self._nth(label, draws[mine] // classes)
         # Mixed, so that a sample's place in the batch says nothing of its class.
-        generator = torch.Generator().manual_seed(derive(self.seed, _PLACES, number))
+        generator = torch.Generator().manual_seed(derive(self.seed, Purpose.PLACES, number))
         return chosen[torch.randperm(len(chosen), generator=generator)]
 
     def _nth(self, label: int, turns: Tensor) -> Tensor:
@@ -52,7 +50,7 @@ class BalancedOrder(Order):
         chosen = torch.empty_like(turns)
         for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
             if self._orders[label][0] != epoch:
-                generator = torch.Generator().manual_seed(derive(self.seed, _CLASS_ORDER, label, epoch))
+                generator = torch.Generator().manual_seed(derive(self.seed, Purpose.CLASS_ORDER, label, epoch))
                 self._orders[label] = epoch, members[torch.randperm(len(members), generator=generator)]
             now = epochs == epoch
             chosen[now] = self._orders[label][1][places[now]]
@@ -80,7 +78,7 @@ class Flipped:
     def __getitem__(self, number: int) -> Batch:
         """Samples and labels of batch `number`."""
         samples, labels = self._source[number]
-        generator = torch.Generator().manual_seed(derive(self._seed, _FLIP, number))
+        generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
         count = len(samples) * distributed.world_size()
         chosen = distributed.share(torch.rand(count, generator=generator) < 0.5)
         mirrored = chosen.to(samples.device)[:, None, None, None]
