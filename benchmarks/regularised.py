@@ -31,7 +31,7 @@ from fastgan.search import Search, parse
 from fastgan.train import GANTrainer, TrainConfig, fit_supervised
 from fastgan.train.run_folder import load_discriminator
 
-SEARCHED = {"epochs": 60, "batch_size": 128, "lr": 2e-3, "patience": 0, "validation_fraction": 0}
+SEARCHED = {"epochs": 60, "batch_size": 128, "lr": 4e-3, "patience": 0, "validation_fraction": 0}
 
 
 def shuffled_digits():
@@ -41,8 +41,8 @@ def shuffled_digits():
 
 
 def search(plot):
-    """What `fastgan fit --search dropout=0.0:0.8:9 --cv 5` does, over all digits and without early stopping."""
-    x, y = shuffled_digits()
+    """What `fastgan fit --search dropout=0.0:0.8:9 --cv 5` does, over 600 digits and without early stopping."""
+    x, y = (t[:600] for t in shuffled_digits())
     model, prefix = make_model("classify", 0, SEARCHED, table=False)
     grid = dict([parse("dropout=0.0:0.8:9")])
     found = Search(model, grid, prefix=prefix, classify=True, cv=5, draws=0, seed=0).fit(x.double().numpy(), y.numpy())
