@@ -1,0 +1,69 @@
+"""Ops called from many threads and processes at once give what they give alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from fastgan import functional as FF
+
+SIZES = [1, 9, 4097, 70_000]  # below and above the work that is shared among threads
+
+
+def _work(seed):
+    """Every row, forward and backward, as a function of a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(SIZES[seed % len(SIZES)], generator=generator, requires_grad=True)
+    y = FF.leaky_relu_dropout(x, 0.2, 0.3, seed=seed)
+    loss = FF.binary_cross_entropy_with_logits(y, 1.0) + FF.discriminator_loss(y, x)[0]
+    loss = loss + FF.binary_cross_entropy(torch.sigmoid(x), 0.5) + FF.generator_loss(y)
+    (gradient,) = torch.autograd.grad(loss, x)
+    return y.detach(), loss.detach(), gradient
+
+
+def test_eight_threads_give_what_one_does():
+    alone = [_work(seed) for seed in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(_work, range(64)))
+    for a, b in zip(alone, together, strict=True):
+        assert all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+def test_a_generator_shared_by_threads_gives_each_call_bits_of_its_own():
+    generator = torch.Generator().manual_seed(1)
+    with ThreadPoolExecutor(8) as pool:
+        masks = list(pool.map(lambda _: FF.dropout(torch.ones(256), 0.5, generator=generator), range(200)))
+    together = {mask.numpy().tobytes() for mask in masks}
+    generator.manual_seed(1)
+    alone = {FF.dropout(torch.ones(256), 0.5, generator=generator).numpy().tobytes() for _ in range(200)}
+    assert len(together) == 200
+    assert together == alone  # the same draws, in whatever order the threads came
+
+
+def test_autograds_own_threads_may_run_the_backward():
+    def loss(_):
+        x = torch.full((5000,), 2.0, requires_grad=True)
+        FF.leaky_relu_dropout(x, 0.2, 0.5, seed=3).sum().backward()
+        return x.grad
+
+    expected = loss(0)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(torch.equal(gradient, expected) for gradient in pool.map(loss, range(64)))
+
+
+class Masks(Dataset):
+    """Masks drawn where the sample is loaded."""
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, i):
+        return FF.leaky_relu_dropout(torch.ones(70_000), 0.2, 0.5, seed=i)
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_workers_of_a_data_loader_give_what_this_process_does(context):
+    loader = DataLoader(Masks(), batch_size=3, num_workers=2, multiprocessing_context=context)
+    loaded = torch.cat(list(loader))
+    assert torch.equal(loaded, torch.stack([Masks()[i] for i in range(12)]))
