@@ -8,6 +8,7 @@ is noted, so that a later change is noticed.
 from __future__ import annotations
 
 import dis
+import gc
 import inspect
 import random
 import sys
@@ -92,12 +93,16 @@ def _run_and_watch(owner: nn.Module, run: Callable[[], fx.Graph]) -> tuple[fx.Gr
             on_owner = code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is owner
             called[code, on_owner] = _Called(code, frame.f_globals, on_owner)
 
-    previous = sys.getprofile()
+    # A collection would run callbacks and finalizers in the middle, which are no part of the forward.
+    previous, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()
     sys.setprofile(watch)
     try:
         graph = run()
     finally:
         sys.setprofile(previous)
+        if collects:
+            gc.enable()
     if refused:
         raise Refused(refused[0])
     return graph, list(called.values())

@@ -1,6 +1,7 @@
 """convert(trace=True): forwards that call functions, and those of which a record would not be the whole."""
 
 import functools
+import gc
 import re
 import types
 
@@ -224,3 +225,19 @@ def test_hooks_added_later_see_what_they_would_have_seen():
     assert (y == 0).any()
     net.drop.eval()
     assert torch.equal(net(rows()[0]), seen[1])
+
+
+def test_a_garbage_collection_meanwhile_is_no_part_of_the_forward():
+    def callback(phase, info):
+        return phase if phase == "start" else info  # branches, as the callbacks of profilers and test tools do
+
+    gc.callbacks.append(callback)
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        report = fastgan.convert(Straight(), trace=True)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(callback)
+    assert gc.isenabled()
+    assert not [reason for _, reason in report.skipped if "not rewritten" in reason]

@@ -1,7 +1,6 @@
 """No input crashes an op: it computes, or refuses by an error that names the op and the argument.
 
-2,000 cases and more in a run, the same ones each time. Under the sanitizers' build (.ci/sanitize.sh) these are the
-cases that show reads and writes out of bounds.
+2,200 cases in a run, the same ones each time.
 """
 
 import re
