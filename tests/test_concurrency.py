@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from loaded_masks import Masks
+from torch.utils.data import DataLoader
 
 from fastgan import functional as FF
 
@@ -50,16 +51,6 @@ def test_autograds_own_threads_may_run_the_backward():
     expected = loss(0)
     with ThreadPoolExecutor(8) as pool:
         assert all(torch.equal(gradient, expected) for gradient in pool.map(loss, range(64)))
-
-
-class Masks(Dataset):
-    """Masks drawn where the sample is loaded."""
-
-    def __len__(self):
-        return 12
-
-    def __getitem__(self, i):
-        return FF.leaky_relu_dropout(torch.ones(70_000), 0.2, 0.5, seed=i)
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
