@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -201,6 +201,15 @@ def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
     `l1_penalty`.
     """
     return 0.5 * _norms(2, _floating("l2_penalty", parameters)).sum()
+
+
+def with_decay(loss: Tensor, parameters: Sequence[Tensor], l1: float, l2: float) -> Tensor:
+    """A loss and, where their weights are not 0, `l1_penalty` and `l2_penalty` of the parameters."""
+    if l1 > 0:
+        loss = loss + l1 * l1_penalty(parameters)
+    if l2 > 0:
+        loss = loss + l2 * l2_penalty(parameters)
+    return loss
 
 
 def _floating(name: str, parameters: Iterable[Tensor]) -> list[Tensor]:

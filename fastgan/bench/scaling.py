@@ -12,7 +12,6 @@ import math
 import os
 import socket
 import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,7 @@ import torch
 from torch import multiprocessing
 
 from fastgan.bench import steps as bench_steps
+from fastgan.bench.harness import time_runs
 from fastgan.bench.results import Work
 from fastgan.bench.steps import Problem
 
@@ -122,15 +122,7 @@ def _process(rank: int, count: int, port: int, batch_size: int, rounds: int, ste
 
 
 def _median_seconds(work: Work, rounds: int, steps: int) -> float:
-    for _ in range(3):
-        work()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(steps):
-            work()
-        times.append((time.perf_counter() - start) / steps)
-    return statistics.median(times)
+    return statistics.median(time_runs(work, steps, 1) for _ in range(rounds))
 
 
 def _free_port() -> int:

@@ -24,7 +24,7 @@ from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
 from fastgan.train.randomness import Purpose, derive, random_state, restore_random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
-from fastgan.train.setup import Given, as_data, balanced_classes, check_shapes, labels_of, make_batches, make_networks
+from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks
 from fastgan.train.step import GANStep
 
 _GRID_SAMPLES = 100
@@ -75,15 +75,16 @@ class GANTrainer:
         self.device = pick_device(config.device)
         seed_all(config.seed)
         self.data = as_data(data, config)
-        labels, classes = labels_of(self.data, data, config)
-        self._batches = make_batches(self.data, data, labels, config, self.device)
+        every = every_label(self.data, data, config)
+        labels = self.data.labels if config.conditional else None
+        self._batches = make_batches(self.data, data, every, config, self.device)
         self.size = NetworkSize(
             sample_shape=tuple(self.data.samples.shape[1:]),
             latent_dim=config.latent_dim,
             negative_slope=config.negative_slope,
             dropout=config.dropout,
             bounded=self.data.bounded,
-            classes=classes,
+            classes=int(every.max()) + 1 if config.conditional and every is not None else 0,
             pack=config.pack,
         )
         is_image = len(self.size.sample_shape) == 3
@@ -96,9 +97,8 @@ class GANTrainer:
         check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
         precision = pick_precision(config.precision, self.device, is_image)
         self._update = GANStep(config, *networks, precision, self._notes.append)
-        if config.balance == "weights":
-            every = balanced_classes(self.data, data, config)
-            self._update.class_weights = None if every is None else class_weights(every).to(self.device)
+        if config.balance == "weights" and every is not None:
+            self._update.class_weights = class_weights(every).to(self.device)
         seed_own(config.seed)
 
     @property

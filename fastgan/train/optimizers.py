@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fastgan.train.config import TrainConfig
 
-_FACTORS: dict[str, Callable[[float], float]] = {
+FACTORS: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "linear": lambda progress: 1.0 - progress,
     "cosine": lambda progress: 0.5 * (1.0 + math.cos(math.pi * progress)),
@@ -68,11 +68,11 @@ class Schedules:
         progress = min(1.0, step / max(1, config.steps))
         if self._lr_changes:
             warmth = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-            factor = warmth * _FACTORS[config.lr_schedule](progress)
+            factor = warmth * FACTORS[config.lr_schedule](progress)
             for optimizer, rate in self._rates:
                 _set_rate(optimizer, rate * factor)
         if self._gamma_changes:
-            factor = _FACTORS[config.gamma_schedule](progress)
+            factor = FACTORS[config.gamma_schedule](progress)
             self.r1.fill_(config.r1_gamma * factor)
             self.r2.fill_(config.r2_gamma * factor)
         if config.instance_noise > 0:

@@ -57,20 +57,21 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def labels_of(data: Data, given: Given, config: TrainConfig) -> tuple[Tensor | None, int]:
-    """The data's labels for a conditional run, and the number of classes; None and 0 for another one.
+def every_label(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
+    """The class (N,) of every sample, where `config.conditional` or `config.balance` needs it, or None.
 
     Raises:
         ValueError: for data without labels, or with negative ones.
     """
-    if not config.conditional:
-        return None, 0
+    if not config.conditional and config.balance == "none":
+        return None
     if data.labels is None:
-        raise ValueError("train: expected labelled data for `conditional`, got none with labels")
+        need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
+        raise ValueError(f"train: expected labelled data for {need}, got none with labels")
     every = _all_labels(given) if isinstance(given, Dataset) else data.labels
     if every.min() < 0:
         raise ValueError(f"train: expected labels from 0 on, got {int(every.min())}")
-    return data.labels, int(every.max()) + 1
+    return every
 
 
 def _all_labels(dataset: Dataset[Any]) -> Tensor:
@@ -80,15 +81,14 @@ def _all_labels(dataset: Dataset[Any]) -> Tensor:
     return torch.as_tensor([int(dataset[i][1]) for i in range(count)] if targets is None else targets)
 
 
-def make_batches(data: Data, given: Given, labels: Tensor | None, config: TrainConfig, device: torch.device) -> Source:
-    """Batches of the data, or of the `Dataset` that it stands for.
+def make_batches(data: Data, given: Given, every: Tensor | None, config: TrainConfig, device: torch.device) -> Source:
+    """Batches of the data, or of the `Dataset` that it stands for; `every` is its `every_label`.
 
     Raises:
         ValueError: for a batch larger than the data, or that does not fall into equal shares for all processes.
     """
     distributed.check_share(config.batch_size, config.pack)
-    classes = balanced_classes(data, given, config)
-    labels = data.labels if config.balance == "weights" else labels
+    labels = data.labels if config.conditional or config.balance == "weights" else None
     source: Batches | LoadedBatches
     if isinstance(given, Dataset):
         source = LoadedBatches(given, labels is not None, config.batch_size, config.seed, device, config.workers)
@@ -97,29 +97,13 @@ def make_batches(data: Data, given: Given, labels: Tensor | None, config: TrainC
         if config.channels_last and samples.dim() == 4:
             samples = samples.contiguous(memory_format=torch.channels_last)
         source = Batches(samples, labels, config.batch_size, config.seed, device)
-    if classes is not None and config.balance == "sampler":
-        source.order = BalancedOrder(classes, config.batch_size, config.seed)
+    if every is not None and config.balance == "sampler":
+        source.order = BalancedOrder(every, config.batch_size, config.seed)
     if not config.flip:
         return source
     if data.samples.dim() != 4:
         raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {tuple(data.samples.shape[1:])}")
     return Flipped(source, config.seed)
-
-
-def balanced_classes(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
-    """Every sample's class (N,) where `config.balance` needs it, or None.
-
-    Raises:
-        ValueError: for data without labels, or with negative ones.
-    """
-    if config.balance == "none":
-        return None
-    if data.labels is None:
-        raise ValueError(f"train: expected labelled data for `balance` {config.balance}, got none with labels")
-    every = _all_labels(given) if isinstance(given, Dataset) else data.labels
-    if every.min() < 0:
-        raise ValueError(f"train: expected labels from 0 on, got {int(every.min())}")
-    return every
 
 
 def make_networks(

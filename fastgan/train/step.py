@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from fastgan.losses import LOSSES, gradient_penalty, l1_penalty, l2_penalty, r1_penalty
+from fastgan.losses import LOSSES, gradient_penalty, r1_penalty, with_decay
 from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
@@ -190,7 +190,8 @@ class GANStep:
         for parameter in self._trained_d:
             parameter.requires_grad_(False)
         try:
-            loss = self._with_decay(self._loss_g(fake, real, labels), self._trained_g)
+            loss = self._loss_g(fake, real, labels)
+            loss = with_decay(loss, self._trained_g, self.config.l1, self.config.l2)
             self._descend(loss, self.optimizer_g, self.scaler_g, self._trained_g)
         finally:
             for parameter in self._trained_d:
@@ -247,7 +248,8 @@ class GANStep:
 
     def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, penalised: bool) -> Tensor:
         """Adds D's penalties, in float32 where the forward is in float16, whose range their squares leave."""
-        config, loss = self.config, self._with_decay(loss, self._trained_d)
+        config = self.config
+        loss = with_decay(loss, self._trained_d, config.l1, config.l2)
         critic = partial(_apply, self.discriminator, labels=labels)
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
             if config.gp_weight > 0:
@@ -263,13 +265,6 @@ class GANStep:
                 loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._seen(real))
             if config.r2_gamma > 0:
                 loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._seen(fake))
-        return loss
-
-    def _with_decay(self, loss: Tensor, trained: list[Tensor]) -> Tensor:
-        if self.config.l1 > 0:
-            loss = loss + self.config.l1 * l1_penalty(trained)
-        if self.config.l2 > 0:
-            loss = loss + self.config.l2 * l2_penalty(trained)
         return loss
 
     @torch.no_grad()

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from fastgan import functional as FF
 from fastgan import nn as fnn
 from fastgan._extras import require
-from fastgan.losses import l1_penalty, l2_penalty
+from fastgan.losses import with_decay
 from fastgan.train.errors import TrainingDivergedError
 from fastgan.train.fit_config import FitConfig
+from fastgan.train.optimizers import FACTORS
 from fastgan.train.process import pick_device
 from fastgan.train.randomness import derive
 
@@ -197,10 +198,7 @@ class _Training:
         best, best_epoch, best_state = math.inf, 0, None
         stops = config.patience > 0 and self.watched is not None
         for epoch in range(1, config.epochs + 1):
-            if config.schedule == "cosine":
-                self.optimizer.param_groups[0]["lr"] = (
-                    config.lr * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / config.epochs))
-                )
+            self.optimizer.param_groups[0]["lr"] = config.lr * FACTORS[config.schedule]((epoch - 1) / config.epochs)
             self._epoch()
             history.append({"epoch": epoch, **self._measure()})
             if not all(map(math.isfinite, history[-1].values())):
@@ -224,10 +222,7 @@ class _Training:
         for rows in self._order().split(config.batch_size):
             x, y = self.x[rows], self.y[rows]
             loss = self.loss(self.model(x), y, self._weights(y))
-            if config.l1:
-                loss = loss + config.l1 * l1_penalty(self.penalised)
-            if config.l2:
-                loss = loss + config.l2 * l2_penalty(self.penalised)
+            loss = with_decay(loss, self.penalised, config.l1, config.l2)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
