@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv as csv_module
 import gzip
 import math
+import os
 import warnings
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +22,7 @@ from fastgan._extras import require
 Arrays = tuple[NDArray[Any], NDArray[Any] | None]
 
 _IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+_IDX_HEADER = 4 + 4 * 255  # bytes, at most: the magic number, whose last byte counts the sizes that follow
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
@@ -26,17 +30,33 @@ def read_npz(path: str) -> Arrays:
     """An .npz file's array `samples` (or its only array), and `labels` where it has them.
 
     Raises:
-        ValueError: for a file that is no .npz, needs unpickling, or lacks `samples`.
+        ValueError: for a file that is no .npz, needs unpickling, lacks `samples`, or unpacks to more than the memory.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # NumPy raises a dozen kinds for torn or foreign files
-        raise ValueError(f"data: expected {path} to be an .npz file of arrays: {error}") from error
+    with _expected(path, "an .npz file of arrays"), zipfile.ZipFile(path) as packed:
+        size = sum(member.file_size for member in packed.infolist())
+    _check_memory(path, size)
+    with _expected(path, "an .npz file of arrays"), np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     labels = arrays.pop("labels", None)
     if "samples" not in arrays and len(arrays) != 1:
         raise ValueError(f"data: expected an array `samples` in {path}, got {', '.join(arrays) or 'none'}")
     return arrays["samples"] if "samples" in arrays else next(iter(arrays.values())), labels
+
+
+@contextlib.contextmanager
+def _expected(path: str | Path, kind: str) -> Iterator[None]:
+    """One error for the dozen kinds that libraries raise for torn or foreign files."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"data: expected {path} to be {kind}: {error}") from error
+
+
+def _check_memory(path: str | Path, size: int) -> None:
+    """Refuse what cannot fit before it is unpacked: a packed file may hold a thousand times its size."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ValueError(f"data: expected {path} to hold at most this machine's {memory:,} bytes, got {size:,}")
 
 
 def read_idx(path: str) -> Arrays:
@@ -54,23 +74,25 @@ def read_idx(path: str) -> Arrays:
 
 
 def _idx_array(path: Path) -> NDArray[Any]:
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError) as error:
-        raise ValueError(f"data: expected {path} to be a readable IDX file: {error}") from error
+    with _expected(path, "a readable IDX file"), open(path, "rb") as start:
+        opened = gzip.open if start.read(2) == b"\x1f\x8b" else open
+    with _expected(path, "a readable IDX file"), opened(path, "rb") as file:
+        content = file.read(_IDX_HEADER)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
         raise ValueError(f"data: expected {path} to start with an IDX header, got {content[:4].hex(' ') or 'nothing'}")
     dtype, rank = np.dtype(_IDX_TYPES[content[2]]), content[3]
-    start = 4 + 4 * rank
-    shape = tuple(int(n) for n in np.frombuffer(content[:start], ">u4", offset=4)) if len(content) >= start else ()
-    if len(shape) != rank or len(content) != start + math.prod(shape) * dtype.itemsize:
+    first = 4 + 4 * rank
+    shape = tuple(int(n) for n in np.frombuffer(content[:first], ">u4", offset=4)) if len(content) >= first else ()
+    end = first + math.prod(shape) * dtype.itemsize
+    _check_memory(path, end)
+    with _expected(path, "a readable IDX file"), opened(path, "rb") as file:
+        content = file.read(end + 1)  # no more, whatever the file would unpack to
+    if len(shape) != rank or len(content) != end:
         raise ValueError(
             f"data: expected {path} to hold {list(shape)} values of {dtype.itemsize} bytes, as its header says, "
-            f"got a file of {len(content)} bytes"
+            f"got a file of {'more than ' * (len(content) > end)}{min(len(content), end)} bytes"
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    return np.frombuffer(content, dtype, offset=first).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def read_folder(path: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Arrays:

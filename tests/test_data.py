@@ -1,5 +1,9 @@
 """Data sets: what they hold, the way back to their own units, and bad files."""
 
+import io
+import os
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +101,24 @@ def test_a_file_that_is_no_npz_and_a_pickle_are_refused(tmp_path):
     np.savez(tmp_path / "b.npz", samples=np.array([{}, {}]))
     with pytest.raises(ValueError, match=r"b\.npz to be an \.npz file"):
         load(f"npz:{tmp_path}/b.npz")
+
+
+def test_an_npz_that_would_unpack_to_more_than_the_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, samples=np.zeros((1000, 1000)))
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(os, "sysconf", lambda name: 1000)  # a machine of 1,000 pages of 1,000 bytes
+    with pytest.raises(ValueError, match=r"bomb\.npz to hold at most this machine's 1,000,000 bytes, got 8,000,"):
+        load(f"npz:{path}")
+
+
+def test_an_npz_whose_array_lies_about_its_size_is_refused(tmp_path):
+    array = io.BytesIO()
+    np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (2**50, 8)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as packed:
+        packed.writestr("samples.npy", array.getvalue() + bytes(64))
+    with pytest.raises(ValueError, match=r"a\.npz to be an \.npz file"):
+        load(f"npz:{tmp_path}/a.npz")
 
 
 @pytest.mark.parametrize(

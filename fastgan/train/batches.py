@@ -146,7 +146,15 @@ class LoadedBatches:
             )
             self._loading = iter(loader)
         self._next = number + 1
-        item = next(self._loading)
+        try:
+            item = next(self._loading)
+        except (ConnectionError, EOFError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                raise  # the data set's own
+            raise RuntimeError(
+                f"train: expected batch {number} from {self._workers} `workers`, got none, as a process of theirs "
+                f"ended, perhaps for want of memory: {error}"
+            ) from error
         samples, labels = item if isinstance(item, list | tuple) else (item, None)
         return _sent((samples, labels if self._labelled else None), self._device)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"
 class Monitor:
     """Progress bar, metrics.jsonl, TensorBoard events, sample grids and loss curves of one run.
 
+    Where the disk refuses a record, this is said and the run goes on without it.
+
     Args:
         out: the run folder.
         step: where the run starts; lines of later steps, which a kill left behind, are dropped.
@@ -36,11 +40,13 @@ class Monitor:
         self._out, self._inputs, self._images = out, inputs, images_per_step
         self._metrics = out / "metrics.jsonl"
         _drop_after(self._metrics, step)
-        self._file = open(self._metrics, "a", encoding="utf-8")  # noqa: SIM115 - closed by close
+        self._file = open(self._metrics, "ab", buffering=0)  # noqa: SIM115 - closed by close
+        self._waiting = b""
         writer = require("torch.utils.tensorboard").SummaryWriter
         self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
         self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
         self._last = (step, time.perf_counter())
+        self._refused: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print a line above the progress bar."""
@@ -63,15 +69,30 @@ class Monitor:
         self._last = (step, now)
         row = {"step": step, **statistics, "images_per_second": rate, "time": time.time()}
         self._write(row)
-        for name, value in statistics.items():
-            self._board.add_scalar(name, value, step)
-        self._board.add_scalar("images_per_second", rate, step)
+        with self._recording("TensorBoard's events"):
+            for name, value in statistics.items():
+                self._board.add_scalar(name, value, step)
+            self._board.add_scalar("images_per_second", rate, step)
         shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
         self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
 
     def _write(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        self._waiting += json.dumps(row).encode() + b"\n"
+        with self._recording("metrics.jsonl"):
+            while self._waiting:  # a full disk takes a part of a line, or none
+                self._waiting = self._waiting[self._file.write(self._waiting) :]
+
+    @contextlib.contextmanager
+    def _recording(self, what: str) -> Iterator[None]:
+        """A disk that refuses costs a record, not the run; said once until one gets through."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._refused:
+                self.say(f"train: cannot write {what} in {self._out}: {error.strerror or error}; going on without")
+            self._refused.add(what)
+        else:
+            self._refused.discard(what)
 
     @torch.no_grad()
     def sample(self, step: int, generator: nn.Module) -> None:
@@ -80,17 +101,21 @@ class Monitor:
         if not is_image(tuple(images.shape[1:])):
             return
         folder = self._out / "samples"
-        folder.mkdir(exist_ok=True)
-        save_grid(images, folder / f"step-{step:09d}.png")
-        self._board.add_image("samples", tile(images), step, dataformats="HWC")
+        with self._recording("samples"):
+            folder.mkdir(parents=True, exist_ok=True)
+            save_grid(images, folder / f"step-{step:09d}.png")
+        with self._recording("TensorBoard's events"):
+            self._board.add_image("samples", tile(images), step, dataformats="HWC")
 
     def close(self) -> None:
         """End the bar, flush the records and draw curves.png."""
         self._bar.close()
         self._file.close()
-        self._board.close()
-        if self._metrics.stat().st_size > 0:
-            save_curves(self._metrics, self._out / "curves.png")
+        with self._recording("TensorBoard's events"):
+            self._board.close()
+        with self._recording("curves.png"):
+            if rows := [row for row in _rows(self._metrics) if "loss_d" in row]:  # not alarms
+                save_curves(rows, self._out / "curves.png")
 
 
 class Silence(Monitor):
@@ -127,13 +152,17 @@ def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor
 
 def _drop_after(metrics: Path, step: int) -> None:
     """Keep the whole lines of steps up to `step`: a killed run may leave later and torn ones."""
-    if not metrics.exists():
-        return
-    kept = []
+    if metrics.exists():
+        kept = [json.dumps(row) + "\n" for row in _rows(metrics) if row["step"] <= step]
+        write_atomic(metrics, "".join(kept).encode())
+
+
+def _rows(metrics: Path) -> list[dict[str, Any]]:
+    """What the whole lines of a metrics.jsonl hold."""
+    rows = []
     for line in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError):
-            continue
-    write_atomic(metrics, "".join(kept).encode())
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict) and "step" in row:
+                rows.append(row)
+    return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,8 @@ def save_grid(images: Tensor, path: Path) -> None:
     require("PIL.Image").fromarray(picture).save(path)
 
 
-def save_curves(metrics: Path, path: Path) -> None:
-    """Draw both losses and D's probabilities over the steps that a metrics.jsonl holds."""
-    lines = metrics.read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, Any]] = [row for row in map(json.loads, lines) if "loss_d" in row]  # not alarms
+def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw both losses and D's probabilities over the steps of these rows of a metrics.jsonl."""
     # Figure without pyplot: no global state, no display, and half the import time.
     figure = require("matplotlib.figure").Figure(figsize=(8, 6), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)

@@ -56,6 +56,7 @@ def opened(config: TrainConfig) -> Iterator[Path]:
         checkpoint.remove_leftovers(out / "checkpoints")
         yield out
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # workers that were forked meanwhile share the lock, and may live on
         os.close(descriptor)
 
 
