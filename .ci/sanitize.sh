@@ -10,7 +10,7 @@ case ${1:-} in
     flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     libraries=(libasan.so libubsan.so)
     tests=(tests/ops/test_fuzz.py tests/ops/test_bias_act_dropout_errors.py tests/test_concurrency.py)
-    place=1 fault="AddressSanitizer: heap-buffer-overflow"
+    place=1 fault="AddressSanitizer: heap-buffer-overflow" watching=__asan_report_store
     # Python's own leaks are none of ours; an allocation that is refused must fail as it does elsewhere.
     export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1
     export UBSAN_OPTIONS=print_stacktrace=1
@@ -19,7 +19,7 @@ case ${1:-} in
     flags="-fsanitize=thread"
     libraries=(libtsan.so)
     tests=(tests/test_concurrency.py)
-    place=0 fault="ThreadSanitizer: data race"
+    place=0 fault="ThreadSanitizer: data race" watching=__tsan_write
     # Only what is compiled here is watched. OpenMP's own barriers are not, so each op runs on the thread that calls it.
     export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66 OMP_NUM_THREADS=1
     ;;
@@ -37,7 +37,6 @@ finish() {
   rm -rf "$scratch"
 }
 trap finish EXIT
-
 
 say() { printf '%s: %d s\n' "$1" $((SECONDS - since)) && since=$SECONDS; }
 since=$SECONDS
@@ -71,6 +70,7 @@ mkdir "$scratch/source"
 git ls-files -z | xargs -0 cp --parents -t "$scratch/source"
 cd "$scratch/source"
 FASTGAN_CUDA=0 DEBUG=1 CFLAGS=$flags LDFLAGS=$flags python setup.py build_ext --inplace >"$log" 2>&1
+nm -D fastgan/_C.*.so | grep -q "$watching"
 say "built with $flags"
 
 export PYTHONPATH=$scratch/source

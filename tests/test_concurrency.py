@@ -53,6 +53,17 @@ def test_autograds_own_threads_may_run_the_backward():
         assert all(torch.equal(gradient, expected) for gradient in pool.map(loss, range(64)))
 
 
+def test_threads_that_write_neighbours_stay_within_their_own():
+    """No store is wider than the slice that it ends: ThreadSanitizer would call one a race."""
+    sizes = [1, 7, 9, 63, 130, 1025, 4097, 8]
+    buffer = torch.randn(sum(sizes))
+    expected = torch.where(buffer > 0, buffer, 0.25 * buffer)
+    with ThreadPoolExecutor(8) as pool:
+        for piece in pool.map(lambda part: FF.leaky_relu(part, 0.25, inplace=True), torch.split(buffer, sizes)):
+            assert piece._base is buffer
+    assert torch.equal(buffer, expected)
+
+
 @pytest.mark.parametrize("context", ["fork", "spawn"])
 def test_workers_of_a_data_loader_give_what_this_process_does(context):
     loader = DataLoader(Masks(), batch_size=3, num_workers=2, multiprocessing_context=context)
