@@ -123,9 +123,13 @@ constexpr int64_t kBlockOfCuda = 256 * kOctet;
 
 // A tensor whose last octets have numbers above 2^32; memory and work begin at kFarFirst, which is
 // a multiple of all that CPU and CUDA cut tensors into. More than one octet's number in a block of
-// them has another upper half.
-constexpr int64_t kFarFirst = (int64_t{1} << 35) - 4 * kBlockOfCuda;
-constexpr int64_t kFarElements = (int64_t{1} << 35) + 3 * kBlockOfCuda - 5;
+// them has another upper half. An emulator of a processor may lack the memory to note so many
+// addresses, which need none themselves.
+#ifndef FASTGAN_FAR_BITS
+#define FASTGAN_FAR_BITS 35
+#endif
+constexpr int64_t kFarFirst = (int64_t{1} << FASTGAN_FAR_BITS) - 4 * kBlockOfCuda;
+constexpr int64_t kFarElements = (int64_t{1} << FASTGAN_FAR_BITS) + 3 * kBlockOfCuda - 5;
 constexpr int64_t kFarBlocks = (kFarElements + kBlockOfCuda - 1) / kBlockOfCuda;
 
 // The next launches of a thread an octet leave out the blocks before that of this element.
