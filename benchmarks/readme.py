@@ -1,7 +1,7 @@
-"""Write README's section on speed, and its picture, from the files in benchmarks/results: python benchmarks/readme.py.
+"""Write what the files in benchmarks/results say about speed, for people: python benchmarks/readme.py.
 
-Only the text between the two marks in README.md is replaced. Run it after a file of results was added; a test holds
-README and picture against the files.
+Three things: README's section between the two marks, its picture, and the tables in benchmarks/results/README.md. Run
+it after a file of results was added; a test holds all three against the files.
 """
 
 import argparse
@@ -20,17 +20,18 @@ from fastgan.bench.results import duration
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- speed: written by benchmarks/readme.py -->", "<!-- end of speed -->"
-PICTURE = "speed.png"
+PICTURE, TABLES = "speed.png", "README.md"
 PEERS = {"eager": ("eager", "plain loop"), "`torch.compile`": ("torch.compile", "compiled loop"), "copy": ("copy",)}
 COLUMN_OF = {peer: column for column, peers in PEERS.items() for peer in peers}
 READING = (
     "`fastgan bench` measures, `python benchmarks/readme.py` writes this. Ratios are the peer's time over fastgan's,"
-    " medians of rounds in turn; those that noise hides are refused. `copy` moves as many bytes as the work must."
+    " medians of rounds in turn; those that noise hides are refused."
 )
 DROPOUT = (
     "On the CPU PyTorch draws dropout one number after the other, or, where it takes MKL's generator (on no processor"
-    " but Intel's), on all threads. Ratios of dropout depend on it, so each machine has a table, which names its way."
+    " but Intel's), on all threads. Ratios of dropout depend on it, so each machine's way is named."
 )
+COPY = "`copy` moves as many bytes as the work must."
 
 
 def documents(folder):
@@ -106,21 +107,53 @@ def figure(result, promise):
 
 
 def section(folder):
-    """The text between README's marks."""
-    lines = [
-        f"![peers' times over fastgan's](benchmarks/results/{PICTURE})",
+    """The text between README's marks: a column for each machine, a row for what has eager PyTorch as its peer."""
+    machines = by_machine(documents(folder))
+    lines = [f"![peers' times over fastgan's](benchmarks/results/{PICTURE})", "", wrapped(f"{READING} {DROPOUT}"), ""]
+    lines += [f"- {wrapped(f'{caption(device, found)}: {score(found)}.', '  ')}" for device, found in machines.items()]
+    cells = {}
+    for device, found in machines.items():
+        for result in (r for document in found for r in shown(document)):
+            ratios = [f"{tables.ratio(result, p)} {p}" for peers in PEERS.values() for p in peers if p in result.ratios]
+            if "eager" in result.ratios or "plain loop" in result.ratios:
+                text = f"{duration(result.seconds['fastgan'])}; {', '.join(ratios)}"
+                cells.setdefault((result.name, result.threads), {})[device] = text
+    lines += ["", f"| work, threads | {' | '.join(map(brief, machines))} |", f"|---|{'---|' * len(machines)}"]
+    for (name, threads), row in cells.items():
+        lines.append(f"| {name}, {threads} | {' | '.join(row.get(device, '') for device in machines)} |")
+    lines += [
         "",
-        wrapped(f"{READING} {DROPOUT}"),
+        wrapped(f"All rows and targets, one by one: [benchmarks/results/{TABLES}](benchmarks/results/{TABLES})."),
     ]
-    for device, found in by_machine(documents(folder)).items():
-        lines += ["", wrapped(caption(device, found)), ""]
-        lines += rows([result for document in found for result in shown(document)])
     return "\n".join(lines)
 
 
-def wrapped(text):
-    """Lines of at most 120 characters, where links allow it."""
-    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+def score(found):
+    """How many targets a machine meets, and which it does not."""
+    verdicts = [
+        (verdict, f"{promise} ({result.name}: {tables.measured(result, promise)})")
+        for document in found
+        for result in shown(document)
+        for promise, verdict in result.verdicts.items()
+    ]
+    counts = {kind: sum(verdict == kind for verdict, _ in verdicts) for kind in ("pass", "within noise", "FAIL")}
+    missed = "; ".join(text for verdict, text in verdicts if verdict == "FAIL")
+    text = f"{counts['pass']} targets met, {counts['within noise']} within noise, {counts['FAIL']} missed"
+    return f"{text}: {missed}" if missed else text
+
+
+def every_table(folder):
+    """The text of the tables' own file."""
+    lines = ["# Measured speed", "", wrapped(f"{READING} {COPY} {DROPOUT}")]
+    for device, found in by_machine(documents(folder)).items():
+        lines += ["", wrapped(caption(device, found).replace("(benchmarks/results/", "(")), ""]
+        lines += rows([result for document in found for result in shown(document)])
+    return "\n".join([*lines, ""])
+
+
+def wrapped(text, indent=""):
+    """Lines of at most 120 characters, where links allow it; all but the first indented."""
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def rewrite(readme, text):
@@ -170,10 +203,12 @@ def main():
     readme = path.read_text()
     new = rewrite(readme, section(RESULTS))
     if options.check:
-        sys.exit("README.md: run python benchmarks/readme.py" if new != readme else 0)
+        same = new == readme and (RESULTS / TABLES).read_text() == every_table(RESULTS)
+        sys.exit(0 if same else "README.md: run python benchmarks/readme.py")
     draw(RESULTS)
     path.write_text(new)
-    print(f"wrote README.md and {RESULTS / PICTURE}")
+    (RESULTS / TABLES).write_text(every_table(RESULTS))
+    print(f"wrote README.md, and {TABLES} and {PICTURE} in {RESULTS}")
 
 
 if __name__ == "__main__":

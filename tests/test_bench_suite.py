@@ -221,6 +221,7 @@ def readme():
 def test_readme_says_what_the_files_say(readme):
     text = (ROOT / "README.md").read_text()
     assert text == readme.rewrite(text, readme.section(RESULTS)), "run python benchmarks/readme.py"
+    assert (RESULTS / readme.TABLES).read_text() == readme.every_table(RESULTS), "run python benchmarks/readme.py"
 
 
 def test_the_picture_was_drawn_from_the_files(readme):
@@ -242,7 +243,7 @@ def test_machines_have_tables_of_their_own_with_maker_threads_and_verdicts(readm
     report["benchmarks"]["micro"]["machine"]["device"] = "NVIDIA H200"
     (tmp_path / "c.json").write_text(json.dumps(report))
     (tmp_path / "d.json").write_text('{"scores": [1, 2]}')  # not timings
-    text = readme.section(tmp_path)
+    text = readme.every_table(tmp_path)
     assert text.count("| work | threads |") == 3
     assert "**AMD EPYC, 2 cores, 2 threads**" in text
     assert "dropout drawn by MKL ([b.json]" in " ".join(text.split())
