@@ -12,7 +12,9 @@ from fastgan.bench.results import Result
 
 COLOURS = {
     "eager": "#4477aa",
+    "plain loop": "#66ccee",
     "torch.compile": "#ee6677",
+    "compiled loop": "#aa3377",
     "in place": "#228833",
     "copy": "#bbbbbb",
 }  # told apart by all
