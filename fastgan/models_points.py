@@ -54,11 +54,11 @@ class Scale(nn.Module):
         return f"factor={self.factor}"
 
 
-def points_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128, 128)) -> nn.Sequential:
+def points_generator(size: NetworkSize, hidden: Sequence[int] = (128,) * 5) -> nn.Sequential:
     """Dense layers with ReLU from (N, latent_dim), which are made four times as wide, to (N, *sample_shape).
 
     Between modes that do not touch, a generator has to jump, and within each to stay put: ReLU has flat pieces, and
-    wide latents make the layers steep between them.
+    wide latents and depth make the network steep between them.
     """
     layers: list[nn.Module] = [Scale(_LATENT_SCALE)]
     width = size.latent_dim
