@@ -5,19 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TORCH="torch==2.11.0" CUDA="13.0" # what the package index has for CUDA, its libraries included
-scratch=$(mktemp -d)
-log=$scratch/log
-finish() {
-  local status=$?
-  if [ $status -ne 0 ] && [ -s "$log" ]; then tail -n 60 "$log" >&2; fi
-  rm -rf "$scratch"
-}
-trap finish EXIT
+# shellcheck source=scratch.sh
+. .ci/scratch.sh
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off TORCH_CUDA_ARCH_LIST=9.0
 unset CUDA_HOME CUDA_PATH FASTGAN_CUDA FASTGAN_TORCH_ROOT VIRTUAL_ENV CONDA_PREFIX PYTHONPATH
-
-say() { printf '%s: %d s\n' "$1" $((SECONDS - since)) && since=$SECONDS; }
-since=$SECONDS
 
 without_nvcc() { # PATH without the folders that hold an nvcc
   local folder result=""

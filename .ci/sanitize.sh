@@ -29,17 +29,8 @@ case ${1:-} in
     ;;
 esac
 
-scratch=$(mktemp -d)
-log=$scratch/log
-finish() {
-  local status=$?
-  if [ $status -ne 0 ] && [ -s "$log" ]; then tail -n 60 "$log" >&2; fi
-  rm -rf "$scratch"
-}
-trap finish EXIT
-
-say() { printf '%s: %d s\n' "$1" $((SECONDS - since)) && since=$SECONDS; }
-since=$SECONDS
+# shellcheck source=scratch.sh
+. .ci/scratch.sh
 
 # A fault that the sanitizer must find, or all that follows shows nothing.
 cat >"$scratch/planted.cpp" <<'CPP'

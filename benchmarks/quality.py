@@ -41,7 +41,7 @@ z = N(0, I2); G of 4 x 400 with batch norm and ReLU; D with maxout):
 - all rows of ours: 50,000 training points, standardised; {samples:,} samples are measured, in the mixture's own units
 - recipe mixture: {steps:,} updates of batch {batch_size}; {loss} loss with R1 and R2 penalties; Adam {lr_g}
   for G and {lr_d} for D, betas {betas}, {lr_schedule} decay; z of {latent_dim} dimensions, four times as wide;
-  G 5 x 128 with ReLU, of which the moving average is measured; D 3 x 128 with leaky ReLU over sines and cosines of x;
+  G 4 x 128 with ReLU, of which the moving average is measured; D 3 x 128 with leaky ReLU over sines and cosines of x;
   one CPU thread
 - the paper's G: its batch, optimizer and z, the loss of Goodfellow et al. (2014), no moving average; D of 3 x 200 with
   leaky ReLU (0.2) in place of maxout; {paper_steps:,} updates, not 400,000"""

@@ -54,7 +54,7 @@ class Scale(nn.Module):
         return f"factor={self.factor}"
 
 
-def points_generator(size: NetworkSize, hidden: Sequence[int] = (128,) * 5) -> nn.Sequential:
+def points_generator(size: NetworkSize, hidden: Sequence[int] = (128,) * 4) -> nn.Sequential:
     """Dense layers with ReLU from (N, latent_dim), which are made four times as wide, to (N, *sample_shape).
 
     Between modes that do not touch, a generator has to jump, and within each to stay put: ReLU has flat pieces, and
