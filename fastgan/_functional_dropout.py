@@ -11,10 +11,15 @@ _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
 
 
-def check(op: str, input: Tensor, p: float, seed: int | None = None, offset: int = 0) -> None:
-    """Refuse arguments that the kernel would misread or never see."""
+def check_input(op: str, input: Tensor) -> None:
+    """Refuse what is no tensor before something of it is asked."""
     if not isinstance(input, Tensor):
         raise TypeError(f"fastgan::{op}: expected input to be a Tensor, got {type(input).__name__}")
+
+
+def check(op: str, input: Tensor, p: float, seed: int | None, offset: int) -> None:
+    """Refuse arguments that the kernel would misread or never see."""
+    check_input(op, input)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"fastgan::{op}: expected p in [0, 1], got {p}")
     # Out of this range they would not reach the op as 64-bit integers.

@@ -23,7 +23,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastgan._functional_dropout import apply, check, feature_dropout
+from fastgan._functional_dropout import apply, check, check_input, feature_dropout
 from fastgan._functional_losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -63,7 +63,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         >>> leaky_relu(torch.tensor([-2.0, 0.0, 3.0]), 0.2)
         tensor([-0.4000,  0.0000,  3.0000])
     """
-    check("leaky_relu", input, 0.0)
+    check_input("leaky_relu", input)
     if negative_slope == 1.0 and input.is_floating_point():
         return input
     return apply("leaky_relu", input, inplace, negative_slope=negative_slope)
@@ -142,8 +142,8 @@ def dropout2d(
 ) -> Tensor:
     """Zero whole feature maps of (N, C, H, W) with probability ``p``.
 
-    As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L). Arguments and errors are those of :func:`dropout`, and ValueError
-    for another rank.
+    As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L). Arguments and errors
+    are those of :func:`dropout`, and ValueError for another rank.
 
     Example:
         >>> dropout2d(torch.ones(2, 3, 4, 4), seed=3).mean((2, 3))  # a map is doubled, or not there
