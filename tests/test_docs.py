@@ -3,12 +3,14 @@
 import ast
 import dataclasses
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import pydoc
 import re
 import textwrap
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,9 +19,6 @@ import fastgan
 
 FILES = sorted(m.name for m in pkgutil.walk_packages(fastgan.__path__, "fastgan."))
 MODULES = ["fastgan", *(name for name in FILES if name.removeprefix("fastgan.") in fastgan.__all__)]
-# What a newcomer looks up first, with an example each.
-SHOWN = ("functional", "nn", "convert", "losses", "metrics", "estimators", "impute")
-SHOWN_OF_TRAIN = ("TrainConfig", "GANTrainer", "load_run", "fit_supervised")
 REFERENCE = re.compile(r":(?:func|class):`([\w.]+)`")
 
 
@@ -126,15 +125,42 @@ def test_docstrings_name_the_errors_raised(name):
     assert not missing
 
 
-def examples(module_name):
-    finder = doctest.DocTestFinder(exclude_empty=True)
-    return [test for test in finder.find(importlib.import_module(module_name)) if test.examples]
+def shown():
+    """What a newcomer looks up first."""
+    for name, (value, _) in CALLABLES.items():
+        _, module, *rest = name.split(".")
+        function = module in ("functional", "convert", "losses", "metrics") and inspect.isfunction(value)
+        kind = module in ("nn", "estimators", "impute") and inspect.isclass(value)
+        training = rest in (["TrainConfig"], ["GANTrainer"], ["load_run"], ["fit_supervised"])
+        if len(rest) == 1 and (function or kind or training):
+            yield name
 
 
-@pytest.mark.parametrize("name", [name for name in ["fastgan", *FILES] if name != "fastgan._C"])
+@pytest.mark.parametrize("name", shown())
+def test_what_is_looked_up_first_has_an_example(name):
+    assert doctest.DocTestParser().get_examples(CALLABLES[name][1])
+
+
+SOURCES = {name: Path(importlib.util.find_spec(name).origin).read_bytes() for name in ["fastgan", *FILES]}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, source in SOURCES.items() if b"\n>>> " in source or b" >>> " in source]
+)
 def test_examples_give_what_they_show(name):
-    runner = doctest.DocTestRunner(verbose=False)
-    said = []
-    for test in examples(name):
+    runner, said = doctest.DocTestRunner(verbose=False), []
+    for test in doctest.DocTestFinder().find(importlib.import_module(name)):
         runner.run(test, out=said.append)
-    assert not runner.summarize(verbose=False).failed, "".join(said)
+    assert not said, "".join(said)
+    assert runner.tries == len(re.findall(rb"^ *>>> ", SOURCES[name], re.MULTILINE)), "an example that was not run"
+
+
+def test_pdoc_makes_a_page_of_each_public_module_and_of_no_other(tmp_path, capfd):
+    pdoc = pytest.importorskip("pdoc")
+    pdoc.render.configure(docformat="google")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pdoc.pdoc("fastgan", output_directory=tmp_path)
+    assert capfd.readouterr().err == ""
+    pages = {str(page.relative_to(tmp_path)) for page in tmp_path.rglob("*.html")}
+    assert pages == {"index.html", *(name.replace(".", "/") + ".html" for name in MODULES)}
