@@ -2,11 +2,22 @@
 
 Importing fastgan registers its operators under `torch.ops.fastgan`. It loads one compiled library, which works only
 with the torch that it was compiled for; the import says so when another one is present.
+
+| module | what for |
+|---|---|
+| `fastgan.guide` | three worked examples: a model of yours made faster, training on your images, other trainers |
+| `fastgan.functional`, `fastgan.nn` | the fused operations, as functions and as layers |
+| `fastgan.convert` | puts the layers into a model that you have |
+| `fastgan.train`, `fastgan.losses`, `fastgan.models`, `fastgan.data` | training GANs, and what it is made of |
+| `fastgan.metrics`, `fastgan.features`, `fastgan.explain` | how good samples are, what the discriminator looks at |
+| `fastgan.estimators`, `fastgan.impute` | classifiers, regressors and an imputer for scikit-learn |
+| `fastgan.bench` | the harness of the benchmarks |
 """
 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -36,7 +47,26 @@ from fastgan.convert import convert, revert  # noqa: E402
 
 __version__: str = _built_for.VERSION
 
-__all__ = ["__version__", "build_info", "convert", "functional", "nn", "revert"]
+# Functions, and the public modules; those that need scikit-learn where it is.
+__all__ = [
+    "__version__",
+    "bench",
+    "build_info",
+    "convert",
+    "data",
+    "explain",
+    "features",
+    "functional",
+    "guide",
+    "losses",
+    "metrics",
+    "models",
+    "nn",
+    "revert",
+    "train",
+]
+if find_spec("sklearn") is not None:
+    __all__ += ["estimators", "impute"]
 
 
 def build_info() -> dict[str, Any]:
@@ -47,6 +77,10 @@ def build_info() -> dict[str, Any]:
         CUDA kernels, None in a build without them), `arch_list` (the GPU architectures compiled for, as in
         `TORCH_CUDA_ARCH_LIST`), `cpu_capability` (the instruction set that the CPU kernels run: "avx512", "avx2" or
         "default", as in `FASTGAN_CPU_CAPABILITY`) and `compiler`.
+
+    Example:
+        >>> sorted(build_info())
+        ['arch_list', 'compiler', 'cpu_capability', 'cuda', 'torch', 'version']
     """
     return {
         "version": __version__,

@@ -50,20 +50,33 @@ def binary_cross_entropy(
     """Binary cross-entropy of probabilities, as :func:`torch.nn.functional.binary_cross_entropy`.
 
     Each element's is ``-weight * (target * log(input) + (1 - target) * log(1 - input))``, with logarithms clamped at
-    -100. ``input``: probabilities of any shape and floating dtype. ``target``: of the same shape and dtype, or one
-    number for all elements, for which no tensor is made. ``weight`` broadcasts to the shape of ``input``.
-    ``reduction``: ``"mean"``, ``"sum"`` or ``"none"``. The result has the input's dtype, and under autocast, where
-    PyTorch refuses, float32; the halves compute in float32.
+    -100.
 
     The gradient is ``(1 - target) / (1 - input) - target / input``, and a clamped logarithm's part of it is 0: never
     NaN, -1 at (input, target) = (1, 1) and 1 at (0, 0). (PyTorch divides by ``max(input * (1 - input), 1e-12)``, so
     that behind a sigmoid a surely wrong answer teaches nothing.) Differentiable twice and more by ``input`` and
     ``target``.
 
-    Raises ValueError where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown, TypeError where a
-    dtype is not floating, RuntimeError where dtypes differ, a weight does not broadcast or requires grad, or ``input``
-    or ``target`` holds NaN or a value outside [0, 1]. On CUDA, where that error would have to wait for the device, such
-    an element's loss, and the gradient of such an input, are NaN instead.
+    Args:
+        input: probabilities of any shape and floating dtype.
+        target: of the same shape and dtype, or one number for all elements, for which no tensor is made.
+        weight: broadcasts to the shape of ``input``.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns:
+        The loss in the input's dtype, and under autocast, where PyTorch refuses, float32; the halves compute in
+        float32.
+
+    Raises:
+        ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
+        TypeError: where a dtype is not floating.
+        RuntimeError: where dtypes differ, a weight does not broadcast or requires grad, or ``input`` or ``target``
+            holds NaN or a value outside [0, 1]. On CUDA, where that error would have to wait for the device, such an
+            element's loss, and the gradient of such an input, are NaN instead.
+
+    Example:
+        >>> binary_cross_entropy(torch.tensor([0.9, 0.5, 0.1]), 1.0, reduction="none")
+        tensor([0.1054, 0.6931, 2.3026])
     """
     op = "binary_cross_entropy"
     reduction = _check_reduction(reduction)
@@ -97,17 +110,30 @@ def binary_cross_entropy_with_logits(
 
     Each element's is ``weight * (pos_weight * target * softplus(-input) + (1 - target) * softplus(input))``.
 
-    ``input``: logits of any shape and floating dtype. ``target``: of the same shape, or one number for all elements,
-    for which no tensor is made. ``weight`` and ``pos_weight`` broadcast to the shape of ``input``. ``reduction``:
-    ``"mean"``, ``"sum"`` or ``"none"``. The result has the dtype of ``target``, or of ``input`` where that is a number,
-    and float32 under autocast; the halves compute in float32.
-
     Differentiable twice and more by ``input`` and ``target``. In float32 the loss and its gradient are right to a
     relative 4e-7 for targets of 0 and 1 (to 1e-30 where tiny), at large logits too. An infinite logit with the right
     target costs 0.
 
-    Raises ValueError where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown, TypeError where a
-    dtype is not floating, RuntimeError where a weight does not broadcast or requires grad.
+    Args:
+        input: logits of any shape and floating dtype.
+        target: of the same shape, or one number for all elements, for which no tensor is made.
+        weight: broadcasts to the shape of ``input``.
+        pos_weight: weighs the first term; broadcasts likewise.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns:
+        The loss in the dtype of ``target``, or of ``input`` where that is a number, and float32 under autocast; the
+        halves compute in float32.
+
+    Raises:
+        ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
+        TypeError: where a dtype is not floating.
+        RuntimeError: where a weight does not broadcast or requires grad.
+
+    Example:
+        >>> logits = torch.tensor([-200.0, 0.0, 200.0])  # a sigmoid would have rounded the outer ones
+        >>> binary_cross_entropy_with_logits(logits, 1.0, reduction="none")
+        tensor([200.0000,   0.6931,   0.0000])
     """
     op = "binary_cross_entropy_with_logits"
     reduction = _check_reduction(reduction)
@@ -142,18 +168,31 @@ def discriminator_loss(
     """Return a discriminator's loss and its statistics, from its logits of real and of generated samples.
 
     The loss is ``real_weight * mean(bce(real_logits, real_target)) + fake_weight * mean(bce(fake_logits,
-    fake_target))``, with the cross-entropy of :func:`binary_cross_entropy_with_logits`; a ``real_target`` below 1 is
-    one-sided label smoothing (Salimans et al., 2016). The logits may have any shapes, and two different ones, but one
-    floating dtype and device. No tensor of targets is made.
+    fake_target))``, with the cross-entropy of :func:`binary_cross_entropy_with_logits` (Goodfellow et al., "Generative
+    Adversarial Nets", NeurIPS 2014). No tensor of targets is made, and nothing waits for the device.
 
-    Returns ``(loss, statistics)``. The loss is a scalar in float32 (float64 for float64), under autocast too,
-    differentiable twice and more. The statistics are a float32 tensor of 4 on the logits' device, without a gradient:
-    the mean probability given to real and to generated samples, and the share of real logits > 0 and of generated ones
-    < 0. Nothing waits for the device. The mean over no logits is NaN.
+    Args:
+        real_logits: D's logits of real samples, of any shape and floating dtype.
+        fake_logits: those of generated ones, of any shape, too, and the same dtype and device.
+        real_target: below 1 it is one-sided label smoothing (Salimans et al., 2016).
+        fake_target: the generated samples' target.
+        real_weight: factor of the first mean.
+        fake_weight: factor of the second.
 
-    Raises TypeError where a dtype is not floating, RuntimeError where the logits differ in dtype or device.
+    Returns:
+        ``(loss, statistics)``. The loss is a scalar in float32 (float64 for float64), under autocast too,
+        differentiable twice and more; the mean over no logits is NaN. The statistics are a float32 tensor of 4 on the
+        logits' device, without a gradient: the mean probability given to real and to generated samples, and the share
+        of real logits > 0 and of generated ones < 0.
 
-    Source: Goodfellow et al., "Generative Adversarial Nets" (NeurIPS 2014).
+    Raises:
+        TypeError: where a dtype is not floating.
+        RuntimeError: where the logits differ in dtype or device.
+
+    Example:
+        >>> loss, statistics = discriminator_loss(torch.tensor([[2.0], [0.5]]), torch.tensor([[-1.0], [0.3]]))
+        >>> loss, statistics
+        (tensor(0.8843), tensor([0.7516, 0.4217, 1.0000, 0.5000]))
     """
     settings = (real_target, fake_target, real_weight, fake_weight)
     if fallback.needed("discriminator_loss", real_logits):
@@ -165,13 +204,24 @@ def generator_loss(fake_logits: Tensor, *, target: float = 1.0, saturating: bool
     """Return a generator's loss, from the discriminator's logits of its samples.
 
     It is the non-saturating ``mean(bce(fake_logits, target))``, or with ``saturating=True`` the original game's
-    ``-mean(bce(fake_logits, 0))``, with which no ``target`` may be given. ``fake_logits``: any shape and floating
-    dtype. The loss is a scalar in float32 (float64 for float64), under autocast too, differentiable twice and more. The
-    mean over no logits is NaN.
+    ``-mean(bce(fake_logits, 0))`` (Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, section 3).
 
-    Raises ValueError where both ``saturating`` and a ``target`` are given, TypeError where the dtype is not floating.
+    Args:
+        fake_logits: any shape and floating dtype.
+        target: what the generator wants to be told.
+        saturating: whether to play the original game, in which there is no ``target``.
 
-    Source: Goodfellow et al., "Generative Adversarial Nets" (NeurIPS 2014), section 3.
+    Returns:
+        A scalar in float32 (float64 for float64), under autocast too, differentiable twice and more; the mean over no
+        logits is NaN.
+
+    Raises:
+        ValueError: where both ``saturating`` and a ``target`` are given.
+        TypeError: where the dtype is not floating.
+
+    Example:
+        >>> generator_loss(torch.tensor([[-1.0], [0.3]]))
+        tensor(0.9338)
     """
     if saturating and target != 1.0:
         raise ValueError(f"fastgan::generator_loss: expected no target with saturating=True, got {target}")

@@ -47,6 +47,13 @@ def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None)
 
     Raises:
         ValueError: for widths that differ, too few rows, or NaN and infinite values.
+        TypeError: for something that is no tensor.
+
+    Example:
+        >>> rows = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
+        >>> train, fresh = rows[:200], rows[200:]
+        >>> memorisation(train[:100], train, held_out=fresh).share_nearer  # copies
+        1.0
     """
     samples = rows("memorisation", "samples", samples, 0, "0", torch.float32)
     train = rows("memorisation", "train", train, 1, "1", torch.float32)
@@ -126,7 +133,14 @@ def tstr(samples: tuple[Tensor, Tensor], train: tuple[Tensor, Tensor], test: tup
     Raises:
         ValueError: for labels that do not fit, widths that differ, fewer than two classes to train on, or NaN
             and infinite values.
+        TypeError: for something that is no tensor.
         MissingExtraError: without scikit-learn.
+
+    Example:
+        >>> labels = torch.arange(60) % 2
+        >>> real = torch.randn(60, 2, generator=torch.Generator().manual_seed(0)) + 6 * labels[:, None]
+        >>> tstr((real, 1 - labels), (real[:30], labels[:30]), (real[30:], labels[30:]))  # the wrong way round
+        TSTR(accuracy=0.0, real_accuracy=1.0)
     """
     parts = {name: _labelled(name, *part) for name, part in (("samples", samples), ("train", train), ("test", test))}
     for name in ("samples", "test"):

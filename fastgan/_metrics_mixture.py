@@ -48,6 +48,14 @@ def mixture_quality(samples: Tensor, centres: Tensor, sigma: float) -> MixtureQu
 
     Raises:
         ValueError: for widths that differ, no samples, NaN or infinite values, or sigma not above 0.
+        TypeError: for something that is no tensor.
+
+    Example:
+        >>> centres = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> samples = torch.tensor([[0.01, 0.0], [0.0, 0.02], [1.0, 0.01], [0.5, 0.5]])
+        >>> found = mixture_quality(samples, centres, sigma=0.01)
+        >>> found.modes, found.high_quality
+        (2, 0.75)
     """
     samples = rows("mixture_quality", "samples", samples, 0, "0", torch.float64)
     centres = rows("mixture_quality", "centres", centres, 0, "0", torch.float64).to(samples.device)

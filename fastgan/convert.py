@@ -17,6 +17,8 @@ from fastgan import nn as fnn
 from fastgan._fuse import Fuser, as_sequential, unfuse
 from fastgan._holders import Holders, has_hooks, is_scripted
 
+__all__ = ["Report", "convert", "revert"]
+
 _FAST: dict[type[nn.Module], type[nn.Module]] = {
     fast.__bases__[0]: fast
     for name, fast in vars(fnn).items()
@@ -168,6 +170,13 @@ def convert(
     Raises:
         RuntimeError: if with ``example_inputs`` something differs; it names the first module that does, and the model
             is as it was before the call.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(64, 32), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(32, 1), nn.ReLU())
+        >>> print(convert(model))
+        fastgan: 1 swapped, 1 pairs fused, 0 skipped
+          swapped 4: ReLU
+          fused   1 and 2
     """
     report, undo = Report(), list[Callable[[], None]]()
     proof = None if example_inputs is None else _verify.Proof(model, example_inputs)
@@ -195,6 +204,26 @@ def revert(model: _Model) -> _Model:
     What :func:`convert` fused becomes the two layers that it was, with the fused layer's present settings. A
     :class:`fastgan.nn.LeakyReLUDropout` that it did not make becomes ``nn.Sequential(nn.LeakyReLU, nn.Dropout)``, or
     with ``nn.Dropout2d`` if ``feature`` is set, under the same name.
+
+    Args:
+        model: any module.
+
+    Returns:
+        The model itself.
+
+    Example:
+        >>> model = nn.Sequential(nn.LeakyReLU(0.2), nn.Dropout(0.3))
+        >>> report = convert(model)
+        >>> model
+        Sequential(
+          (0): LeakyReLUDropout(negative_slope=0.2, p=0.3)
+          (1): Identity()
+        )
+        >>> revert(model)
+        Sequential(
+          (0): LeakyReLU(negative_slope=0.2)
+          (1): Dropout(p=0.3, inplace=False)
+        )
     """
     _trace.remove(model)
     holders = Holders(model, look_outside=False)

@@ -17,6 +17,8 @@ from torch import Tensor
 from fastgan import data_files
 from fastgan._extras import require
 
+__all__ = ["FROM_PATH", "MIXTURES", "NAMED", "Data", "Units", "digits", "from_array", "grid", "load", "mixture", "ring"]
+
 
 @dataclass(frozen=True)
 class Units:
@@ -37,7 +39,7 @@ class Units:
     layout: str = ""
 
     def restore(self, samples: Tensor) -> NDArray[Any]:
-        """Samples (N, ...) of the network's range as an array in the data's units and layout."""
+        """`samples` (N, ...) of the network's range as an array in the data's units and layout."""
         x = samples.detach().double().cpu().numpy()
         x = x * np.asarray(self.scale) + np.asarray(self.offset)
         if self.low is not None or self.high is not None:
@@ -63,6 +65,10 @@ class Data:
         samples: (N, ...) floating point; images are (N, C, H, W).
         labels: (N,) int64 classes, or None.
         units: the way back to the data's own units.
+
+    Raises:
+        TypeError: for samples that are not floating.
+        ValueError: for samples of no rows or dimensions, NaN or infinite ones, or labels of another length.
     """
 
     samples: Tensor
@@ -90,7 +96,7 @@ class Data:
         return replace(self, samples=self.samples[chosen], labels=None if self.labels is None else self.labels[chosen])
 
     def some(self, most: int) -> Data:
-        """At most so many samples, a fixed random choice."""
+        """At most `most` samples, a fixed random choice."""
         if len(self.samples) <= most:
             return self
         return self.take(_shuffled(len(self.samples))[:most])
@@ -117,7 +123,11 @@ def _shuffled(count: int) -> Tensor:
 
 
 def digits() -> Data:
-    """Scikit-learn's 1,797 handwritten digits, 8x8 grey levels 0 to 16, classes 0 to 9."""
+    """Scikit-learn's 1,797 handwritten digits, 8x8 grey levels 0 to 16, classes 0 to 9.
+
+    Raises:
+        MissingExtraError: without scikit-learn.
+    """
     bunch = require("sklearn.datasets").load_digits()
     samples = torch.from_numpy(bunch.images).float().div(8).sub(1).unsqueeze(1)
     units = Units(scale=[8.0], offset=[8.0], low=0.0, high=16.0, layout="hw")
@@ -128,6 +138,11 @@ def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_00
     """Points (count, 2) around `centres`, each a round Gaussian; `labels` says which. Always the same ones.
 
     They are standardised, as a table's columns are; `units` leads back to the centres' plane.
+
+    Args:
+        centres: each one's x and y.
+        sigma: the standard deviation along either axis.
+        count: how many points.
     """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % len(centres)
@@ -153,14 +168,26 @@ def grid() -> Data:
 
 
 def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) -> Data:
-    """Data of an array of images or rows; `source` names it in errors.
+    """Data of an array of images or rows.
 
     Images are (N, H, W), (N, C, H, W) or (N, H, W, C) with C of 1, 3 or 4, of any real dtype: uint8
     maps 0..255 to [-1, 1], others their own range, but floats within [-1, 1] stay. Tables (N, F) are
     standardised column by column.
 
+    Args:
+        samples: the array.
+        labels: (N,) whole numbers, or None.
+        source: what errors call it.
+
     Raises:
         ValueError: for another shape, values that are no finite numbers, or labels of another length.
+
+    Example:
+        >>> data = from_array(np.full((10, 28, 28), 255, dtype=np.uint8), None, "white images")
+        >>> data.samples.shape, data.samples.max()
+        (torch.Size([10, 1, 28, 28]), tensor(1.))
+        >>> data.units.restore(data.samples).dtype  # and back
+        dtype('uint8')
     """
     if samples.dtype.kind not in "uif":
         raise ValueError(f"data: expected numbers in {source}, got {samples.dtype}")
@@ -232,7 +259,14 @@ def check_spec(spec: str) -> tuple[str, str]:
 
 
 def load(spec: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Data:
-    """Read the data set that `spec` names; the other arguments are `read_folder`'s.
+    """Read the data set that `spec` names.
+
+    Args:
+        spec: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.
+        image_size: for a folder: crop images about the centre and resize them to this square; 0 does not.
+        strict: for a folder: refuse an unreadable image rather than skip it with a warning.
+        color: for a folder: grey, rgb, or auto, which is grey if all images are.
+        workers: for a folder: threads that read.
 
     Raises:
         ValueError: for an unknown name or unusable data.

@@ -25,6 +25,8 @@ _validation = require("sklearn.utils.validation")
 _multiclass = require("sklearn.utils.multiclass")
 _class_weight = require("sklearn.utils.class_weight")
 
+__all__ = ["FastGANClassifier", "FastGANRegressor"]
+
 Array = NDArray[Any]
 
 
@@ -67,13 +69,21 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
     Args:
         class_weight: None, "balanced" (inversely to the classes' frequencies), or a number for each class.
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
-        hidden: and all others: as in `fastgan.train.FitConfig`.
+
+    Settings not named here are those of :class:`fastgan.train.FitConfig`.
 
     Attributes:
         classes_: the classes, sorted.
         fit_: the `fastgan.train.Fit`, whose network is float64 now.
         n_iter_: epochs trained.
         history_: losses and scores of each epoch.
+
+    Example:
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> y = np.where(X[:, 0] > 0, "right", "left")
+        >>> model = FastGANClassifier(hidden=(16,), epochs=10, lr=0.02, random_state=0).fit(X, y)
+        >>> model.predict([[2.0, 0.0], [-2.0, 0.0]]).tolist()
+        ['right', 'left']
     """
 
     classes_: Array
@@ -113,7 +123,7 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any) -> FastGANClassifier:
-        """Train on samples (N, features) and their classes (N,), numbers or strings.
+        """Train on samples `X` (N, features) and their classes `y` (N,), numbers or strings.
 
         Raises:
             ValueError: for anything but finite samples of at least two classes, or settings out of range.
@@ -131,14 +141,14 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """The classes' probabilities (N, classes) for samples (N, features), in the order of `classes_`."""
+        """The classes' probabilities (N, classes) for samples `X` (N, features), in the order of `classes_`."""
         output = self._output(X)
         if output.shape[1] == 1:
             return torch.cat((torch.sigmoid(-output), torch.sigmoid(output)), 1).numpy()
         return output.softmax(1).numpy()
 
     def predict(self, X: Any) -> Array:
-        """The likeliest classes (N,) for samples (N, features)."""
+        """The likeliest classes (N,) for samples `X` (N, features)."""
         rows = self.predict_proba(X).argmax(1)
         likeliest: Array = self.classes_[rows]
         return likeliest
@@ -152,12 +162,20 @@ class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
 
     Args:
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
-        hidden: and all others: as in `fastgan.train.FitConfig`.
+
+    Settings not named here are those of :class:`fastgan.train.FitConfig`.
 
     Attributes:
         fit_: the `fastgan.train.Fit`, whose network is float64 now.
         n_iter_: epochs trained.
         history_: losses and scores of each epoch.
+
+    Example:
+        >>> X = np.random.RandomState(0).randn(200, 3)
+        >>> y = X @ [1.0, 0.0, -2.0] + 3
+        >>> model = FastGANRegressor(hidden=(), epochs=50, lr=0.1, random_state=0).fit(X, y)
+        >>> model.predict([[1.0, 5.0, 1.0]]).round(1).tolist()
+        [2.0]
     """
 
     def __init__(
@@ -191,7 +209,7 @@ class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any) -> FastGANRegressor:
-        """Train on samples (N, features) and numbers (N,).
+        """Train on samples `X` (N, features) and numbers `y` (N,).
 
         Raises:
             ValueError: for anything but finite samples and targets, or settings out of range.
@@ -201,5 +219,5 @@ class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Array:
-        """Predictions (N,) for samples (N, features)."""
+        """Predictions (N,) for samples `X` (N, features)."""
         return self._output(X).squeeze(1).numpy()

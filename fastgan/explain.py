@@ -20,6 +20,8 @@ from fastgan.train.augment import pack
 from fastgan.train.pictures import is_image
 from fastgan.train.randomness import derive
 
+__all__ = ["METHODS", "attribute", "heat_maps"]
+
 METHODS = ("integrated_gradients", "lime", "kernel_shap")
 _CELLS = 8  # LIME and SHAP switch images on and off in at most 8 x 8 cells
 _STEPS = 64  # of integrated gradients' sum
@@ -58,6 +60,13 @@ def attribute(
     Raises:
         MissingExtraError: where Captum is not installed.
         ValueError: for an unknown method, fewer than 2 perturbations, or a baseline that is not finite.
+
+    Example:
+        >>> discriminator = nn.Linear(3, 1)
+        >>> weights = torch.tensor([[1.0, 0.0, -2.0]])
+        >>> _ = discriminator.load_state_dict({"weight": weights, "bias": torch.zeros(1)})
+        >>> attribute(discriminator, torch.ones(1, 3), methods=["integrated_gradients"])["integrated_gradients"]
+        tensor([[ 1.,  0., -2.]])
     """
     for method in methods:
         if method not in METHODS:
@@ -115,6 +124,15 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
     """Draw samples beside their attributions: red speaks for real, blue for fake; channels are summed.
 
     Images have a row each; of a table's samples each is a row of one map.
+
+    Args:
+        samples: (N, ...), images in [-1, 1].
+        attributions: of the samples' shape, as `attribute` returns them.
+        titles: one for each image.
+        path: of the picture, whose ending says the format.
+
+    Raises:
+        MissingExtraError: where Matplotlib is not installed.
     """
     figures = require("matplotlib.figure", "explain")
     images = is_image(tuple(samples.shape[1:]))

@@ -18,6 +18,8 @@ from fastgan import nn as fnn
 from fastgan._extras import require
 from fastgan.data import Data
 
+__all__ = ["Extractor", "Features", "extract", "fit_features", "load_features"]
+
 Extractor = Callable[[Tensor], Tensor]
 
 _WIDTH = 64  # features; the FID of sets that are not larger is refused
@@ -30,6 +32,10 @@ class Features(nn.Module):
 
     Features are shifted and scaled, all by one number, to mean 0 and mean variance 1 over the training data, so
     that distances do not depend on how far the weights have grown.
+
+    Args:
+        body: samples (N, ...) to (N, 64).
+        classes: how many classes the head tells apart.
 
     Attributes:
         body: samples to features before that.
@@ -47,11 +53,11 @@ class Features(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Samples (N, ...) to features (N, 64)."""
+        """`samples` (N, ...) to features (N, 64)."""
         return cast(Tensor, (self.body(samples) - self.mean) / self.scale)
 
     def logits(self, samples: Tensor) -> Tensor:
-        """Samples (N, ...) to logits (N, classes)."""
+        """`samples` (N, ...) to logits (N, classes)."""
         return cast(Tensor, self.head(self.body(samples)))
 
 
@@ -72,6 +78,11 @@ def fit_features(data: Data, seed: int = 0) -> nn.Module:
 
     Raises:
         MissingExtraError: for unlabelled data without scikit-learn.
+
+    Example:
+        >>> extractor = fit_features(Data(torch.rand(20, 3)))  # rows are their own features
+        >>> extract(extractor, torch.rand(5, 3)).shape
+        torch.Size([5, 3])
     """
     samples = data.samples.cpu().float()
     if samples.dim() == 2 and samples.shape[1] <= _WIDTH:
@@ -146,6 +157,9 @@ def load_features(name: str) -> Extractor:
     It gets samples (N, ...) in the network's range, images (N, C, H, W) in [-1, 1], on the CPU, and returns
     features (N, F). `fastgan eval` looks in the current folder, too.
 
+    Args:
+        name: the module and, behind a colon, the name in it, which may have dots.
+
     Raises:
         ValueError: for a name of another form, a module that cannot be imported, or something not callable.
     """
@@ -169,6 +183,11 @@ def load_features(name: str) -> Extractor:
 @torch.no_grad()
 def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Tensor:
     """Features (N, F) of samples (N, ...), batch by batch, as finite float32 on the CPU.
+
+    Args:
+        extractor: samples (N, ...) on the CPU to features (N, ...), which are flattened.
+        samples: (N, ...) of any dtype and device.
+        batch_size: samples that the extractor sees at a time.
 
     Raises:
         ValueError: where the extractor fails, or returns another number of rows, no tensor, or NaN and infinite

@@ -25,6 +25,8 @@ _BaseEstimator: Any = _base.BaseEstimator
 _TransformerMixin: Any = _base.TransformerMixin
 _OneToOne: Any = _base.OneToOneFeatureMixin
 
+__all__ = ["GAINImputer"]
+
 Array = NDArray[Any]
 _INTERVAL, _PATIENCE = 100, 8  # steps between looks at the hidden values, and looks without a better one
 _NOISE = 0.01  # missing inputs of G are uniform in [0, 0.01), as in the authors' experiments
@@ -54,6 +56,13 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         generator_: samples and mask (N, 2 F) to samples (N, F) in [0, 1]; in eval mode, float64, on the CPU.
         n_iter_: updates whose weights these are.
         data_min_, data_range_: (F,) the features' smallest observed value and range (1 for a constant).
+
+    Example:
+        >>> X = np.linspace(0, 1, 200)[:, None] * [1.0, 2.0, -1.0]  # columns that go together
+        >>> X[::3, 1] = np.nan
+        >>> filled = GAINImputer(steps=200, lr=0.01, random_state=0).fit_transform(X)
+        >>> bool((abs(filled[:, 1] - 2 * filled[:, 0]) < 0.2).all())
+        True
     """
 
     def __init__(
@@ -81,7 +90,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> GAINImputer:
-        """Learn from samples (N, F) in which NaN marks what is missing.
+        """Learn from samples `X` (N, F) in which NaN marks what is missing; `y` is ignored.
 
         Raises:
             ValueError: for infinite values, a feature without any value, or settings out of range.
@@ -106,7 +115,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
 
     @torch.no_grad()
     def transform(self, X: Any) -> Array:
-        """Samples (N, F) with every NaN filled in; a pure function of the sample.
+        """Samples `X` (N, F) with every NaN filled in; a pure function of the sample.
 
         G's noise is its mean here, so that a sample's values do not depend on the others.
 

@@ -1,4 +1,8 @@
-"""Adversarial losses and gradient penalties: what D and G minimise, given D's logits."""
+"""Adversarial losses and gradient penalties: what D and G minimise, given D's logits.
+
+`LOSSES` has the losses by name: `bce` (Goodfellow et al., 2014), `lsgan` (Mao et al., 2017), `hinge` (Lim and Ye, 2017;
+Miyato et al., 2018), `wasserstein` (Arjovsky et al., 2017) and `relativistic` (Jolicoeur-Martineau, 2018).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,15 @@ import torch
 from torch import Tensor
 
 from fastgan import functional as FF
+
+__all__ = [
+    "LOSSES",
+    "AdversarialLoss",
+    "gradient_penalty",
+    "l1_penalty",
+    "l2_penalty",
+    "r1_penalty",
+]
 
 DiscriminatorLoss = Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
 GeneratorLoss = Callable[[Tensor, Tensor | None], Tensor]
@@ -30,6 +43,12 @@ class AdversarialLoss:
         smooths: the discriminator's loss has targets, which can be smoothed.
         weighted: `discriminator` with a weight (N,) for each real sample, and each fake one or None, after its
             arguments; None where a loss has no such form.
+
+    Example:
+        >>> real, fake = torch.tensor([[2.0], [0.5]]), torch.tensor([[-1.0], [0.3]])
+        >>> loss, statistics = LOSSES["hinge"].discriminator(real, fake, 1.0, 0.0)
+        >>> loss, LOSSES["hinge"].generator(fake, None)
+        (tensor(0.9000), tensor(0.3500))
     """
 
     discriminator: DiscriminatorLoss
@@ -146,6 +165,10 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
 
     Returns:
         A scalar that can be differentiated with respect to the critic's parameters.
+
+    Example:
+        >>> gradient_penalty(lambda x: 3 * x[:, :1], torch.zeros(4, 2), torch.ones(4, 2))  # (3 - 1)^2
+        tensor(4.)
     """
     proportion = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
     squares = _squared_gradients(critic, torch.lerp(fake.detach(), real, proportion))
@@ -164,6 +187,10 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
 
     Returns:
         A scalar that can be differentiated with respect to the critic's parameters.
+
+    Example:
+        >>> r1_penalty(lambda x: 3 * x[:, :1], torch.zeros(4, 2))  # 3^2 / 2
+        tensor(4.5000)
     """
     return 0.5 * _squared_gradients(critic, real).mean()
 
@@ -190,6 +217,10 @@ def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
     Raises:
         ValueError: for no parameters.
         TypeError: for one that is not floating.
+
+    Example:
+        >>> l1_penalty([torch.tensor([1.0, -2.0]), torch.tensor(3.0)])
+        tensor(6.)
     """
     return _norms(1, _floating("l1_penalty", parameters)).sum()
 
@@ -197,8 +228,12 @@ def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
 def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
     """Half the sum of the parameters' squares, without its weight: ridge's penalty (Hoerl and Kennard, 1970).
 
-    The gradient is the parameter itself, so that the weight is what SGD calls `weight_decay`. Otherwise as
-    `l1_penalty`.
+    The gradient is the parameter itself, so that the weight is what SGD calls `weight_decay`. Arguments, result and
+    errors are those of :func:`l1_penalty`.
+
+    Example:
+        >>> l2_penalty([torch.tensor([1.0, -2.0]), torch.tensor(3.0)])
+        tensor(7.)
     """
     return 0.5 * _norms(2, _floating("l2_penalty", parameters)).sum()
 

@@ -69,7 +69,14 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
         k: the neighbour that bounds a neighbourhood; N and M must be larger.
 
     Raises:
+        TypeError: for something that is no tensor.
         ValueError: for widths that differ, too few samples, or NaN and infinite values.
+
+    Example:
+        >>> real = torch.arange(40.0)[:, None]
+        >>> found = prdc(real, real[:20])  # good samples, of one half of the data
+        >>> found.precision, round(found.recall, 2), found.density, round(found.coverage, 2)
+        (1.0, 0.6, 1.0, 0.55)
     """
     real = rows("prdc", "real", real, k, f"k={k}", torch.float32)
     fake = rows("prdc", "fake", fake, k, f"k={k}", torch.float32)

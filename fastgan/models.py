@@ -16,9 +16,28 @@ from fastgan._network_size import activation
 from fastgan.models_images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models_points import points_discriminator, points_generator
 
+__all__ = [
+    "NETWORKS",
+    "LabelledDiscriminator",
+    "LabelledGenerator",
+    "NetworkSize",
+    "build",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "mlp_discriminator",
+    "mlp_generator",
+    "resnet_discriminator",
+    "resnet_generator",
+]
+
 
 def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
-    """Dense layers with leaky ReLU from (N, latent_dim) to (N, *sample_shape)."""
+    """Dense layers with leaky ReLU from (N, latent_dim) to samples (N, ...).
+
+    Args:
+        size: of latents and samples, and the settings.
+        hidden: features of the hidden layers.
+    """
     layers: list[nn.Module] = []
     width = size.latent_dim
     for features in hidden:
@@ -31,7 +50,12 @@ def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.S
 
 
 def mlp_discriminator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:
-    """Dense layers with leaky ReLU and dropout from (N, *sample_shape) to logits (N, 1)."""
+    """Dense layers with leaky ReLU and dropout from samples (N, ...) to logits (N, 1).
+
+    Args:
+        size: of the samples, and the settings.
+        hidden: features of the hidden layers.
+    """
     layers: list[nn.Module] = [nn.Flatten()]
     width = math.prod(size.sample_shape)
     for features in hidden:
@@ -51,14 +75,19 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
 
 
 class LabelledGenerator(nn.Module):
-    """A generator of (latents, labels): `body` sees the latents with one-hot labels appended."""
+    """A generator of (latents, labels): `body` sees the latents with one-hot labels appended.
+
+    Args:
+        body: a module from (N, latent_dim + classes) to samples.
+        classes: how many there are.
+    """
 
     def __init__(self, body: nn.Module, classes: int) -> None:
         super().__init__()
         self.body, self.classes = body, classes
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """(N, latent_dim) and int64 (N,) to samples."""
+        """`latents` (N, latent_dim) and `labels` (N,) int64 to samples."""
         one_hot = nn.functional.one_hot(labels, self.classes).to(latents.dtype)
         return cast(Tensor, self.body(torch.cat((latents, one_hot), 1)))
 
@@ -67,6 +96,11 @@ class LabelledDiscriminator(nn.Module):
     """A discriminator of (samples, labels): `body` sees one-hot labels appended.
 
     A convolutional body takes them as constant channels, a dense one as further features.
+
+    Args:
+        body: a module from samples with `classes` more channels or features to logits (N, 1).
+        classes: how many there are.
+        dense: whether it takes (N, features).
     """
 
     def __init__(self, body: nn.Module, classes: int, dense: bool) -> None:
@@ -74,7 +108,7 @@ class LabelledDiscriminator(nn.Module):
         self.body, self.classes, self.dense = body, classes, dense
 
     def forward(self, samples: Tensor, labels: Tensor) -> Tensor:
-        """(N, ...) and int64 (N,) to logits (N, 1)."""
+        """`samples` (N, ...) and `labels` (N,) int64 to logits (N, 1)."""
         one_hot = nn.functional.one_hot(labels, self.classes).to(samples.dtype)
         if self.dense:
             return cast(Tensor, self.body(torch.cat((samples.flatten(1), one_hot), 1)))
@@ -85,8 +119,18 @@ class LabelledDiscriminator(nn.Module):
 def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     """The generator and the discriminator named `network`; with classes, both take labels too.
 
+    Args:
+        network: a name in `NETWORKS`.
+        size: of latents and samples, and the settings.
+
     Raises:
         ValueError: for an unknown name, or a sample shape that the network cannot serve.
+
+    Example:
+        >>> generator, discriminator = build("dcgan", NetworkSize(sample_shape=(3, 32, 32)))
+        >>> images = generator(torch.randn(2, 100))
+        >>> images.shape, discriminator(images).shape
+        (torch.Size([2, 3, 32, 32]), torch.Size([2, 1]))
     """
     if network not in NETWORKS:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")

@@ -19,6 +19,9 @@ def dcgan_generator(size: NetworkSize) -> nn.Sequential:
     transposed convolution of stride 2 doubles it, halving the channels: for 32x32 images 256, 128, 64 and
     the image's, for 64x64 ones from 512 on.
 
+    Args:
+        size: of latents and images, and the settings.
+
     Raises:
         ValueError: for samples that are no images, or whose height and width cannot be halved.
     """
@@ -43,6 +46,9 @@ def dcgan_generator(size: NetworkSize) -> nn.Sequential:
 def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
     """5x5 convolutions of stride 2 with leaky ReLU and dropout, from images to logits (N, 1).
 
+    Args:
+        size: of the images, and the settings.
+
     Raises:
         ValueError: as `dcgan_generator`.
     """
@@ -60,6 +66,9 @@ def resnet_generator(size: NetworkSize) -> nn.Sequential:
 
     The blocks are those of Miyato et al. (2018), appendix B.4; channels halve from block to block, from at
     most 256 down to 32.
+
+    Args:
+        size: of latents and images, and the settings.
 
     Raises:
         ValueError: for samples that are no images, or whose height and width cannot be halved.
@@ -85,6 +94,9 @@ def resnet_discriminator(size: NetworkSize) -> nn.Sequential:
 
     As many blocks halve the map as double it in `resnet_generator`, with its channels in reverse; the last
     maps are summed over height and width (Miyato et al., 2018).
+
+    Args:
+        size: of the images, and the settings.
 
     Raises:
         ValueError: as `resnet_generator`.

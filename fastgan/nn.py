@@ -14,6 +14,18 @@ from torch import Tensor, nn
 
 from fastgan import functional as FF
 
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "LeakyReLU",
+    "LeakyReLUDropout",
+    "ReLU",
+]
+
 
 def _kernel_takes(input: Tensor) -> bool:
     return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
@@ -40,36 +52,62 @@ class _Unscriptable:
 
 
 class LeakyReLU(nn.LeakyReLU, _Unscriptable):
-    """:class:`torch.nn.LeakyReLU`, through :func:`fastgan.functional.leaky_relu`. Shape: any, kept."""
+    """:class:`torch.nn.LeakyReLU`, through :func:`fastgan.functional.leaky_relu`. Shape: any, kept.
+
+    Example:
+        >>> LeakyReLU(0.2)(torch.tensor([-1.0, 2.0]))
+        tensor([-0.2000,  2.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input):
             return super().forward(input)
         return _own(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
 
 
 class ReLU(nn.ReLU, _Unscriptable):
-    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0. Shape: any, kept."""
+    """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0. Shape: any, kept.
+
+    Example:
+        >>> ReLU()(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input):
             return super().forward(input)
         return FF.leaky_relu(input, 0.0, self.inplace)
 
 
 class Dropout(nn.Dropout, _Unscriptable):
-    """:class:`torch.nn.Dropout`, through :func:`fastgan.functional.dropout`. Shape: any, kept."""
+    """:class:`torch.nn.Dropout`, through :func:`fastgan.functional.dropout`. Shape: any, kept.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> Dropout(0.5)(torch.ones(8))
+        tensor([2., 0., 2., 2., 0., 2., 0., 0.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input):
             return super().forward(input)
         return FF.dropout(input, self.p, self.training, self.inplace)
 
 
 class Dropout1d(nn.Dropout1d, _Unscriptable):
-    """:class:`torch.nn.Dropout1d`, through :func:`fastgan.functional.dropout1d`. Shape: (N, C, L) or (C, L), kept."""
+    """:class:`torch.nn.Dropout1d`, through :func:`fastgan.functional.dropout1d`. Shape: (N, C, L) or (C, L), kept.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> Dropout1d(0.5)(torch.ones(1, 4, 3))[0, :, 0]  # a number for each channel
+        tensor([2., 0., 2., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input) or input.dim() not in (2, 3):
             return super().forward(input)
         return FF.dropout1d(input, self.p, self.training, self.inplace)
@@ -79,9 +117,16 @@ class Dropout2d(nn.Dropout2d, _Unscriptable):
     """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`.
 
     Shape: (N, C, H, W) or (N, C, L), kept.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> Dropout2d(0.5)(torch.ones(2, 3, 4, 4)).mean((2, 3))  # a map is doubled, or not there
+        tensor([[2., 0., 2.],
+                [2., 0., 2.]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input) or input.dim() not in (3, 4):
             return super().forward(input)
         return FF.dropout2d(input, self.p, self.training, self.inplace)
@@ -91,9 +136,14 @@ class Dropout3d(nn.Dropout3d, _Unscriptable):
     """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`.
 
     Shape: (N, C, D, H, W) or (C, D, H, W), kept.
+
+    Example:
+        >>> Dropout3d(0.5).eval()(torch.ones(3, 2, 2, 2)).unique()
+        tensor([1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not _kernel_takes(input) or input.dim() not in (4, 5):
             return super().forward(input)
         return FF.dropout3d(input, self.p, self.training, self.inplace)
@@ -104,9 +154,14 @@ class BCELoss(nn.BCELoss, _Unscriptable):
 
     ``target`` may also be one number.
     Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+
+    Example:
+        >>> BCELoss()(torch.tensor([0.9, 0.5]), torch.tensor([1.0, 0.0]))
+        tensor(0.3993)
     """
 
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
+        """Return the loss of ``input`` against ``target``."""
         return FF.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
@@ -115,9 +170,14 @@ class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
 
     ``target`` may also be one number.
     Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+
+    Example:
+        >>> BCEWithLogitsLoss()(torch.tensor([2.0, -1.0]), 1.0)
+        tensor(0.7201)
     """
 
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
+        """Return the loss of ``input`` against ``target``."""
         return FF.binary_cross_entropy_with_logits(input, target, self.weight, self.pos_weight, self.reduction)
 
 
@@ -125,8 +185,21 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
     """Leaky ReLU and dropout in one kernel, forward and backward.
 
     Equal to ``nn.Sequential(nn.LeakyReLU(negative_slope), nn.Dropout(p))``, or with ``feature=True`` to one with
-    ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters. Raises ValueError where ``p`` is
-    outside [0, 1].
+    ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters.
+
+    Args:
+        negative_slope: the factor of x <= 0; 0 is ReLU.
+        p: probability in [0, 1] of an element, or a feature map, to be dropped in training.
+        inplace: whether to write the result into the input.
+        feature: whether to drop whole feature maps.
+
+    Raises:
+        ValueError: where ``p`` is outside [0, 1].
+
+    Example:
+        >>> layer = LeakyReLUDropout(0.2, p=0.3)
+        >>> layer.eval()(torch.tensor([-1.0, 2.0]))
+        tensor([-0.2000,  2.0000])
     """
 
     def __init__(
@@ -141,11 +214,13 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
         self.feature = feature
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to ``input``, of any shape and dtype that torch's layers take."""
         output = FF.leaky_relu_dropout(
             input, self.negative_slope, self.p, self.training, self.inplace, feature=self.feature
         )
         return _own(output, input, self.inplace)
 
     def extra_repr(self) -> str:
+        """Return the settings, for the repr."""
         flags = f"{', inplace=True' if self.inplace else ''}{', feature=True' if self.feature else ''}"
         return f"negative_slope={self.negative_slope}, p={self.p}{flags}"

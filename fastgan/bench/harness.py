@@ -63,6 +63,14 @@ def measure(
 
     Fewer rounds, but never fewer than 3, where the rounds would take more than ``limit`` seconds. A peer that raises (a
     compiler that is missing, say) is left out, with its reason in ``skipped``; fastgan's own errors are raised.
+
+    Args:
+        case: the work, and the ways to do it.
+        device: "cpu" or "cuda".
+        rounds: in which each way is timed once, and fastgan twice.
+        seconds: of one way in one round.
+        limit: seconds that all rounds may take.
+        clock: (work, runs, threads) to seconds a run.
     """
     ways = case.make(device)
     threads = {name: case.way_threads.get(name, case.threads) for name in ways}
@@ -103,7 +111,15 @@ def count_launches(work: Work) -> int:
 def copy_bandwidth(
     device: str, threads: int, *, elements: int = 1 << 26, rounds: int = 9, clock: Clock = time_runs
 ) -> float:
-    """GB/s, read and written, of a copy too large for the caches, by PyTorch's ``copy_``."""
+    """GB/s, read and written, of a copy too large for the caches, by PyTorch's ``copy_``.
+
+    Args:
+        device: "cpu" or "cuda".
+        threads: that copy.
+        elements: of float32.
+        rounds: whose median is taken.
+        clock: as :func:`measure`'s.
+    """
     source = torch.zeros(elements, device=device)
     target = torch.zeros_like(source)  # zeros and not empty: the pages are there
     clock(lambda: target.copy_(source), 1, threads)
@@ -121,11 +137,16 @@ def run(
     skipped: dict[str, str] | None = None,
     **settings: Any,
 ) -> list[Result]:
-    """Measure cases one after the other, showing each as it is done (by default as a line of text).
+    """Measure cases one after the other.
 
-    ``copies``, the machine's copy bandwidth by threads, gives results their share of it. Cases that need more memory
-    than there is, or begin after ``deadline`` (of ``time.monotonic``), are left out; ``skipped`` takes their reasons.
-    Other settings are those of :func:`measure`.
+    Args:
+        cases: what to measure; one that needs more memory than there is is left out.
+        device: "cpu" or "cuda".
+        show: called with each result as it is done; None prints it as a line of text.
+        copies: the machine's copy bandwidth by threads, which gives results their share of it.
+        deadline: of ``time.monotonic``; cases that would begin after it are left out.
+        skipped: takes the reasons of those left out.
+        **settings: as :func:`measure`'s.
     """
     results, left_out = [], {} if skipped is None else skipped
     for case in cases:

@@ -70,7 +70,7 @@ def commit() -> str:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Name what a figure depends on: device, processor and its maker, cores, versions, commit, date, load."""
+    """Name what a figure of a ``device`` depends on: it, processor and maker, cores, versions, commit, date, load."""
     import fastgan
 
     info = _cpuinfo()

@@ -33,11 +33,18 @@ class Target:
 class Case:
     """One line of the table.
 
-    ``make`` returns the ways to do the work, by name; ``fastgan`` is one of them. ``bytes`` is the traffic that the
-    work cannot do without, 0 where that says nothing; ``memory`` what the slowest way needs. ``way_threads`` names ways
-    that run on another number of threads. ``saved`` returns bytes an element kept for the backward, by way, of which
-    fastgan promises at most ``most_saved``; ``most_launches`` limits fastgan's kernel launches on CUDA. ``labels`` are
-    what tables and plots sort by.
+    Attributes:
+        name: what the line says.
+        make: of a device, returns the ways to do the work, by name; ``fastgan`` is one of them.
+        threads: that the ways run on.
+        bytes: the traffic that the work cannot do without, 0 where that says nothing.
+        targets: promises about the ratios of times.
+        memory: bytes that the slowest way needs.
+        way_threads: ways that run on another number of threads.
+        saved: returns bytes an element kept for the backward, by way.
+        most_saved: of which fastgan promises at most so many.
+        most_launches: of fastgan's kernels on CUDA.
+        labels: what tables and plots sort by.
     """
 
     name: str
@@ -55,7 +62,24 @@ class Case:
 
 @dataclass
 class Result:
-    """Times in seconds; ``ratios`` are a peer's time over fastgan's; ``skipped`` says why a peer has none."""
+    """What was measured of a case.
+
+    Attributes:
+        name: the case's.
+        threads: the case's.
+        seconds: the median time of each way.
+        quartiles: of each way's times.
+        ratios: of each peer, the median of its time over fastgan's.
+        noise: how far from 1 the ratio of equal times may come out.
+        gigabytes_per_second: the case's traffic over fastgan's time.
+        verdicts: how each promise fared.
+        share_of_copy: that traffic over a copy's.
+        bytes_saved: an element, for the backward, by way.
+        launches: of CUDA kernels, by way.
+        rounds: that were timed.
+        labels: the case's.
+        skipped: why a peer has no time.
+    """
 
     name: str
     threads: int
@@ -163,7 +187,7 @@ def duration(seconds: float) -> str:
 
 
 def line(result: Result) -> str:
-    """One result as text: times, ratios, noise, and how its targets fared."""
+    """One ``result`` as text: times, ratios, noise, and how its targets fared."""
     peers = ", ".join(
         f"{name} {duration(result.seconds[name])} ({ratio:.2f}x{', within noise' * result.within_noise(name)})"
         for name, ratio in result.ratios.items()
@@ -177,7 +201,7 @@ def line(result: Result) -> str:
 
 
 def write_json(path: Path, device: str, results: list[Result], extra: dict[str, Any] | None = None) -> None:
-    """Write machine, results and ``extra`` (what else was measured) as JSON."""
+    """Write the ``device``'s machine, ``results`` and ``extra`` (what else was measured) as JSON to ``path``."""
     content = {
         "schema": SCHEMA,
         "machine": machine(device),

@@ -46,7 +46,7 @@ class Alarm:
 
 
 class TrainingAlarmError(RuntimeError):
-    """An alarm stopped the training.
+    """An alarm stopped the training; `GANTrainer.fit` raises it with `on_alarm="stop"`.
 
     Attributes:
         alarm: the alarm's name.

@@ -18,16 +18,16 @@ class Callback:
     """
 
     def on_start(self, trainer: GANTrainer, out: Path) -> None:
-        """Before the first step, resumed or not; `out` is the run folder."""
+        """Before the first step of `trainer`, resumed or not; `out` is the run folder."""
 
     def on_step(self, trainer: GANTrainer) -> None:
-        """After each step; reading a tensor of the device here makes every step wait."""
+        """After each step of `trainer`; reading a tensor of the device here makes every step wait."""
 
     def on_log(self, trainer: GANTrainer, statistics: dict[str, float]) -> None:
-        """After the statistics were read; what is added to the dict is recorded with them."""
+        """After `trainer` read its `statistics`; what is added to the dict is recorded with them."""
 
     def on_checkpoint(self, trainer: GANTrainer, path: Path) -> None:
-        """After a checkpoint was written."""
+        """After `trainer` wrote a checkpoint, to `path`."""
 
     def on_end(self, trainer: GANTrainer, out: Path) -> None:
-        """After the last step and its checkpoint; not where the run was interrupted or failed."""
+        """After the last step of `trainer` and its checkpoint in `out`; not where it was interrupted or failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -38,6 +39,10 @@ def _option(
     return field(default=default, metadata={"help": help, **limits})
 
 
+def _one_of(choices: tuple[str, ...]) -> str:
+    return f" One of {', '.join(choices)}." if choices else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The settings of one training run; each is also a flag of `fastgan train`.
@@ -49,6 +54,14 @@ class TrainConfig:
         TypeError: for a field that does not exist; the nearest name is offered.
         ValueError: for a value of the wrong kind, out of its range, or an unknown recipe, data
             set, network, loss or optimizer.
+
+    Example:
+        >>> config = TrainConfig(recipe="dcgan", batch_size=64)
+        >>> config.network, config.batch_size, config.lr_d
+        ('dcgan', 64, 0.001)
+        >>> TrainConfig(batch_sise=64)
+        Traceback (most recent call last):
+        TypeError: TrainConfig: unknown field 'batch_sise'; did you mean 'batch_size'?
     """
 
     recipe: str = _option("The named set of defaults to start from.", "mlp", choices=RECIPES)
@@ -176,7 +189,7 @@ class TrainConfig:
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> TrainConfig:
-        """Read a TOML file as `save` writes it; `overrides` win over the file.
+        """Read a TOML file at `path`, as `save` writes it; `overrides` win over the file.
 
         Raises:
             FileNotFoundError: where there is no such file.
@@ -194,7 +207,7 @@ class TrainConfig:
         return cls(**{**settings, **overrides})
 
     def save(self, path: str | Path) -> None:
-        """Write every field to a TOML file, `out` and `resume` excepted: they say where, not what."""
+        """Write every field to a TOML file at `path`, `out` and `resume` excepted: they say where, not what."""
         lines = [
             f"{name} = {_toml(value)}\n"
             for name, value in dataclasses.asdict(self).items()
@@ -207,6 +220,13 @@ class TrainConfig:
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
         }
+
+
+# Each setting's help stands once, at its field.
+TrainConfig.__doc__ = "\n".join(
+    [inspect.cleandoc(TrainConfig.__doc__ or ""), "", "Attributes:"]
+    + [f"    {f.name}: {f.metadata['help']}{_one_of(f.metadata['choices'])}" for f in dataclasses.fields(TrainConfig)]
+)
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

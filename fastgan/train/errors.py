@@ -12,7 +12,7 @@ class TrainingDivergedError(RuntimeError):
 
     @classmethod
     def at(cls, step: int, what: str, saved: Sequence[Path]) -> TrainingDivergedError:
-        """The error for `what` having been NaN or infinite by a step, with the checkpoints saved before."""
+        """The error for `what` having been NaN or infinite by `step`, with the checkpoints `saved` before."""
         last = saved[-1] if saved else "missing: none was saved yet"
         return cls(f"train: {what} is NaN or infinite by step {step}; the last good checkpoint is {last}")
 

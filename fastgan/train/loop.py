@@ -59,6 +59,13 @@ class GANTrainer:
     Raises:
         ValueError: for data that does not serve, a batch larger than the data, or networks whose
             shapes do not fit.
+
+    Example:
+        >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
+        >>> trainer = GANTrainer(TrainConfig(batch_size=32, latent_dim=8, seed=0), data=points)
+        >>> trainer.step()
+        >>> trainer.global_step, trainer.ema(torch.randn(5, 8)).shape, sorted(trainer.statistics())
+        (1, torch.Size([5, 2]), ['accuracy_fake', 'accuracy_real', 'loss_d', 'loss_g', 'p_fake', 'p_real'])
     """
 
     def __init__(
@@ -140,6 +147,7 @@ class GANTrainer:
             TrainingDivergedError: at a NaN or infinite loss.
             TrainingInterrupted: at SIGINT or SIGTERM, after the step and a checkpoint.
             TrainingAlarmError: at an alarm (`fastgan.train.alarms`), if `on_alarm` is stop.
+            MissingExtraError: without the libraries of the extra `train`.
             LostProcessError, FirstProcessError: when another process of the run died or failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # not hours later
@@ -173,7 +181,7 @@ class GANTrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned, bit for bit.
+        """Go on from the `state` that `state_dict` returned, bit for bit.
 
         Raises:
             ValueError: naming the setting that differs.
@@ -193,7 +201,7 @@ class GANTrainer:
         self.global_step = state["step"]
 
     def save(self, out: Path) -> Path:
-        """Write a checkpoint and weights.safetensors into the run folder; returns the former.
+        """Write a checkpoint and weights.safetensors into the run folder `out`; returns the former.
 
         Several processes call it together, and the first one writes.
         """
@@ -207,7 +215,7 @@ class GANTrainer:
         return distributed.on_first(write)
 
     def save_weights(self, out: Path, name: str = "weights.safetensors") -> None:
-        """Write all networks' weights into the run folder."""
+        """Write all networks' weights into the run folder `out`, to a file `name`."""
         about = {
             "step": self.global_step,
             "size": dataclasses.asdict(self.size),

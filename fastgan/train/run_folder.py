@@ -152,15 +152,29 @@ class Run:
         return torch.cat([self.generator(*batch) for batch in batches])
 
     def labels(self, count: int) -> Tensor:
-        """The classes (count,) of `sample`: each in turn."""
+        """The classes (`count`,) of `sample`: each in turn."""
         return torch.arange(count) % self.classes
 
 
 def load_run(path: str | Path, best: bool = False) -> Run:
     """Read a run folder's newest weights, or those of its lowest FID, which `config.eval_every` keeps.
 
+    Args:
+        path: the run folder.
+        best: whether to read those of the lowest FID.
+
     Raises:
         RunFolderError: for a folder that is not a run's, or whose weights do not fit its settings.
+        MissingExtraError: without safetensors.
+
+    Example:
+        >>> import tempfile
+        >>> from fastgan.train import GANTrainer
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     config = TrainConfig(steps=2, batch_size=8, latent_dim=4, out=out)
+        ...     run = load_run(GANTrainer(config, data=torch.rand(32, 2)).fit())
+        >>> run.step, run.sample(3, seed=0).shape
+        (2, torch.Size([3, 2]))
     """
     config, about, size, generator = _rebuild(Path(path), "ema", best)
     return Run(Path(path), config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
@@ -185,8 +199,9 @@ def _rebuild(path: Path, prefix: str, best: bool = False) -> tuple[TrainConfig, 
             f"{weights.name}{' (--eval-every keeps it)' if best else ''}; got no {missing}"
         )
     config = TrainConfig.load(settings)
+    safetensors = require("safetensors")
     try:
-        with require("safetensors").safe_open(str(weights), framework="pt") as file:
+        with safetensors.safe_open(str(weights), framework="pt") as file:
             about = json.loads(file.metadata()["fastgan"])
             state = {
                 key.removeprefix(f"{prefix}."): file.get_tensor(key)

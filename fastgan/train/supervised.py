@@ -78,6 +78,13 @@ def fit_supervised(
     Raises:
         ValueError: for settings or samples that are none of these, or a single class.
         TrainingDivergedError: where the loss becomes NaN or infinite.
+        MissingExtraError: without scikit-learn, where samples are to be held out of `x`.
+
+    Example:
+        >>> x = torch.linspace(-1, 1, 64)[:, None]
+        >>> fit = fit_supervised(x, 2 * x[:, 0] + 1, task="regress", hidden=(), lr=0.1, epochs=60)
+        >>> round(fit.model(torch.tensor([[0.5]])).item(), 1)
+        2.0
     """
     config = replace(config or FitConfig(), **settings)
     device = pick_device(config.device)

@@ -1,0 +1,80 @@
+"""The blocks of code in `fastgan.guide` run as they stand there; `test_docs.py` runs its examples at `>>>`."""
+
+import math
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from fastgan import cli, guide
+
+KNOWS_NOTHING = 2 * math.log(2)  # the loss of a discriminator that always says one half
+
+
+def block(language, word):
+    """The block of a language in which the word occurs."""
+    (found,) = [code for code in re.findall(rf"```{language}\n(.*?)```", guide.__doc__, re.DOTALL) if word in code]
+    return found
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder with a few made-up images, in the current folder."""
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "photos").mkdir()
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shortened(code):
+    """The same with two steps of eight images, which are smaller."""
+    for pattern, number in ((r"(batch.size[ =])64", 8), (r"(steps[ =])20000", 2), (r"(image.size[ =])32", 8)):
+        code, count = re.subn(pattern, rf"\g<1>{number}", code)
+        assert count == 1
+    return code
+
+
+def test_the_commands_for_a_folder_of_images_train_sample_and_measure(photos):
+    for line in shortened(block("sh", "folder:photos")).splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "fastgan"
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        assert end.value.code == 0
+    assert (photos / "runs/photos/weights.safetensors").stat().st_size > 0
+    assert (photos / "grid.png").stat().st_size > 0
+    assert (photos / "runs/photos/eval.json").stat().st_size > 0
+
+
+def test_the_script_for_a_folder_of_images_ends_with_samples_like_them(photos):
+    names = {}
+    exec(shortened(block("python", "folder:photos")), names)
+    assert names["images"].shape == (16, 8, 8, 3)
+    assert names["images"].dtype == np.uint8
+    assert names["run"].step == 2
+
+
+def test_the_lightning_module_trains(tmp_path, monkeypatch):
+    pytest.importorskip("lightning")
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block("python", "import lightning"), names)
+    trainer = names["trainer"]
+    assert trainer.global_step == 2 * 2 * len(names["loader"])  # epochs, optimizers, batches
+    assert 0 < trainer.callback_metrics["loss_d"] < KNOWS_NOTHING
+    assert trainer.callback_metrics["p_real"] > trainer.callback_metrics["p_fake"]
+
+
+def test_the_accelerate_loop_trains(tmp_path, monkeypatch):
+    pytest.importorskip("accelerate")
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block("python", "import accelerate"), names)
+    assert 0 < names["loss_d"].item() < KNOWS_NOTHING
+    assert names["statistics"][0] > names["statistics"][1]
