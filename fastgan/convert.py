@@ -43,7 +43,8 @@ class Report:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [f"fastgan: {len(self.swapped)} swapped, {len(self.fused)} pairs fused, {len(self.skipped)} skipped"]
+        pairs = f"{len(self.fused)} pair{'s' * (len(self.fused) != 1)} fused"
+        lines = [f"fastgan: {len(self.swapped)} swapped, {pairs}, {len(self.skipped)} skipped"]
         lines += [f"  swapped {name or '(the model)'}: {kind}" for name, kind in self.swapped]
         lines += [f"  fused   {first} and {second}" for first, second in self.fused]
         lines += [f"  skipped {name or '(the model)'}: {reason}" for name, reason in self.skipped]
@@ -174,7 +175,7 @@ def convert(
     Example:
         >>> model = nn.Sequential(nn.Linear(64, 32), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(32, 1), nn.ReLU())
         >>> print(convert(model))
-        fastgan: 1 swapped, 1 pairs fused, 0 skipped
+        fastgan: 1 swapped, 1 pair fused, 0 skipped
           swapped 4: ReLU
           fused   1 and 2
     """

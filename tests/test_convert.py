@@ -64,7 +64,7 @@ def test_loss_with_a_weight_shared_with_another_model():
 def test_report_reads_well():
     report = fastgan.convert(nn.Sequential(*pair(), nn.Dropout1d(), nn.ReLU()))
     assert str(report).splitlines() == [
-        "fastgan: 2 swapped, 1 pairs fused, 1 skipped",
+        "fastgan: 2 swapped, 1 pair fused, 1 skipped",
         "  swapped 3: Dropout1d",
         "  swapped 4: ReLU",
         "  fused   1 and 2",
