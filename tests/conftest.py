@@ -15,29 +15,21 @@ else:
     hypothesis.settings.load_profile("fastgan")
 
 
+_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of those processes, or started by a test in one
+if _WORKER:
+    torch.set_num_threads(1)  # the cores are shared already
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """The whole suite runs in a process for each core, eight at most; `-n 0`, a file or a test run in one."""
     chosen = any(os.path.exists(str(x).split("::")[0]) for x in config.invocation_params.args)
-    if not config.pluginmanager.hasplugin("xdist") or chosen or config.option.usepdb:
+    if not config.pluginmanager.hasplugin("xdist") or chosen or config.option.usepdb or _WORKER:
         return
     if config.option.numprocesses is None and config.option.dist == "no":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         config.option.numprocesses = min(cores or 1, 8)
-        config.option.dist = "loadgroup"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """A file's tests share their fixtures, and all that need the trained run share that."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "trained_run" if "trained_run" in item.fixturenames else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)  # the cores are shared already
+        config.option.dist = "load"
 
 
 @pytest.fixture(autouse=True)

@@ -201,7 +201,9 @@ def test_a_loaders_worker_that_is_killed_is_named_and_the_run_resumes(tmp_path, 
     whole = _trainer(tmp_path / "whole", rows, workers=1).fit()
     out, kill = tmp_path / "run", tmp_path / "kill"
     trainer = _trainer(out, rows, at=(40, kill.touch), workers=1)
-    with pytest.raises(RuntimeError, match=r"expected batch .* from 1 `workers`, got none"):
+    # torch's own error comes by a signal, wherever this process then is.
+    said = r"expected batch .* from 1 `workers`, got none|DataLoader worker \(pid \d+\) is killed by signal"
+    with pytest.raises(RuntimeError, match=said):
         trainer.fit()
     assert _newest(out) == 40
     kill.unlink()
