@@ -64,7 +64,8 @@ mkdir "$scratch/source"
 git ls-files -z | xargs -0 cp --parents -t "$scratch/source"
 cd "$scratch/source"
 FASTGAN_CUDA=0 DEBUG=1 CFLAGS=$flags LDFLAGS=$flags python setup.py build_ext --inplace >"$log" 2>&1
-nm -D fastgan/_C.*.so | grep -q "$watching"
+nm -D fastgan/_C.*.so >"$scratch/symbols"
+grep -q "$watching" "$scratch/symbols"
 say "built with $flags"
 
 export PYTHONPATH=$scratch/source

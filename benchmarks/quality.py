@@ -1,8 +1,8 @@
 """Quality against published figures: mixtures of Gaussians and digits, trained by the shipped recipes.
 
 `python benchmarks/quality.py --help` lists the settings. Each run is written to the JSON file as soon as it is done,
-and a run that the file already has is not trained again. The protocol of the mixtures is PacGAN's (Lin et al., 2018);
-what differs is printed below the tables.
+and a run that the file already has is not trained again (each tells its commit; after a change of the recipes, name
+another file). The protocol of the mixtures is PacGAN's (Lin et al., 2018); what differs is printed below the tables.
 """
 
 import argparse
@@ -119,11 +119,11 @@ def run_digits(seed, steps):
 
 
 class Results:
-    """The JSON file: `machine`, and `runs` by "DATA ROW", one a seed."""
+    """The JSON file: `machine`, and `runs` by "DATA ROW", one a seed, with the commit that made it."""
 
     def __init__(self, path):
-        self.path = path
-        self.content = json.loads(path.read_text()) if path.exists() else {"machine": bench.machine("cpu"), "runs": {}}
+        self.path, self.machine = path, bench.machine("cpu")
+        self.content = json.loads(path.read_text()) if path.exists() else {"machine": self.machine, "runs": {}}
         if "runs" not in self.content:
             raise ValueError(f"quality: expected --json to be new or a file of this script, got {path}")
 
@@ -132,11 +132,13 @@ class Results:
         runs = self.content["runs"].setdefault(key, {})
         samples = None
         if str(seed) not in runs:
-            runs[str(seed)], samples = make()
+            scores, samples = make()
+            runs[str(seed)] = {"commit": self.machine["commit"], **scores}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(json.dumps(self.content, indent=2) + "\n")
         scores = runs[str(seed)]
-        print(f"  {key} seed {seed}: " + ", ".join(f"{k} {v:.4g}" for k, v in scores.items()), flush=True)
+        figures = {k: v if isinstance(v, str) else f"{v:.4g}" for k, v in scores.items()}
+        print(f"  {key} seed {seed}: " + ", ".join(f"{k} {v}" for k, v in figures.items()), flush=True)
         return scores, samples
 
 

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+from bench_scripts import ROOT, script
 
 from fastgan import bench
 from fastgan.bench import files, plots, suite
 from fastgan.bench.results import Result
 from fastgan.cli import main
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
@@ -204,13 +204,6 @@ def test_nothing_to_draw_draws_nothing(tmp_path):
     assert not plots.bars({"": []}, tmp_path / "bars.png", "title")
     assert not plots.roofline([], {}, tmp_path / "roof.png", "title")
     assert list(tmp_path.iterdir()) == []
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,24 @@
 """benchmarks/gpu_check.sh: its time, and what its report takes for a proof."""
 
-import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
 import torch
+from bench_scripts import ROOT, script
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 SCRIPT = (BENCHMARKS / "gpu_check.sh").read_text()
 
 
 @pytest.fixture
 def report(monkeypatch):
     """The module of the report, on a machine that passes for one with a GPU and a CUDA build."""
-    spec = importlib.util.spec_from_file_location("gpu_report", BENCHMARKS / "gpu_report.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script("gpu_report")
     monkeypatch.setattr(module.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(module.torch.cuda, "get_device_name", lambda: "NVIDIA H200 141GB")
     monkeypatch.setattr(module.torch.cuda, "get_device_capability", lambda: (9, 0))
