@@ -61,21 +61,22 @@ _MLP: dict[str, Any] = {
     "threads": 1,
 }
 
-# What each gives on the digits, as `fastgan train --recipe NAME` runs; `fastgan eval RUN` measures the like. Intel Xeon
-# (AVX-512, AMX), one thread, torch 2.13.0, 2026-11-21, seed 0: FID over digit features (`fastgan.features`) and, in
-# pixels (k = 5), precision / recall / coverage of 2,000 samples. Untrained: FID 116 to 118, all else 0. One half of
-# the digits against the other: FID 0.39, 0.96 / 0.96 / 0.96.
-#   resnet        0.37  0.88 / 0.55 / 0.85
-#   lsgan         0.34  0.92 / 0.68 / 0.93
-#   hinge         0.35  0.93 / 0.61 / 0.95
-#   relativistic  0.45  0.92 / 0.63 / 0.94
-# Part of the way, at steps of steps in all, without an FID over the same features:
-#   dcgan         1,600 of 3,000  0.80 / 0.62 / 0.72 (moving average 0.995)
-#   wgan-gp       2,000 of 4,000  0.81 / 0.77 / 0.83
-# and with one, r1, 2,500 of 10,000 (moving average 0.998): FID 0.45, 0.90 / 0.36 / 0.84; wgan, 2,000 of 5,000: FID
-# 0.35, 0.60 / 0.63 / 0.56. The latter's clipping is a compromise: at 0.05 precision
-# and coverage are 0.48 and 0.45 (2,500 steps), at 0.3 recall is 0.05 (1,500 steps). Larger images than digits may
-# want DCGAN's own learning rates, 2e-4.
+# What each gives on the digits, as `fastgan train --recipe NAME` runs, by `fastgan eval RUN`: FID over features learned
+# from the digits and, in pixels (k = 5), precision / recall / coverage of 2,000 samples. Intel Xeon (AVX-512), one
+# thread, torch 2.13.0, 2026-11-21, seed 0. Untrained: FID above 100, all else 0. One half of the digits against the
+# other: FID 0.25; 0.96 / 0.96 / 0.96.
+#   mlp           0.40  0.93 / 0.66 / 0.95
+#   lsgan         0.42  0.92 / 0.68 / 0.93
+#   hinge         0.52  0.93 / 0.61 / 0.95
+#   relativistic  0.39  0.93 / 0.61 / 0.95
+#   r1            0.77  0.96 / 0.61 / 0.96
+#   wgan          0.40  0.59 / 0.89 / 0.64
+#   wgan-gp       0.34  0.86 / 0.85 / 0.92
+#   conditional   0.26  0.90 / 0.72 / 0.94
+#   dcgan         1.16  0.87 / 0.71 / 0.85
+#   resnet        0.37  0.88 / 0.55 / 0.85 (FID over other features, halves 0.39)
+# WGAN's clipping is a compromise: at 0.05 precision and coverage are 0.48 and 0.45 (2,500 steps), at 0.3 recall is 0.05
+# (1,500 steps). Larger images than digits may want DCGAN's own learning rates, 2e-4.
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     "mlp": _MLP,
     "dcgan": {
