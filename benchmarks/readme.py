@@ -57,6 +57,11 @@ def shown(document):
     return [result for result in document.results if result.labels.get("group", "target") == "target"]
 
 
+def against_eager(result):
+    """Whether one of its peers is eager PyTorch."""
+    return any(peer in result.ratios for peer in PEERS["eager"])
+
+
 def caption(device, found):
     """What the figures of a machine depend on, and where they stand."""
     about = found[0].machine
@@ -115,7 +120,7 @@ def section(folder):
     for device, found in machines.items():
         for result in (r for document in found for r in shown(document)):
             ratios = [f"{tables.ratio(result, p)} {p}" for peers in PEERS.values() for p in peers if p in result.ratios]
-            if "eager" in result.ratios or "plain loop" in result.ratios:
+            if against_eager(result):
                 text = f"{duration(result.seconds['fastgan'])}; {', '.join(ratios)}"
                 cells.setdefault((result.name, result.threads), {})[device] = text
     lines += ["", f"| work, threads | {' | '.join(map(brief, machines))} |", f"|---|{'---|' * len(machines)}"]
@@ -130,14 +135,14 @@ def section(folder):
 
 def score(found):
     """How many targets a machine meets, and which it does not."""
-    verdicts = [
-        (verdict, f"{promise} ({result.name}: {tables.measured(result, promise)})")
-        for document in found
-        for result in shown(document)
+    results = [result for document in found for result in shown(document)]
+    counts = tables.tally(results)
+    missed = "; ".join(
+        f"{promise} ({result.name}: {tables.measured(result, promise)})"
+        for result in results
         for promise, verdict in result.verdicts.items()
-    ]
-    counts = {kind: sum(verdict == kind for verdict, _ in verdicts) for kind in ("pass", "within noise", "FAIL")}
-    missed = "; ".join(text for verdict, text in verdicts if verdict == "FAIL")
+        if verdict == "FAIL"
+    )
     text = f"{counts['pass']} targets met, {counts['within noise']} within noise, {counts['FAIL']} missed"
     return f"{text}: {missed}" if missed else text
 
@@ -178,7 +183,7 @@ def draw(folder):
             dataclasses.replace(result, name=result.name.replace(", forward + backward", ""))
             for document in found
             for result in shown(document)
-            if {"eager", "plain loop"} & set(result.ratios)
+            if against_eager(result)
         ]
         for device, found in machines.items()
     }

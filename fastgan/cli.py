@@ -182,6 +182,7 @@ def _app(typer: Any) -> Any:
 def _train_command(typer: Any) -> Callable[..., Action]:
     """A function whose signature has one option for each field of `TrainConfig`."""
     from fastgan.train import TrainConfig
+    from fastgan.train.config import help_of
 
     def command(**settings: Any) -> Action:
         return partial(train, settings.pop("config"), settings)
@@ -192,10 +193,7 @@ def _train_command(typer: Any) -> Callable[..., Action]:
         kind = str if f.name == "out" else hints[f.name]
         flag = "--" + f.name.replace("_", "-")
         flag += f"/--no-{flag[2:]}" if f.default is True else ""
-        help_text = f.metadata["help"]
-        if f.metadata["choices"]:
-            help_text += f" One of {', '.join(f.metadata['choices'])}."
-        options[f.name] = (kind, typer.Option(None, flag, help=help_text))
+        options[f.name] = (kind, typer.Option(None, flag, help=help_of(f)))
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)

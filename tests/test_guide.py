@@ -58,23 +58,30 @@ def test_the_script_for_a_folder_of_images_ends_with_samples_like_them(photos):
     assert names["run"].step == 2
 
 
-def test_the_lightning_module_trains(tmp_path, monkeypatch):
-    pytest.importorskip("lightning")
-    pytest.importorskip("sklearn")
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(block("python", "import lightning"), names)
+@pytest.fixture
+def example_with(tmp_path, monkeypatch):
+    """Runs the example that imports a library, and returns its names."""
+
+    def run(library):
+        pytest.importorskip(library)
+        pytest.importorskip("sklearn")
+        monkeypatch.chdir(tmp_path)
+        names = {}
+        exec(block("python", f"import {library}"), names)
+        return names
+
+    return run
+
+
+def test_the_lightning_module_trains(example_with):
+    names = example_with("lightning")
     trainer = names["trainer"]
     assert trainer.global_step == 2 * 2 * len(names["loader"])  # epochs, optimizers, batches
     assert 0 < trainer.callback_metrics["loss_d"] < KNOWS_NOTHING
     assert trainer.callback_metrics["p_real"] > trainer.callback_metrics["p_fake"]
 
 
-def test_the_accelerate_loop_trains(tmp_path, monkeypatch):
-    pytest.importorskip("accelerate")
-    pytest.importorskip("sklearn")
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(block("python", "import accelerate"), names)
+def test_the_accelerate_loop_trains(example_with):
+    names = example_with("accelerate")
     assert 0 < names["loss_d"].item() < KNOWS_NOTHING
     assert names["statistics"][0] > names["statistics"][1]

@@ -171,11 +171,10 @@ def _show_extra(extra: dict[str, Any], results: list[Result]) -> None:
     reasons = {f"{peer}: {reason}" for result in results for peer, reason in result.skipped.items()}
     for text in sorted(reasons):
         print(f"peer left out: {text}")
-    verdicts = [verdict for result in results for verdict in result.verdicts.values()]
-    counts = {word: sum(verdict == word for verdict in verdicts) for word in ("pass", "FAIL", "within noise")}
-    others = len(verdicts) - sum(counts.values())
-    tally = ", ".join(f"{number} {word}" for word, number in counts.items())
-    print(f"Targets: {tally}, {others} not held or not measured; {extra['took_seconds']} s in all.")
+    counts = tables.tally(results)
+    others = sum(len(result.verdicts) for result in results) - sum(counts.values())
+    told = ", ".join(f"{number} {word}" for word, number in counts.items())
+    print(f"Targets: {told}, {others} not held or not measured; {extra['took_seconds']} s in all.")
 
 
 def _plot(folder: Path, about: dict[str, Any], results: list[Result], extra: dict[str, Any]) -> None:

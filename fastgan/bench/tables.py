@@ -87,6 +87,12 @@ def measured(result: Result, promise: str) -> str:
     return f"{result.ratios[peer]:.2f}x" if peer in result.ratios else "-"
 
 
+def tally(results: Iterable[Result]) -> dict[str, int]:
+    """How many promises came out as each verdict that a measurement gives."""
+    verdicts = [verdict for result in results for verdict in result.verdicts.values()]
+    return {word: verdicts.count(word) for word in ("pass", "FAIL", "within noise")}
+
+
 TARGET_HEADER = ("work", "threads", "fastgan", "measured", "noise", "target", "verdict")
 
 

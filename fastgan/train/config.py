@@ -39,8 +39,10 @@ def _option(
     return field(default=default, metadata={"help": help, **limits})
 
 
-def _one_of(choices: tuple[str, ...]) -> str:
-    return f" One of {', '.join(choices)}." if choices else ""
+def help_of(setting: dataclasses.Field[Any]) -> str:
+    """What a field of `TrainConfig` is for, and its choices if it has some."""
+    text, choices = setting.metadata["help"], setting.metadata["choices"]
+    return f"{text} One of {', '.join(choices)}." if choices else str(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +227,7 @@ class TrainConfig:
 # Each setting's help stands once, at its field.
 TrainConfig.__doc__ = "\n".join(
     [inspect.cleandoc(TrainConfig.__doc__ or ""), "", "Attributes:"]
-    + [f"    {f.name}: {f.metadata['help']}{_one_of(f.metadata['choices'])}" for f in dataclasses.fields(TrainConfig)]
+    + [f"    {f.name}: {help_of(f)}" for f in dataclasses.fields(TrainConfig)]
 )
 
 

@@ -163,6 +163,6 @@ def _rows(metrics: Path) -> list[dict[str, Any]]:
     for line in metrics.read_text(encoding="utf-8").splitlines():
         with contextlib.suppress(ValueError):
             row = json.loads(line)
-            if isinstance(row, dict) and "step" in row:
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
                 rows.append(row)
     return rows
