@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,26 @@ def test_torch_root_wins_over_an_importable_torch_and_is_appended_to_the_path(tm
     loaded = run_python("-c", command, cwd=ROOT, FASTGAN_TORCH_ROOT=root)
     assert loaded.returncode == 0, loaded.stderr
     assert f"building against torch 9.8.7 in {root}" in loaded.stdout
+
+
+# What is packed
+
+
+def test_source_distribution_holds_all_files_but_the_repositorys_own(tmp_path):
+    pytest.importorskip("setuptools")
+    if not (ROOT / ".git").exists():
+        pytest.skip("no clone: nothing says which files belong to the project")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {name for name in listed.stdout.split("\0") if name}
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    packed = run_python("-c", "import build_backend; build_backend.build_sdist('dist')", cwd=tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    with tarfile.open(next((tmp_path / "dist").glob("fastgan-*.tar.gz"))) as archive:
+        held = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    made = {name for name in held if name.startswith("fastgan.egg-info/") or name in ("PKG-INFO", "setup.cfg")}
+    assert held - made == {name for name in files if not name.startswith(".")}
 
 
 # CPU or CUDA

@@ -176,11 +176,11 @@ FASTGAN_MATH Floats scale_by_power(Floats a, Floats n) {
 }
 FASTGAN_MATH Floats split_power(Floats a, Floats* k) {
   for (int i = 0; i < Floats::kLanes; ++i) {
-    int32_t bits;
+    uint32_t bits;  // numbers below 0, whose results nobody reads, would overflow an int32_t
     std::memcpy(&bits, &a.lane[i], sizeof(bits));
-    const int32_t power = (bits - kRootHalf) >> 23;
+    const int32_t power = static_cast<int32_t>(bits - kRootHalf) >> 23;
     k->lane[i] = static_cast<float>(power);
-    bits -= power * (1 << 23);
+    bits -= static_cast<uint32_t>(power) << 23;
     std::memcpy(&a.lane[i], &bits, sizeof(bits));
   }
   return a;
