@@ -8,6 +8,8 @@ CUDA needs: build_toolkit.py looks for it, and only where there is none that fit
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.util
 import os
 import re
@@ -15,18 +17,15 @@ import shutil
 import site
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from setuptools import build_meta
-from setuptools.build_meta import (
-    build_editable,
-    build_sdist,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
-)
+from setuptools.build_meta import build_editable, build_sdist, prepare_metadata_for_build_editable
 
 import build_toolkit
 
@@ -41,7 +40,9 @@ __all__ = [
     "prepare_metadata_for_build_wheel",
 ]
 
-TESTED_TORCH = "torch==2.13.0"
+TESTED = "2.13.0"
+TESTED_TORCH = f"torch=={TESTED}"
+TESTED_CUDA = "13.0"  # what the package index' torch of this version is built for, on Linux
 
 
 class FoundTorch(NamedTuple):
@@ -134,7 +135,7 @@ def load_torch() -> ModuleType:
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
     found = find_torch()
     if found is None:
-        return [TESTED_TORCH]
+        return [TESTED_TORCH, *build_toolkit.requirements_of_build(TESTED, TESTED_CUDA)]
     return build_toolkit.requirements_of_build(found.version, found.cuda, found.package.parent)
 
 
@@ -146,9 +147,45 @@ def get_requires_for_build_sdist(config_settings: Any = None) -> list[str]:
     return []  # packing the sources compiles nothing
 
 
+@contextlib.contextmanager
+def sources() -> Iterator[None]:
+    """The sources as working folder, for one build at a time; a copy of them where they cannot be written to."""
+    here = os.getcwd()
+    folder = os.open(here, os.O_RDONLY)
+    try:
+        if os.access(here, os.W_OK):
+            fcntl.flock(folder, fcntl.LOCK_EX)  # two builds would write the same files; closing it lets the other go on
+            yield
+            return
+        with tempfile.TemporaryDirectory() as copy:
+            for name in ("csrc", "fastgan"):
+                shutil.copytree(name, Path(copy, name), ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+            for path in Path().iterdir():
+                if path.is_file():
+                    shutil.copyfile(path, Path(copy, path))
+            make_writable(Path(copy))
+            os.chdir(copy)
+            yield
+    finally:
+        os.chdir(here)
+        os.close(folder)
+
+
+def make_writable(tree: Path) -> None:
+    """Undo what copies of read-only files and folders have taken from their owner."""
+    for path in [tree, *tree.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: Any, config_settings: Any = None) -> str:
+    with sources():
+        return build_meta.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
 def build_wheel(wheel_directory: Any, config_settings: Any = None, metadata_directory: Any = None) -> str:
     # The tree is built in place, so that a second build compiles only what changed; but the Python files that an
     # earlier build collected must go, or modules since deleted would be packed again.
-    for collected in Path("build").glob("lib*"):
-        shutil.rmtree(collected)
-    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    with sources():
+        for collected in Path("build").glob("lib*"):
+            shutil.rmtree(collected)
+        return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)

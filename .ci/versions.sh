@@ -26,11 +26,12 @@ environment() { # environment FOLDER PACKAGE...: a new one with torch
 }
 
 copied() { # copied FOLDER: a new environment with torch 2.13.0, by hard links
-  [ -n "$base" ] || { base=$all/base && environment "$base" torch==2.13.0; } || return
+  [ -n "$base" ] || { environment "$all/base" torch==2.13.0 && base=$all/base; } || return
   python3 -m venv "$1" || return
   local packages
   packages=$(cd "$base" && echo lib/python3*/site-packages)
-  rm -r "${1:?}/$packages" && cp -al "$base/$packages" "$1/$packages"
+  rm -r "${1:?}/$packages" && cp -al "$base/$packages" "$1/$packages" &&
+    sed "1s|.*|#!$1/bin/python|" "$base/bin/torchrun" >"$1/bin/torchrun" && chmod +x "$1/bin/torchrun"
 }
 
 works() { # works FOLDER: what was installed there computes, forward and backward, with the library that was built
@@ -102,15 +103,18 @@ run_read-only() { # a user who may not write to the sources
     "$1/venv/bin/pip" install -q "$1/source" && works "$1/venv"
     return
   fi
-  chmod -R a+rX "$all" && mkdir "$1/home" && chown -R nobody "$1/venv" "$1/home" &&
-    su -s /bin/bash nobody -c "HOME='$1/home' MAX_JOBS=$MAX_JOBS '$1/venv/bin/pip' install -q '$1/source'" &&
-    works "$1/venv" && [ -z "$(find "$1/source" -newer "$1/home" -type f)" ]
+  mkdir "$1/home" "$1/target" && chown nobody "$1/home" "$1/target" && chmod -R a+rX "$all" &&
+    su -s /bin/bash nobody -c "HOME='$1/home' MAX_JOBS=$MAX_JOBS FASTGAN_CUDA=0 '$1/venv/bin/pip' install -q --no-deps \
+      --target '$1/target' '$1/source'" && [ -z "$(find "$1/source" -newer "$1/home")" ] &&
+    PYTHONPATH=$1/target works "$1/venv"
 }
 
 run_parallel() { # two installs of one tree at once
   copied "$1/first" && copied "$1/second" && sources "$1/source" || return
   "$1/first/bin/pip" install -q "$1/source" &
-  "$1/second/bin/pip" install -q "$1/source" && wait $! && works "$1/first" && works "$1/second"
+  local first=$! status=0
+  "$1/second/bin/pip" install -q "$1/source" || status=$?
+  wait "$first" && [ $status = 0 ] && works "$1/first" && works "$1/second"
 }
 
 run_clang() {

@@ -1,5 +1,6 @@
 """The build and what guards it: the search for torch, the wheel's metadata, the import check."""
 
+import fcntl
 import importlib.metadata
 import importlib.util
 import os
@@ -189,9 +190,50 @@ def test_torch_is_searched_for_in_the_documented_order(backend, monkeypatch, tmp
         shutil.rmtree(tmp_path / name)
 
     assert backend.find_torch() is None
+    monkeypatch.setenv("FASTGAN_CUDA", "0")
     assert backend.get_requires_for_build_wheel() == backend.get_requires_for_build_editable() == ["torch==2.13.0"]
     with pytest.raises(RuntimeError, match=r"found none in: importable; .*prefix.*pip install torch"):
         backend.load_torch()
+
+
+def test_compiler_packages_are_asked_for_with_a_torch_that_pip_brings(backend, monkeypatch):
+    monkeypatch.setattr(backend, "find_torch", lambda: None)
+    monkeypatch.setattr(backend.build_toolkit, "places_to_search", lambda *_: iter(()))
+    monkeypatch.delenv("CUDA_HOME", raising=False)
+    monkeypatch.delenv("CUDA_PATH", raising=False)
+    monkeypatch.delenv("FASTGAN_CUDA", raising=False)
+    torch_first, *packages = backend.get_requires_for_build_wheel()
+    assert torch_first == "torch==2.13.0"
+    assert packages == backend.build_toolkit.requirements("13.0")
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_build_works_in_the_sources_or_where_it_may_not_write_in_a_copy(backend, monkeypatch, tmp_path, writable):
+    for name in ("csrc/math", "fastgan"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("csrc/math/octet.h", "fastgan/nn.py", "setup.py"):
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(0o444)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: writable)  # chmod stops everyone but root
+    with backend.sources():
+        assert (Path.cwd() == tmp_path) == writable
+        assert Path("csrc/math/octet.h").read_text() == "csrc/math/octet.h"
+        Path("fastgan/_built_for.py").touch()
+        with open("setup.py", "w" if not writable else "r"):
+            pass
+    assert Path.cwd() == tmp_path
+    assert (tmp_path / "fastgan/_built_for.py").exists() == writable
+    assert (tmp_path / "setup.py").read_text() == "setup.py"
+
+
+def test_builds_of_the_same_sources_wait_for_each_other(backend, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    other = os.open(".", os.O_RDONLY)
+    with backend.sources(), pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
 
 
 def test_packing_the_sources_needs_no_torch(backend):
