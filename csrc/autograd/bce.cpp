@@ -5,6 +5,7 @@
 #include <torch/library.h>
 
 #include "autograd/bce_derivatives.h"
+#include "autograd/tangents.h"
 
 namespace fastgan {
 namespace {
@@ -21,6 +22,7 @@ auto find(const char* name) {
 // The ops of the two forms, called in one way.
 struct Logits : LogitForm {
   static constexpr const char* kName = "bce_with_logits";
+  static constexpr const char* kBackward = "bce_with_logits_backward";
 
   static Tensor elementwise(const Terms& of) {
     static const auto op =
@@ -46,6 +48,7 @@ struct Logits : LogitForm {
 
 struct Probabilities : ProbabilityForm {
   static constexpr const char* kName = "bce";
+  static constexpr const char* kBackward = "bce_backward";
 
   static Tensor elementwise(const Terms& of) {
     static const auto op =
@@ -147,10 +150,7 @@ bool requires_grad(const OptionalTensor& tensor) {
 
 // As torch's own loss, not differentiable by its weights.
 bool needs_gradient(const char* op, const Terms& of, const Tensor& grad = {}) {
-  TORCH_CHECK_NOT_IMPLEMENTED(!of.input._fw_grad(0).defined() &&
-                                  !(of.target.has_value() && of.target->_fw_grad(0).defined()),
-                              "fastgan::", op,
-                              ": expected no forward-mode gradient, got one; it has none");
+  check_no_tangent(op, of.input, of.target, grad);
   if (!at::GradMode::is_enabled()) return false;
   TORCH_CHECK(!requires_grad(of.weight), "fastgan::", op,
               ": expected weight that does not require grad, got one that does");
@@ -171,7 +171,7 @@ Tensor forward_autograd(const Terms& of, bool mean) {
 
 template <class Form>
 Tensor backward_autograd(const Tensor& grad, const Terms& of, bool mean) {
-  if (needs_gradient(Form::kName, of, grad)) {
+  if (needs_gradient(Form::kBackward, of, grad)) {
     return BceBackward<Form>::apply(grad, of.input, of.target, of, mean);
   }
   const at::AutoDispatchBelowADInplaceOrView below;

@@ -4,11 +4,15 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/log_sigmoid.h>
+#include <ATen/ops/logical_and.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/where.h>
 
+#include <limits>
 #include <optional>
 #include <utility>
+
+#include "kernels/bce.h"
 
 // Row bce: the derivatives that have no kernel, those by the target and the second ones. Composed
 // from torch's operations, so that they are differentiable again; the halves in float32.
@@ -66,13 +70,15 @@ inline Derivatives derivatives(LogitForm, const Terms& of) {
 
 // A clamped logarithm has derivative 0, and takes none of the infinities beside it.
 inline Derivatives derivatives(ProbabilityForm, const Terms& of) {
-  constexpr double kLeastUnclamped = 3.720075976020836e-44;  // exp(-100)
   const Tensor p = widened(of.input), target = target_of(of);
-  const auto log_and_inverse = [](const Tensor& p) {
-    const Tensor unclamped = p >= kLeastUnclamped;
+  const double most = p.scalar_type() == at::kDouble ? std::numeric_limits<double>::max()
+                                                     : std::numeric_limits<float>::max();
+  const auto log_and_inverse = [most](const Tensor& p) {
+    const Tensor unclamped = at::logical_and(p > 0.0, p >= kLeastUnclamped);
     const Tensor safe = at::where(unclamped, p, 1.0);
-    return std::make_pair(at::where(unclamped, safe.log(), -100.0),
-                          at::where(unclamped, safe.reciprocal(), 0.0));
+    return std::make_pair(at::where(unclamped, safe.log(), -kMostCost),
+                          // Infinity times a target of 0 would be NaN.
+                          at::where(unclamped, safe.reciprocal().clamp_max(most), 0.0));
   };
   const auto [log_p, by_p] = log_and_inverse(p);
   const auto [log_q, by_q] = log_and_inverse(1.0 - p);

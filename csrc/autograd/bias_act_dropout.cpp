@@ -1,9 +1,12 @@
+#include "kernels/bias_act_dropout.h"
+
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/VariableTypeUtils.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "autograd/tangents.h"
 #include "math/octet.h"
 
 namespace fastgan {
@@ -46,14 +49,13 @@ const auto& backward_op() {
 struct Linear {
   double negative_slope;
   double scale;  // gain times dropout's
-  bool has_active;
-  bool has_positive;
+  Planes planes;
 };
 
 Linear linear_of(double negative_slope, double gain, bool has_clamp, double p) {
   const uint32_t threshold = dropout_threshold(p);
-  return {negative_slope, gain * dropout_scale(threshold), threshold > 0 || has_clamp,
-          negative_slope != 1.0};
+  return {negative_slope, gain * dropout_scale(threshold),
+          planes_of(negative_slope, has_clamp, threshold)};
 }
 
 void save(AutogradContext* ctx, const Linear& linear, const Tensor& state,
@@ -62,8 +64,8 @@ void save(AutogradContext* ctx, const Linear& linear, const Tensor& state,
   ctx->saved_data["stride"] = stride;
   ctx->saved_data["negative_slope"] = linear.negative_slope;
   ctx->saved_data["scale"] = linear.scale;
-  ctx->saved_data["has_active"] = linear.has_active;
-  ctx->saved_data["has_positive"] = linear.has_positive;
+  ctx->saved_data["has_active"] = linear.planes.active;
+  ctx->saved_data["has_positive"] = linear.planes.positive;
   ctx->saved_data["channel_dim"] = channel_dim;
   if (bias.has_value() && bias->requires_grad()) ctx->saved_data["bias_type"] = bias->scalar_type();
 }
@@ -141,7 +143,7 @@ class BiasActDropoutBackward : public torch::autograd::Function<BiasActDropoutBa
                         c10::SymIntArrayRef stride, double negative_slope, double scale,
                         bool has_active, bool has_positive) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    save(ctx, {negative_slope, scale, has_active, has_positive}, state, stride, std::nullopt, 0);
+    save(ctx, {negative_slope, scale, {has_active, has_positive}}, state, stride, std::nullopt, 0);
     return backward_op().call(grad, state, stride, negative_slope, scale, has_active, has_positive);
   }
 
@@ -151,9 +153,7 @@ class BiasActDropoutBackward : public torch::autograd::Function<BiasActDropoutBa
 };
 
 bool needs_gradient(const char* op, const Tensor& input, const std::optional<Tensor>& bias) {
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !input._fw_grad(0).defined() && !(bias.has_value() && bias->_fw_grad(0).defined()),
-      "fastgan::", op, ": expected no forward-mode gradient, got one; it has none");
+  check_no_tangent(op, input, bias);
   return at::GradMode::is_enabled() &&
          (input.requires_grad() || (bias.has_value() && bias->requires_grad()));
 }
@@ -180,14 +180,9 @@ Tensor inplace_autograd(Tensor& input, const std::optional<Tensor>& bias, int64_
                         bool feature, std::optional<c10::SymInt> seed, c10::SymInt offset,
                         const std::optional<at::Generator>& generator, bool needs_state) {
   if (!needs_gradient("bias_act_dropout_", input, bias)) {
-    Tensor state;
-    {
-      const at::AutoDispatchBelowADInplaceOrView below;
-      state = inplace_op().call(input, bias, channel_dim, negative_slope, gain, clamp, p, feature,
-                                std::move(seed), std::move(offset), generator, needs_state);
-    }
-    torch::autograd::increment_version(input);
-    return state;
+    const at::AutoDispatchBelowAutograd below;
+    return inplace_op().call(input, bias, channel_dim, negative_slope, gain, clamp, p, feature,
+                             std::move(seed), std::move(offset), generator, needs_state);
   }
   // Refused before anything is written: mark_dirty raises only after.
   TORCH_CHECK(!(input.requires_grad() && input.is_leaf()),
@@ -209,6 +204,24 @@ Tensor inplace_autograd(Tensor& input, const std::optional<Tensor>& bias, int64_
   return state;
 }
 
+// Also in inference mode, where the kernel above is not called: what others have saved of a tensor
+// from outside has changed.
+Tensor inplace_versioned(Tensor& input, const std::optional<Tensor>& bias, int64_t channel_dim,
+                         double negative_slope, double gain, std::optional<double> clamp, double p,
+                         bool feature, std::optional<c10::SymInt> seed, c10::SymInt offset,
+                         const std::optional<at::Generator>& generator, bool needs_state) {
+  TORCH_CHECK(!input.is_inference() || c10::InferenceMode::is_enabled(),
+              "fastgan::bias_act_dropout_: expected input that was not made in inference mode, got "
+              "such a tensor outside of it; clone() it first");
+  Tensor state = [&] {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return inplace_op().call(input, bias, channel_dim, negative_slope, gain, clamp, p, feature,
+                             std::move(seed), std::move(offset), generator, needs_state);
+  }();
+  torch::autograd::increment_version(input);
+  return state;
+}
+
 Tensor backward_autograd(const Tensor& grad, const Tensor& state, c10::SymIntArrayRef stride,
                          double negative_slope, double scale, bool has_active, bool has_positive) {
   if (!needs_gradient("bias_act_dropout_backward", grad, std::nullopt)) {
@@ -225,6 +238,10 @@ TORCH_LIBRARY_IMPL(fastgan, Autograd, m) {
   m.impl("bias_act_dropout", TORCH_FN(forward_autograd));
   m.impl("bias_act_dropout_", TORCH_FN(inplace_autograd));
   m.impl("bias_act_dropout_backward", TORCH_FN(backward_autograd));
+}
+
+TORCH_LIBRARY_IMPL(fastgan, ADInplaceOrView, m) {
+  m.impl("bias_act_dropout_", TORCH_FN(inplace_versioned));
 }
 
 }  // namespace fastgan

@@ -15,6 +15,16 @@ struct CUstream_st;
 
 namespace fastgan {
 
+// The planes of the backward's state that carry anything.
+struct Planes {
+  bool active;
+  bool positive;
+};
+
+inline Planes planes_of(double negative_slope, bool has_clamp, uint32_t threshold) {
+  return {threshold > 0 || has_clamp, negative_slope != 1.0};
+}
+
 template <class T>
 struct BiasActDropoutForward {
   const T* x;                 // [elements]

@@ -98,7 +98,9 @@ FASTGAN_MATH V probability_loss(V p, V target, const ProbabilityLimits<V>& limit
 
 template <class V>
 FASTGAN_MATH V probability_gradient(V p, V target, const ProbabilityLimits<V>& limits) {
-  const V by_log_p = zero_unless(less_equal(limits.least_unclamped, p), target / p);
+  // Where the processor takes denormals for 0, the least is no more than 0.
+  const auto unclamped = mask_and(greater(p, limits.zero), less_equal(limits.least_unclamped, p));
+  const V by_log_p = zero_unless(unclamped, target / p);
   const V by_log_q = zero_unless(greater(limits.one, p), (limits.one - target) / (limits.one - p));
   return by_log_q - select(greater(by_log_p, limits.most), limits.most, by_log_p);
 }

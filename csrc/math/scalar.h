@@ -29,11 +29,6 @@ FASTGAN_HD T zero_unless(bool mask, T value) {
 }
 
 template <class T>
-FASTGAN_HD T absolute(T value) {
-  return value < T(0) ? -value : value;
-}
-
-template <class T>
 FASTGAN_HD bool equal(T a, T b) {
   return a == b;
 }

@@ -61,8 +61,6 @@ struct Arguments {
     if (pos_weight.defined()) pos_weight = in_order_of(input, pos_weight);
   }
 
-  bool nothing_to_run() const { return input.is_meta() || input.numel() == 0; }
-
   // What a kernel found, on the CPU.
   void check_range(int outside) const {
     if (outside == 0) return;
@@ -94,7 +92,7 @@ Tensor loss(Arguments arguments) {
   arguments.lay_out();
   const Tensor& input = arguments.input;
   Tensor result = at::empty_like(input);
-  if (arguments.nothing_to_run()) return result;
+  if (input.numel() == 0) return result;
   std::atomic<int> outside{0};
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), "bce", [&] {
     const BceLoss<scalar_t> params{arguments.terms<scalar_t>(&outside),
@@ -161,7 +159,7 @@ Tensor gradient(Tensor grad, Arguments arguments, bool mean) {
   arguments.lay_out();
   const Tensor& input = arguments.input;
   Tensor result = at::empty_like(input);
-  if (arguments.nothing_to_run()) return result;
+  if (input.numel() == 0) return result;
   const bool grad_is_number = is_one_number(grad);
   if (!grad_is_number) grad = in_order_of(input, grad);
   grad = grad.to(input.scalar_type());

@@ -18,11 +18,13 @@ namespace {
 
 using at::Tensor;
 
-constexpr const char* kOp = "bias_act_dropout";
+constexpr const char* kForward = "bias_act_dropout";
+constexpr const char* kInplace = "bias_act_dropout_";
 constexpr const char* kBackward = "bias_act_dropout_backward";
 
 // The stages that one call asks for, as its arguments say them.
 struct Stages {
+  const char* op;
   const std::optional<Tensor>& bias;
   int64_t channel_dim;
   double negative_slope;
@@ -37,29 +39,29 @@ struct Stages {
   bool needs_state;
 
   uint32_t threshold() const { return dropout_threshold(p); }
-  bool has_active() const { return threshold() > 0 || clamp.has_value(); }
-  bool has_positive() const { return negative_slope != 1.0; }
+  Planes planes() const { return planes_of(negative_slope, clamp.has_value(), threshold()); }
 };
 
 void check(const Tensor& input, const Stages& stages) {
-  check_floating(kOp, "input", input);
-  TORCH_CHECK_VALUE(stages.p >= 0.0 && stages.p <= 1.0, "fastgan::", kOp,
+  const char* op = stages.op;
+  check_floating(op, "input", input);
+  TORCH_CHECK_VALUE(stages.p >= 0.0 && stages.p <= 1.0, "fastgan::", op,
                     ": expected p in [0, 1], got ", stages.p);
-  TORCH_CHECK_VALUE(!stages.clamp.has_value() || *stages.clamp >= 0.0, "fastgan::", kOp,
+  TORCH_CHECK_VALUE(!stages.clamp.has_value() || *stages.clamp >= 0.0, "fastgan::", op,
                     ": expected clamp >= 0, got ", *stages.clamp);
-  TORCH_CHECK_VALUE(!stages.feature || input.dim() >= 2, "fastgan::", kOp,
+  TORCH_CHECK_VALUE(!stages.feature || input.dim() >= 2, "fastgan::", op,
                     ": expected input of shape [N, C, ...] for feature dropout, got ",
                     input.sym_sizes());
   if (!stages.bias.has_value()) return;
   const Tensor& bias = *stages.bias;
-  check_floating(kOp, "bias", bias);
-  check_same_device(kOp, "bias", bias, input);
+  check_floating(op, "bias", bias);
+  check_same_device(op, "bias", bias, input);
   const int64_t dim =
       stages.channel_dim < 0 ? stages.channel_dim + input.dim() : stages.channel_dim;
-  TORCH_CHECK_INDEX(dim >= 0 && dim < input.dim(), "fastgan::", kOp, ": expected channel_dim in [",
+  TORCH_CHECK_INDEX(dim >= 0 && dim < input.dim(), "fastgan::", op, ": expected channel_dim in [",
                     -input.dim(), ", ", input.dim() - 1, "] for input of shape ", input.sym_sizes(),
                     ", got ", stages.channel_dim);
-  TORCH_CHECK_VALUE(bias.dim() == 1 && bias.sym_size(0) == input.sym_size(dim), "fastgan::", kOp,
+  TORCH_CHECK_VALUE(bias.dim() == 1 && bias.sym_size(0) == input.sym_size(dim), "fastgan::", op,
                     ": expected bias of shape [", input.sym_size(dim), "] along dimension ",
                     stages.channel_dim, " of input, got ", bias.sym_sizes());
 }
@@ -100,7 +102,8 @@ ActivationFactors<S> factors_of(const Stages& stages) {
 
 // The planes that carry anything, [planes, octets] bytes; empty where no gradient is wanted.
 Tensor new_state(const Tensor& dense, const Stages& stages) {
-  const int64_t planes = stages.needs_state ? stages.has_active() + stages.has_positive() : 0;
+  const Planes carried = stages.planes();
+  const int64_t planes = stages.needs_state ? carried.active + carried.positive : 0;
   return at::empty_symint({planes, planes == 0 ? 0 : octets_of(dense.sym_numel())},
                           dense.options().dtype(at::kByte));
 }
@@ -108,32 +111,34 @@ Tensor new_state(const Tensor& dense, const Stages& stages) {
 // Both tensors dense, with the same strides. They may be one.
 void run_forward(const Tensor& input, const Tensor& output, const Tensor& state,
                  const Stages& stages) {
-  if (input.is_meta() || input.numel() == 0) return;
+  if (input.is_meta()) return;
+  const RandomSource source =
+      random_source(stages.op, input.device(), stages.seed, stages.offset, stages.generator);
+  if (input.numel() == 0) return;
   const uint32_t threshold = stages.threshold();
   const bool draws = threshold > 0 && threshold < kThresholdOne;
-  const RandomState random =
-      draws ? random_state(kOp, input.device(), stages.seed, stages.offset, stages.generator)
-            : RandomState{};
+  const RandomState random = draws ? random_state(input.device(), source) : RandomState{};
   Tensor map_keep;
   if (stages.feature && threshold > 0) {
     map_keep = at::empty({input.size(0) * input.size(1)}, input.options().dtype(at::kByte));
     const DrawMaps maps{map_keep.mutable_data_ptr<uint8_t>(), map_keep.numel(), threshold, random};
     run_octets(input.device(), maps, maps.maps);
   }
-  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), kOp, [&] {
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), kForward, [&] {
     using S = Arithmetic<scalar_t>;
     BiasActDropoutForward<scalar_t> params{};
     params.x = input.const_data_ptr<scalar_t>();
     params.y = output.mutable_data_ptr<scalar_t>();
     uint8_t* plane = state.numel() > 0 ? state.mutable_data_ptr<uint8_t>() : nullptr;
-    if (plane != nullptr && stages.has_active()) {
+    if (plane != nullptr && stages.planes().active) {
       params.active = plane;
       plane += octets_of(input.numel());
     }
-    if (plane != nullptr && stages.has_positive()) params.positive = plane;
+    if (plane != nullptr && stages.planes().positive) params.positive = plane;
     Tensor bias;
     if (stages.bias.has_value()) {
-      bias = stages.bias->to(c10::CppTypeToScalarType<S>::value).contiguous();
+      bias = stages.bias->is_neg() ? stages.bias->resolve_neg() : *stages.bias;
+      bias = bias.to(c10::CppTypeToScalarType<S>::value).contiguous();
       params.bias = bias.const_data_ptr<S>();
       params.bias_channels =
           channels_of(input, at::maybe_wrap_dim(stages.channel_dim, input.dim()));
@@ -156,8 +161,8 @@ std::tuple<Tensor, Tensor> bias_act_dropout(const Tensor& input, const std::opti
                                             std::optional<c10::SymInt> seed, c10::SymInt offset,
                                             const std::optional<at::Generator>& generator,
                                             bool needs_state) {
-  const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
-                      feature, seed,        offset,         generator, needs_state};
+  const Stages stages{kForward, bias,    channel_dim, negative_slope, gain,      clamp,
+                      p,        feature, seed,        offset,         generator, needs_state};
   check(input, stages);
   const Tensor source = dense(input);
   Tensor output = at::empty_like(source);
@@ -170,8 +175,8 @@ Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64
                          double negative_slope, double gain, std::optional<double> clamp, double p,
                          bool feature, std::optional<c10::SymInt> seed, c10::SymInt offset,
                          const std::optional<at::Generator>& generator, bool needs_state) {
-  const Stages stages{bias,    channel_dim, negative_slope, gain,      clamp,      p,
-                      feature, seed,        offset,         generator, needs_state};
+  const Stages stages{kInplace, bias,    channel_dim, negative_slope, gain,      clamp,
+                      p,        feature, seed,        offset,         generator, needs_state};
   check(input, stages);
   TORCH_CHECK(at::has_internal_overlap(input) != at::MemOverlap::Yes,
               "fastgan::bias_act_dropout_: expected input whose "
@@ -180,6 +185,10 @@ Tensor bias_act_dropout_(Tensor& input, const std::optional<Tensor>& bias, int64
   TORCH_CHECK(!input.is_neg(),
               "fastgan::bias_act_dropout_: expected input whose memory holds its "
               "values, got a view that torch negates when it is read; resolve_neg() it first");
+  TORCH_CHECK(!bias.has_value() || input.is_meta() ||
+                  at::get_overlap_status(input, *bias) != at::MemOverlapStatus::Partial,
+              "fastgan::bias_act_dropout_: expected bias in memory of its own, got a part of "
+              "input, which is overwritten; clone() it first");
   const Tensor target = dense(input);
   Tensor state = new_state(target, stages);
   run_forward(target, target, state, stages);
@@ -248,8 +257,8 @@ Tensor backward(const Tensor& grad, const Tensor& state, at::IntArrayRef stride,
 }
 
 void register_forward(torch::Library& m) {
-  m.impl(kOp, TORCH_FN(bias_act_dropout));
-  m.impl("bias_act_dropout_", TORCH_FN(bias_act_dropout_));
+  m.impl(kForward, TORCH_FN(bias_act_dropout));
+  m.impl(kInplace, TORCH_FN(bias_act_dropout_));
 }
 
 void register_row(torch::Library& m) {
@@ -269,7 +278,7 @@ FASTGAN_REGISTER(register_row, register_meta)
 // torch's fallback for lazily negated tensors takes the result of an in-place op for its input, and
 // this one returns the state: the op itself says what is wrong.
 TORCH_LIBRARY_IMPL(fastgan, Negative, m) {
-  m.impl("bias_act_dropout_", torch::CppFunction::makeFallthrough());
+  m.impl(kInplace, torch::CppFunction::makeFallthrough());
 }
 
 }  // namespace fastgan

@@ -18,10 +18,10 @@
 namespace fastgan {
 
 // Runs a row's kernel over all its octets, on the CPU in blocks that threads share (so a tensor is
-// always cut at the same places), on CUDA on the current stream. Meta tensors have nothing to run.
+// always cut at the same places), on CUDA on the current stream.
 template <class Params>
 void run_octets(c10::Device device, const Params& params, int64_t elements) {
-  if (elements == 0 || device.is_meta()) return;
+  if (elements == 0) return;
   if (device.is_cpu()) {
     constexpr int64_t kGrain = 256;  // blocks: 32,768 elements
     const int64_t octets = octets_of(elements);

@@ -11,9 +11,18 @@ inline at::Tensor dense(const at::Tensor& tensor) {
                                                : tensor.contiguous(tensor.suggest_memory_format());
 }
 
+// Whether two tensors of one shape step through memory alike. Where a size is 1 its stride means
+// nothing.
+inline bool same_order(const at::Tensor& a, const at::Tensor& b) {
+  for (int64_t dim = 0; dim < a.dim(); ++dim) {
+    if (a.size(dim) != 1 && a.stride(dim) != b.stride(dim)) return false;
+  }
+  return true;
+}
+
 // The tensor with its elements in the memory order of another, dense one of its shape.
 inline at::Tensor in_order_of(const at::Tensor& dense, const at::Tensor& tensor) {
-  if (tensor.strides() == dense.strides()) return tensor;
+  if (same_order(tensor, dense)) return tensor;
   return at::empty_like(dense, tensor.options()).copy_(tensor);
 }
 

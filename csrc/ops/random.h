@@ -17,39 +17,53 @@
 
 namespace fastgan {
 
-// Explicit seed and offset as they are; else a state of torch's generator for the device (or
-// `generator`), which moves on as it does for torch's own dropout.
-inline RandomState random_state(const char* op, c10::Device device,
-                                const std::optional<c10::SymInt>& explicit_seed,
-                                const c10::SymInt& explicit_offset,
-                                const std::optional<at::Generator>& generator) {
+// Where masks come from: an explicit seed and offset, or a generator, or none of them.
+struct RandomSource {
   std::optional<int64_t> seed;
-  if (explicit_seed.has_value()) seed = explicit_seed->guard_int(__FILE__, __LINE__);
-  const int64_t offset = explicit_offset.guard_int(__FILE__, __LINE__);
+  int64_t offset;
+  const std::optional<at::Generator>& generator;
+};
+
+// Symbolic numbers, as torch.compile traces them, have their values by now.
+inline RandomSource random_source(const char* op, c10::Device device,
+                                  const std::optional<c10::SymInt>& symbolic_seed,
+                                  const c10::SymInt& symbolic_offset,
+                                  const std::optional<at::Generator>& generator) {
+  std::optional<int64_t> seed;
+  if (symbolic_seed.has_value()) seed = symbolic_seed->guard_int(__FILE__, __LINE__);
+  const int64_t offset = symbolic_offset.guard_int(__FILE__, __LINE__);
   TORCH_CHECK_VALUE(!seed.has_value() || *seed >= 0, "fastgan::", op,
                     ": expected 0 <= seed < 2**63, got ", *seed);
   TORCH_CHECK_VALUE(offset >= 0, "fastgan::", op, ": expected 0 <= offset < 2**63, got ", offset);
+  TORCH_CHECK_VALUE(seed.has_value() || offset == 0, "fastgan::", op,
+                    ": expected a seed with offset ", offset, ", got none");
   TORCH_CHECK_VALUE(!(seed.has_value() && generator.has_value()), "fastgan::", op,
                     ": expected seed or generator, got both");
   TORCH_CHECK(!generator.has_value() || generator->device().type() == device.type(),
               "fastgan::", op, ": expected a generator on ", device, ", got one on ",
               generator->device());
+  return {seed, offset, generator};
+}
+
+// The explicit seed and offset as they are; else a state of torch's generator for the device (or
+// the source's), which moves on as it does for torch's own dropout.
+inline RandomState random_state(c10::Device device, const RandomSource& source) {
   RandomState state;
-  if (seed.has_value()) {
-    state.seed = static_cast<uint64_t>(*seed);
-    state.offset = static_cast<uint64_t>(offset);
+  if (source.seed.has_value()) {
+    state.seed = static_cast<uint64_t>(*source.seed);
+    state.offset = static_cast<uint64_t>(source.offset);
     return state;
   }
   if (device.is_cpu()) {
     auto* cpu = at::get_generator_or_default<at::CPUGeneratorImpl>(
-        generator, at::detail::getDefaultCPUGenerator());
+        source.generator, at::detail::getDefaultCPUGenerator());
     std::lock_guard<std::mutex> lock(cpu->mutex_);
     state.seed = cpu->random64();
     return state;
   }
 #ifdef FASTGAN_WITH_CUDA
   auto* cuda = at::get_generator_or_default<at::CUDAGeneratorImpl>(
-      generator, at::cuda::detail::getDefaultCUDAGenerator(device.index()));
+      source.generator, at::cuda::detail::getDefaultCUDAGenerator(device.index()));
   std::lock_guard<std::mutex> lock(cuda->mutex_);
   const at::PhiloxCudaState philox = cuda->philox_cuda_state(kTorchWordsPerCounter);
   if (philox.captured_) {

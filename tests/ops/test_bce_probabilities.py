@@ -107,6 +107,11 @@ def test_outside_the_range_is_nan_on_cuda():
     loss.sum().backward()
     assert loss.isnan().tolist() == [False, True, True, True]
     assert p.grad.isnan().tolist() == [False, True, True, True]
+    targets = torch.tensor([0.5, 1.5, -0.5, float("nan")], device="cuda")
+    q = torch.full((4,), 0.5, device="cuda", requires_grad=True)
+    loss = FF.binary_cross_entropy(q, targets, reduction="none")
+    loss.sum().backward()
+    assert loss.isnan().tolist() == q.grad.isnan().tolist() == [False, True, True, True]
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -124,6 +129,28 @@ def test_gradients_and_double_gradients(device, reduction, target, weighted):
 
     assert torch.autograd.gradcheck(run, inputs)
     assert torch.autograd.gradgradcheck(run, inputs)
+
+
+def test_second_derivatives_of_tiny_probabilities_are_no_nan(device):
+    p = torch.tensor([1e-40], device=device, requires_grad=True)
+    (by_p,) = torch.autograd.grad(FF.binary_cross_entropy(p, 0.0), p, create_graph=True)
+    (second,) = torch.autograd.grad(by_p, p)
+    assert (by_p.item(), second.item()) == (1.0, 1.0)
+
+
+def test_gradients_are_the_same_where_denormals_count_as_zero():
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush denormals")
+    try:
+        p = torch.zeros(3, requires_grad=True)
+        loss = FF.binary_cross_entropy(p, torch.tensor([0.0, 1.0, 0.5]), reduction="sum")
+        (by_p,) = torch.autograd.grad(loss, p, create_graph=True)
+        (second,) = torch.autograd.grad(by_p.sum(), p)
+        assert loss.item() == 150.0
+        assert by_p.tolist() == [1.0, 0.0, 0.5]
+        assert second.tolist() == [1.0, 0.0, 0.5]
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def test_derivatives_by_the_target_and_second_ones_are_finite_at_certain_probabilities(device):

@@ -100,6 +100,16 @@ def test_every_stage_in_every_layout(device, dtype, channel_dim, layout, feature
     np.testing.assert_allclose(bias.grad.cpu().numpy(), grad_input.sum(others), atol=tolerance, rtol=tolerance)
 
 
+def test_strides_of_single_channels_mean_nothing():
+    x = torch.randn(4, 1, 3, 3, requires_grad=True)
+    y = FF.leaky_relu(x, 0.2)
+    grad = torch.randn(4, 1, 3, 3).as_strided((4, 1, 3, 3), (9, 1, 3, 1))  # channels_last, in the same order
+    with torch.profiler.profile() as profile:
+        y.backward(grad)
+    assert not [event.key for event in profile.key_averages() if "copy" in event.key]
+    assert torch.equal(x.grad, torch.where(x > 0, grad, 0.2 * grad))
+
+
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_in_place_is_the_same(device, dtype, layout):

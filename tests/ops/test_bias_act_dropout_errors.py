@@ -159,6 +159,48 @@ def test_using_a_modified_input_in_another_backward_is_an_error():
         square.sum().backward()
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_modification_without_gradients_counts_as_one(mode):
+    h = torch.randn(8, requires_grad=True) * 2
+    square = h**2  # keeps h
+    with mode():
+        FF.leaky_relu(h, 0.2, inplace=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        square.sum().backward()
+
+
+def test_an_inference_tensor_is_modified_in_inference_mode_only():
+    with torch.inference_mode():
+        x = -torch.ones(4)
+        FF.leaky_relu(x, 0.5, inplace=True)
+    with pytest.raises(RuntimeError, match=r"expected input that was not made in inference mode"):
+        FF.leaky_relu(x, 0.5, inplace=True)
+    assert x.tolist() == [-0.5] * 4
+
+
+def test_a_bias_that_is_a_part_of_the_input_is_refused_in_place_and_served_otherwise():
+    x = torch.randn(3, 4)
+    values = x.clone()
+    with pytest.raises(RuntimeError, match=r"bias_act_dropout_: expected bias in memory of its own"):
+        FF.leaky_relu_dropout(x, 0.2, 0.0, bias=x[0], inplace=True)
+    assert torch.equal(x, values)
+    expected = torch.nn.functional.leaky_relu(values + values[0], 0.2)
+    assert torch.equal(FF.leaky_relu_dropout(x, 0.2, 0.0, bias=x[0]), expected)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_lazily_negated_bias_has_the_sign_that_it_shows(inplace):
+    bias = torch.tensor([1 + 2j]).conj().imag
+    assert FF.leaky_relu_dropout(torch.zeros(3, 1), 0.5, 0.0, bias=bias, inplace=inplace).tolist() == [[-1.0]] * 3
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_an_offset_without_a_seed_is_refused_whether_or_not_anything_is_drawn(p):
+    arguments = (None, 1, 0.2, 1.0, None, p, False, None, 3, None, False)
+    with pytest.raises(ValueError, match="bias_act_dropout: expected a seed with offset 3, got none"):
+        torch.ops.fastgan.bias_act_dropout(torch.ones(0), *arguments)
+
+
 @pytest.mark.parametrize("inplace", [False, True])
 def test_forward_mode_is_refused_and_not_forgotten(inplace):
     forward_ad = torch.autograd.forward_ad

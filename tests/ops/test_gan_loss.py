@@ -245,6 +245,21 @@ def test_forward_mode_is_refused_and_not_forgotten():
                 loss(x, 1.0)
 
 
+def test_a_forward_mode_gradient_of_the_gradient_is_refused_too():
+    losses = (
+        FF.generator_loss,
+        lambda x: FF.discriminator_loss(x, x)[0],
+        lambda x: FF.binary_cross_entropy_with_logits(x, 1.0),
+        lambda x: FF.binary_cross_entropy(x.sigmoid(), 1.0),
+    )
+    x = torch.zeros(3, requires_grad=True)
+    for loss in losses:
+        with torch.autograd.forward_ad.dual_level():
+            grad = torch.autograd.forward_ad.make_dual(torch.ones(()), torch.ones(()))
+            with pytest.raises(NotImplementedError, match=r"_backward: expected no forward-mode gradient"):
+                torch.autograd.grad(loss(x), x, grad)
+
+
 def test_the_graph_is_freed_and_can_be_kept(device):
     real, fake = (torch.randn(5, device=device, requires_grad=True) for _ in range(2))
     loss = FF.discriminator_loss(real, fake)[0] + FF.generator_loss(fake)

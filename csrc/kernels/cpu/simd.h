@@ -9,7 +9,7 @@
 //   finish_streaming()          at the end of such stores
 //   greater, less_equal, equal  ordered comparisons, false where a lane is NaN
 //   select, zero_unless         by mask; zero_unless gives exact zeros
-//   absolute, negative_absolute, mask_and, mask_and_not
+//   negative_absolute, mask_and, mask_and_not
 //   multiply_add                a * b + c, with one rounding where the processor can
 //   at_least(limit, a)          NaN where a is; floats only, as are the next four
 //   round_to_even               to an integer

@@ -152,14 +152,6 @@ FASTGAN_MATH Floats zero_unless(FloatMask mask, Floats x) {
 FASTGAN_MATH Doubles zero_unless(DoubleMask mask, Doubles x) {
   return {_mm256_and_pd(mask.a, x.a), _mm256_and_pd(mask.b, x.b)};
 }
-FASTGAN_MATH Floats absolute(Floats x) {
-  const __m256 sign = _mm256_set1_ps(-0.0f);
-  return {_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b)};
-}
-FASTGAN_MATH Doubles absolute(Doubles x) {
-  const __m256d sign = _mm256_set1_pd(-0.0);
-  return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
-}
 
 FASTGAN_MATH FloatMask equal(Floats x, Floats y) { return compare<_CMP_EQ_OQ>(x, y); }
 FASTGAN_MATH DoubleMask equal(Doubles x, Doubles y) { return compare<_CMP_EQ_OQ>(x, y); }

@@ -109,8 +109,6 @@ FASTGAN_MATH Floats zero_unless(__mmask16 mask, Floats a) {
 FASTGAN_MATH Doubles zero_unless(__mmask8 mask, Doubles a) {
   return {_mm512_maskz_mov_pd(mask, a.v)};
 }
-FASTGAN_MATH Floats absolute(Floats a) { return {_mm512_abs_ps(a.v)}; }
-FASTGAN_MATH Doubles absolute(Doubles a) { return {_mm512_abs_pd(a.v)}; }
 
 FASTGAN_MATH __mmask16 equal(Floats a, Floats b) {
   return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ);

@@ -127,11 +127,6 @@ FASTGAN_MATH Array<S, lanes> zero_unless(Lanes<lanes> mask, Array<S, lanes> a) {
   std::memcpy(&a, &words, sizeof(words));
   return a;
 }
-template <class S, int lanes>
-FASTGAN_MATH Array<S, lanes> absolute(Array<S, lanes> a) {
-  for (int i = 0; i < lanes; ++i) a.lane[i] = std::fabs(a.lane[i]);
-  return a;
-}
 
 template <class S, int lanes>
 FASTGAN_MATH Lanes<lanes> equal(Array<S, lanes> a, Array<S, lanes> b) {

@@ -48,11 +48,20 @@ struct OctetTerms {
                           : scalar::logit_target(target[i], S(1));
   }
 
+  // There is no error that would not wait for the GPU, and a failed assertion, as in PyTorch, ends
+  // all work of the process on it: outside [0, 1] losses and gradients are NaN.
+  __device__ __forceinline__ S nan_outside(int i, S result) const {
+    const bool inside =
+        input[i] >= S(0) && input[i] <= S(1) && target[i] >= S(0) && target[i] <= S(1);
+    return inside ? result : std::numeric_limits<S>::quiet_NaN();
+  }
+
   template <bool probabilities>
   __device__ __forceinline__ S loss(int i) const {
     const S x = input[i];
     if constexpr (probabilities) {
-      return weight[i] * scalar::probability_loss(x, target[i], probability_limits());
+      const S loss = scalar::probability_loss(x, target[i], probability_limits());
+      return weight[i] * nan_outside(i, loss);
     } else {
       const auto e = scalar::exp_nonpositive(scalar::negative_absolute(x));
       return weight[i] * scalar::logit_loss(x, e, logit_target(i), S(0));
@@ -73,15 +82,12 @@ struct OctetTerms {
     return linear + scalar::log1p_nonnegative(product);
   }
 
-  // NaN outside [0, 1], where the loss is NaN by itself: there is no error that would not wait for
-  // the GPU, and a failed assertion, as in PyTorch, ends all work of the process on it.
   template <bool probabilities>
   __device__ __forceinline__ S gradient(int i) const {
     const S x = input[i];
     if constexpr (probabilities) {
       const S gradient = scalar::probability_gradient(x, target[i], probability_limits());
-      const bool inside = x >= S(0) && x <= S(1);
-      return inside ? weight[i] * gradient : std::numeric_limits<S>::quiet_NaN();
+      return weight[i] * nan_outside(i, gradient);
     } else {
       const auto e = scalar::exp_nonpositive(scalar::negative_absolute(x));
       const S sigmoid = scalar::sigmoid_of(e, S(1));
