@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--paper-steps", type=int, default=20_000, help="their updates (the paper's: 400,000)")
     parser.add_argument("--data", default="ring,grid,digits", help="some of ring, grid, digits")
     parser.add_argument("--steps", type=int, help="in place of the recipes' own, for a try")
-    parser.add_argument("--json", type=Path, default=Path("quality.json"), help="default: quality.json, here")
+    parser.add_argument("--json", type=Path, default="quality.json", help="default: quality.json in the current folder")
     parser.add_argument("--plot", type=Path, help="draw pictures into this folder")
     options = parser.parse_args()
     names = options.data.split(",")
