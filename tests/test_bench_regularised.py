@@ -4,6 +4,7 @@ import json
 import types
 
 import pytest
+
 from bench_scripts import script
 
 pytest.importorskip("sklearn")
