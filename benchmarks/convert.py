@@ -8,7 +8,6 @@ activation, as many implementations have it.
 
 import argparse
 import copy
-import os
 from pathlib import Path
 
 import torch
@@ -55,7 +54,7 @@ def case(options, dropout):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=bench.cores())
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--size", type=int, default=64, help="pixels of a side")

@@ -68,7 +68,5 @@ if [ -x "$sanitizer" ]; then
   done
 fi
 step micro "$python" benchmarks/micro.py --device cuda --quick --json "$work/micro.json"
-if [ -f benchmarks/step.py ]; then
-  step step "$python" benchmarks/step.py --device cuda --quick --json "$work/step.json"
-fi
+step step "$python" benchmarks/step.py --device cuda --quick --json "$work/step.json"
 report

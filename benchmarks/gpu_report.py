@@ -24,7 +24,7 @@ except ImportError:  # where the build failed
 EXCUSED = re.compile(r"needs (2 GPUs|\d+ GiB)$")
 FEWEST_CUDA_TESTS = 300  # fewer than there have ever been: then most were not collected
 NEEDED = ("fastgan", "numpy", "reference", "torch")
-NEEDED_STEPS = ("build", "tests", "train-tests", "emulated-tests", "cuda-tests", "micro")
+NEEDED_STEPS = ("build", "tests", "train-tests", "emulated-tests", "cuda-tests", "micro", "step")
 MOST_LINES = 30  # of benchmarks in the table: the JSON has them all
 
 

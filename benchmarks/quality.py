@@ -2,7 +2,8 @@
 
 `python benchmarks/quality.py --help` lists the settings. Each run is written to the JSON file as soon as it is done,
 and a run that the file already has is not trained again (each tells its commit; after a change of the recipes, name
-another file). The protocol of the mixtures is PacGAN's (Lin et al., 2018); what differs is printed below the tables.
+another file; README's is benchmarks/results/quality.json). The protocol of the mixtures is PacGAN's (Lin et al., 2018);
+what differs is printed below the tables.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import sys
 import time
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -34,6 +36,8 @@ PUBLISHED = {
     "PacGAN2": {"ring": (7.9, 95.6, 0.07), "grid": (23.8, 91.3, 0.13)},
     "PacGAN4": {"ring": (7.8, 95.9, 0.07), "grid": (24.8, 93.6, 0.04)},
 }
+PAPER = {"recipe": "mlp", "batch_size": 100, "lr_g": 1e-4, "lr_d": 1e-4, "betas": (0.8, 0.999), "latent_dim": 2}
+PAPER |= {"ema_decay": 0.0}
 TARGETS = {"ring": (8, 0.97, 0.01), "grid": (25, 0.95, 0.02)}
 DIFFERENCES = """
 What differs from the published protocol (400,000 updates; 100,000 training points; batch 100; Adam 1e-4, beta1 0.8;
@@ -47,18 +51,13 @@ z = N(0, I2); G of 4 x 400 with batch norm and ReLU; D with maxout):
   leaky ReLU (0.2) in place of maxout; {paper_steps:,} updates, not 400,000"""
 
 
-def paper_networks():
+def paper_networks(seed):
     """The paper's generator, and a discriminator of three layers with leaky ReLU for its maxout."""
-    layers, width = [], 2
-    for _ in range(4):
-        layers += [nn.Linear(width, 400), nn.BatchNorm1d(400), nn.ReLU()]
-        width = 400
-    generator = nn.Sequential(*layers, nn.Linear(width, 2))
-    layers, width = [], 2
-    for _ in range(3):
-        layers += [nn.Linear(width, 200), nn.LeakyReLU(0.2)]
-        width = 200
-    return generator, nn.Sequential(*layers, nn.Linear(width, 1))
+    torch.manual_seed(seed)
+    hidden = [(nn.Linear(width, 400), nn.BatchNorm1d(400), nn.ReLU()) for width in (2, 400, 400, 400)]
+    generator = nn.Sequential(*chain(*hidden), nn.Linear(400, 2))
+    hidden = [(nn.Linear(width, 200), nn.LeakyReLU(0.2)) for width in (2, 200, 200)]
+    return generator, nn.Sequential(*chain(*hidden), nn.Linear(200, 1))
 
 
 def train(config, data=None, networks=None):
@@ -80,14 +79,8 @@ def sample(trainer, count, labels=()):
 
 def run_mixture(name, seed, paper, steps):
     """One run on `ring` or `grid`: its scores, and samples in the data's own units."""
-    given = {} if steps is None else {"steps": steps}
-    if paper:
-        given |= {"batch_size": 100, "lr_g": 1e-4, "lr_d": 1e-4, "betas": (0.8, 0.999), "latent_dim": 2}
-        given |= {"ema_decay": 0.0, "seed": seed}
-        torch.manual_seed(seed)
-        trainer, seconds = train(TrainConfig(recipe="mlp", data=name, **given), networks=paper_networks())
-    else:
-        trainer, seconds = train(TrainConfig(recipe="mixture", data=name, seed=seed, **given))
+    settings, networks = (PAPER, paper_networks(seed)) if paper else ({"recipe": "mixture"}, None)
+    trainer, seconds = train(TrainConfig(data=name, seed=seed, steps=steps, **settings), networks=networks)
     points = torch.from_numpy(trainer.data.units.restore(sample(trainer, SAMPLES)))
     centres, sigma = MIXTURES[name]
     scores = dataclasses.asdict(metrics.mixture_quality(points, torch.tensor(centres), sigma))
@@ -97,8 +90,7 @@ def run_mixture(name, seed, paper, steps):
 def run_digits(seed, steps):
     """One conditional run on 70% of the digits: its scores against the other 30%, and samples."""
     train_part, test_part = digits().split(HELD_OUT)
-    given = {} if steps is None else {"steps": steps}
-    trainer, seconds = train(TrainConfig(recipe="conditional", seed=seed, **given), train_part)
+    trainer, seconds = train(TrainConfig(recipe="conditional", seed=seed, steps=steps), train_part)
     labels = torch.arange(CLASSIFIED) % 10
     made = sample(trainer, CLASSIFIED, (labels,))
     pairs = [(part.samples, part.labels) for part in (train_part, test_part)]
@@ -119,13 +111,17 @@ def run_digits(seed, steps):
 
 
 class Results:
-    """The JSON file: `machine`, and `runs` by "DATA ROW", one a seed, with the commit that made it."""
+    """The JSON file: `machine`, and `runs` by "DATA ROW", one a seed, with its commit; all of `steps`, by the same."""
 
-    def __init__(self, path):
+    def __init__(self, path, steps):
         self.path, self.machine = path, bench.machine("cpu")
         self.content = json.loads(path.read_text()) if path.exists() else {"machine": self.machine, "runs": {}}
         if "runs" not in self.content:
             raise ValueError(f"quality: expected --json to be new or a file of this script, got {path}")
+        for key, seed, run in ((k, s, r) for k in steps for s, r in self.content["runs"].get(k, {}).items()):
+            if run["steps"] != steps[key]:
+                other = f"{path}, whose {key} seed {seed} took {run['steps']:,}"
+                raise ValueError(f"quality: expected --json to be new or of runs of {steps[key]:,} steps, got {other}")
 
     def get(self, key, seed, make):
         """The scores of a run, made now and written if the file lacks them; and its samples, or None."""
@@ -215,8 +211,8 @@ def mixture_table(name, shipped, paper):
 
 def differences(options):
     """What is unlike the paper in our rows."""
-    recipe = TrainConfig(recipe="mixture").to_dict() | {"samples": SAMPLES, "paper_steps": options.paper_steps}
-    return DIFFERENCES.format(**recipe | ({"steps": options.steps} if options.steps else {}))
+    recipe = TrainConfig(recipe="mixture", **({"steps": options.steps} if options.steps else {})).to_dict()
+    return DIFFERENCES.format(**recipe, samples=SAMPLES, paper_steps=options.paper_steps)
 
 
 def digits_table(runs):
@@ -257,7 +253,7 @@ def main():
     parser.add_argument("--paper-steps", type=int, default=20_000, help="their updates (the paper's: 400,000)")
     parser.add_argument("--data", default="ring,grid,digits", help="some of ring, grid, digits")
     parser.add_argument("--steps", type=int, help="in place of the recipes' own, for a try")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "quality.json")
+    parser.add_argument("--json", type=Path, default="quality.json", help="default: quality.json in the current folder")
     parser.add_argument("--plot", type=Path, help="draw pictures into this folder")
     options = parser.parse_args()
     names = options.data.split(",")
@@ -267,27 +263,29 @@ def main():
         options.plot.mkdir(parents=True, exist_ok=True)
     if unknown := set(names) - {*MIXTURES, "digits"}:
         parser.error(f"--data: expected some of ring, grid, digits, got {', '.join(sorted(unknown))}")
+    mixtures = [name for name in names if name in MIXTURES]
+    kinds = [("recipe mixture", options.seeds, False, options.steps or TrainConfig(recipe="mixture").steps)]
+    kinds += [("paper's G", options.paper_seeds, True, options.paper_steps)] if options.paper_seeds else []
+    digits_steps = options.steps or TrainConfig(recipe="conditional").steps
+    asked = {f"{name} {row}": steps for name in mixtures for row, _, _, steps in kinds}
     try:
-        results = Results(options.json)
+        results = Results(options.json, asked | ({"digits": digits_steps} if "digits" in names else {}))
     except ValueError as wrong:
         parser.error(str(wrong))
     pictures, verdicts = {}, {}
-    for name in (n for n in names if n in MIXTURES):
-        rows = {}
-        for row, seeds, paper, steps in (
-            ("recipe mixture", options.seeds, False, options.steps),
-            ("paper's G", options.paper_seeds, True, options.paper_steps),
-        ):
+    for name in mixtures:
+        rows = {"paper's G": []}
+        for row, seeds, paper, steps in kinds:
             made = [results.get(f"{name} {row}", s, partial(run_mixture, name, s, paper, steps)) for s in range(seeds)]
             rows[row] = [scores for scores, _ in made]
             if not paper and made[0][1] is not None:
                 pictures[name] = made[0][1]
-        mixture_table(name, *rows.values())
+        mixture_table(name, rows["recipe mixture"], rows["paper's G"])
         verdicts |= check(name, rows["recipe mixture"])
-    if set(names) & set(MIXTURES):
+    if mixtures:
         print(differences(options))
     if "digits" in names:
-        made = [results.get("digits", s, partial(run_digits, s, options.steps)) for s in range(options.digits_seeds)]
+        made = [results.get("digits", s, partial(run_digits, s, digits_steps)) for s in range(options.digits_seeds)]
         digits_table([scores for scores, _ in made])
         verdicts |= check_digits([scores for scores, _ in made])
         if options.plot and made[0][1] is not None:

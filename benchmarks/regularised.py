@@ -47,7 +47,8 @@ def search(plot):
     grid = dict([parse("dropout=0.0:0.8:9")])
     found = Search(model, grid, prefix=prefix, classify=True, cv=5, draws=0, seed=0).fit(x.double().numpy(), y.numpy())
     print("\n".join(found.lines()))
-    found.plot(plot, ("log loss", "accuracy"))
+    if plot:
+        found.plot(plot, ("log loss", "accuracy"))
     return found.rows
 
 
@@ -149,13 +150,6 @@ def explanations():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="write machine and figures to this file")
-    parser.add_argument("--plot", type=Path, default=Path("dropout.png"), help="the search's picture")
-    parser.add_argument("--only", help="measure only this, and leave the other figures of --json as they are")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    figures = json.loads(options.json.read_text())["figures"] if options.only and options.json else {}
     works = {
         "penalties": penalties,
         "imbalance": imbalance,
@@ -164,6 +158,16 @@ def main():
         "explanations": explanations,
         "dropout search": lambda: search(options.plot),
     }
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write machine and figures to this file")
+    parser.add_argument("--plot", type=Path, help="draw the dropout search into this file")
+    parser.add_argument(
+        "--only", choices=works, help="measure only this, and leave the other figures of --json as they are"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    kept = options.only and options.json and options.json.exists()
+    figures = json.loads(options.json.read_text())["figures"] if kept else {}
     for name, work in works.items():
         if options.only not in (None, name):
             continue

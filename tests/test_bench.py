@@ -130,7 +130,7 @@ def test_a_peer_that_raises_is_left_out_by_name_and_our_own_error_is_not_hidden(
         bench.measure(bench.Case("work", lambda device: {"fastgan": lambda: 1 / 0}), clock=clock)
 
 
-def test_run_leaves_out_what_memory_and_time_do_not_allow(monkeypatch):
+def test_run_leaves_out_what_memory_and_time_do_not_allow():
     shown, skipped = [], {}
     large = case(memory=1 << 60)
     clock = fake_clock({"fastgan": 1e-6, "eager": 3e-6})

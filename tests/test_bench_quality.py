@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from bench_scripts import script
+
+from bench_scripts import ROOT, script
 
 pytest.importorskip("sklearn")
 GOOD = {"modes": 8, "high_quality": 0.98, "reverse_kl": 0.002, "spread_low": 0.8, "spread_high": 1.0}
@@ -68,4 +69,31 @@ def test_the_error_of_a_mean_is_its_standard_error(quality):
 def test_another_file_is_refused(quality, tmp_path):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ValueError, match=r"expected --json to be new or a file of this script, got .*other\.json"):
-        quality.Results(tmp_path / "other.json")
+        quality.Results(tmp_path / "other.json", {})
+
+
+def test_runs_of_other_lengths_do_not_mix(quality, tmp_path):
+    """A try with few steps neither counts among the runs of a file nor is continued by longer ones."""
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps({"runs": {"ring recipe mixture": {"0": GOOD, "1": {**GOOD, "steps": 300}}}}))
+    said = r"of runs of 20,000 steps, got .*q\.json, whose ring recipe mixture seed 1 took 300$"
+    with pytest.raises(ValueError, match=said):
+        quality.Results(path, {"ring recipe mixture": 20_000})
+    quality.Results(path, {"digits": 300})
+
+
+def test_the_shipped_runs_are_of_the_recipes_lengths_and_no_default(quality, tmp_path, monkeypatch):
+    shipped = ROOT / "benchmarks" / "results" / "quality.json"
+    steps = {recipe: quality.TrainConfig(recipe=recipe).steps for recipe in ("mixture", "conditional")}
+    asked = {f"{name} recipe mixture": steps["mixture"] for name in quality.MIXTURES}
+    assert quality.Results(shipped, asked | {"digits": steps["conditional"]}).content["runs"]
+    names = ("tstr", "tstr_real", "weakest_class", "memory_z", "memory_median_ratio")
+    made = {"steps": steps["conditional"], "seconds": 1.0, **dict.fromkeys(names, 1.0)}
+    monkeypatch.setattr(quality, "run_digits", lambda *_: (made, None))
+    monkeypatch.setattr("sys.argv", ["quality.py", "--data", "digits", "--digits-seeds", "1"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        quality.main()
+    assert stop.value.code == 0
+    written = json.loads((tmp_path / "quality.json").read_text())["runs"]["digits"]["0"]
+    assert {name: written[name] for name in made} == made

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bench_scripts import ROOT, script
 
+from bench_scripts import ROOT, script
 from fastgan import bench
 from fastgan.bench import files, plots, suite
 from fastgan.bench.results import Result

@@ -4,16 +4,16 @@ import copy
 import importlib
 import random
 
-import convert_models as models
-import convert_taps as taps
 import numpy as np
 import pytest
 import torch
-from convert_checks import images, rows
 from torch import nn
 from torch.nn.utils import parametrize
 
+import convert_models as models
+import convert_taps as taps
 import fastgan
+from convert_checks import images, rows
 from fastgan import nn as fnn
 
 FAST = [kind for kind in vars(fnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
@@ -189,13 +189,6 @@ def test_the_proof_leaves_everything_as_it_was(trace):
     assert torch.equal(states[0], torch.get_rng_state())
     assert states[1] == random.getstate()
     assert (states[2] == np.random.get_state()[1]).all()  # noqa: NPY002
-
-
-class Wrong(fnn.LeakyReLU):
-    """A layer that is not what it replaces."""
-
-    def forward(self, input):
-        return super().forward(input) * 1.01
 
 
 @pytest.mark.parametrize("fault", ["output", "gradient", "second", "mutation"])

@@ -8,12 +8,12 @@ import types
 import pytest
 import torch
 import torch.nn.functional as F
-from convert_checks import rows
 from torch import nn
 from torch.profiler import profile
 from torch.utils.checkpoint import checkpoint
 
 import fastgan
+from convert_checks import rows
 
 SLOPE, SETTINGS = 0.2, types.SimpleNamespace(slope=0.2)
 

@@ -4,14 +4,14 @@ import copy
 import gc
 import pickle
 
-import convert_models as models
-import convert_taps as taps
 import pytest
 import torch
-from convert_checks import assert_same_model, count, identities, images, rows
 from torch import nn
 
+import convert_models as models
+import convert_taps as taps
 import fastgan
+from convert_checks import assert_same_model, count, identities, images, rows
 from fastgan import nn as fnn
 
 # Of each model: its inputs, and how many layers are swapped, pairs fused, layers and pairs skipped.

@@ -66,7 +66,7 @@ def test_without_held_out_data_the_floor_is_two_halves():
     assert halves.fid(x + 3) == pytest.approx(36, rel=0.2)
 
 
-def test_a_perfect_generator_passes_everything(parts, frechet):
+def test_a_perfect_generator_passes_everything(parts):
     train, held_out = parts
     ours, real, notes = evaluate(_run(held_out, classes=10), train, held_out, 540, 0, None)
     assert not notes
@@ -95,7 +95,7 @@ def test_without_held_out_data_tstr_says_so():
     assert real["tstr"] > 0.97
 
 
-def test_mixtures_get_their_modes_and_real_data_beside(parts):
+def test_mixtures_get_their_modes_and_real_data_beside():
     data = load("ring").some(4000)
     one_mode = data.take((data.labels == 2).nonzero()[:, 0])
     ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)

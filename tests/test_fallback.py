@@ -175,7 +175,7 @@ def test_losses_compose_to_the_kernels(no_kernels, monkeypatch):
                 loss = call(leaf)
             loss.backward()
             results.append((loss.detach(), leaf.grad))
-        # Sums of 64 terms, and torch's gradient at large logits loses digits (DESIGN's formula does not).
+        # Sums of 64 terms, and torch's gradient at large logits loses digits (the kernels' does not).
         torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
 
 

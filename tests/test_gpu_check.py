@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 import torch
+
 from bench_scripts import ROOT, script
 
 BENCHMARKS = ROOT / "benchmarks"

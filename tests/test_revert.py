@@ -1,12 +1,12 @@
 """revert(): the way back to torch.nn, and what it is for: scripting and export."""
 
-import convert_models as models
 import pytest
 import torch
-from convert_checks import images, rows
 from torch import nn
 
+import convert_models as models
 import fastgan
+from convert_checks import images, rows
 from fastgan import nn as fnn
 
 

@@ -1,7 +1,6 @@
 """Row bias_act_dropout: where its masks come from, and what keeps or changes them."""
 
 import copy
-import threading
 
 import numpy as np
 import pytest
@@ -176,34 +175,3 @@ def test_a_deep_copied_layer_draws_from_the_same_generator():
     one = mask(layer(x))
     torch.manual_seed(1)
     assert torch.equal(one, mask(copy.deepcopy(layer)(x)))
-
-
-def test_threads_share_the_generator_without_repeating_a_mask():
-    masks = []
-
-    def draw():
-        for _ in range(50):
-            masks.append(mask(FF.dropout(torch.ones(256))).numpy().tobytes())
-
-    threads = [threading.Thread(target=draw) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(masks)) == 400
-
-
-class Draws(torch.utils.data.Dataset):
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        return FF.leaky_relu_dropout(torch.ones(100_000), 0.2, 0.5, seed=index).sum()
-
-
-def test_workers_of_a_data_loader_compute_the_same():
-    expected = [
-        Draws()[i].item() for i in range(4)
-    ]  # and starts this process' threads, which a fork does not take along
-    workers = torch.utils.data.DataLoader(Draws(), batch_size=1, num_workers=2, multiprocessing_context="fork")
-    assert [y.item() for y in workers] == expected

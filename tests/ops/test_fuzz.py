@@ -5,15 +5,17 @@
 
 import re
 
-import fuzz_inputs as inputs
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastgan  # noqa: F401 - registers the ops
+import fuzz_inputs as inputs
 
 OPS = torch.ops.fastgan
+# Of all that is registered: dir(OPS) knows only what somebody has called.
+NAMES = sorted({name[9:] for name in torch._C._dispatch_get_all_op_names() if re.match(r"fastgan::\w+$", name)})
 CASES = settings(
     max_examples=200,
     derandomize=True,
@@ -29,8 +31,8 @@ def attempt(op, *arguments):
         result = op(*arguments)
     except REFUSALS as error:
         text = str(error)
-        if "There were no tensor arguments to this function" in text:
-            return None  # torch's dispatcher, before any op is chosen
+        if "There were no tensor arguments to this function" in text or "utils/pybind.cpp" in text:
+            return None  # torch's dispatcher or its parser of lists, before any op is chosen
         row = re.sub(r"(_reduced|_)$", "", op._schema.name)  # variants of a row speak in its name
         assert row in text, f"no op named: {text}"
         names = {argument.name for argument in op._schema.arguments} | {"target"}
@@ -174,10 +176,7 @@ def test_gan_losses(data):
 @CASES
 @given(st.data())
 def test_wrong_types(data):
-    names = [name for name in dir(OPS) if not name.startswith("_")]
-    op = getattr(
-        OPS, data.draw(st.sampled_from(sorted(n for n in names if hasattr(getattr(OPS, n), "default"))))
-    ).default
+    op = getattr(OPS, data.draw(st.sampled_from(NAMES))).default
     things = st.one_of(
         st.none(), st.text(max_size=3), st.integers(), st.booleans(), st.lists(st.integers(), max_size=2)
     )

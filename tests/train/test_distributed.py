@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-import distributed_work as work
 import pytest
 import torch
-from forked import command, team, together
 
+import distributed_work as work
 from fastgan.train import checkpoint, distributed
+from forked import command, team, together
 
 
 def _weights_after(run: Path) -> dict[str, torch.Tensor]:

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from forked import SERVER, command
 from safetensors.torch import load_file
 
 from fastgan.train import (
@@ -20,6 +19,7 @@ from fastgan.train import (
     TrainingInterrupted,
     checkpoint,
 )
+from forked import SERVER, command
 
 
 def _config(out: Path, **changes) -> TrainConfig:

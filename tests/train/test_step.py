@@ -42,7 +42,7 @@ def _plain_step(trainer, generator, discriminator, ema, optimizers, step):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize(("n_critic", "real_target"), [(1, 1.0), (3, 0.9)])
-def test_the_fast_step_follows_a_plain_loop(batch_norm, n_critic, real_target, monkeypatch):
+def test_the_fast_step_follows_a_plain_loop(batch_norm, n_critic, real_target):
     torch.set_default_dtype(torch.float64)
     try:
         config = TrainConfig(batch_size=8, latent_dim=6, n_critic=n_critic, real_target=real_target, ema_decay=0.9)
