@@ -19,6 +19,8 @@ inline void check_floating(const char* op, const char* argument, const at::Tenso
 
 inline void check_same_device(const char* op, const char* argument, const at::Tensor& tensor,
                               const at::Tensor& like) {
+  TORCH_CHECK_TYPE(tensor.defined(), "fastgan::", op, ": expected ", argument,
+                   " to be a tensor, got None");
   TORCH_CHECK(tensor.device() == like.device(), "fastgan::", op, ": expected ", argument, " on ",
               like.device(), ", got ", tensor.device());
 }

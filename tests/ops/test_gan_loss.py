@@ -271,6 +271,19 @@ def test_the_graph_is_freed_and_can_be_kept(device):
         loss.backward()
 
 
+@pytest.mark.parametrize(
+    ("op", "arguments", "argument"),
+    [
+        ("gan_loss_backward", (None, torch.zeros(2), torch.zeros(2), 1.0, 0.0, 1.0, 1.0), "grad"),
+        ("generator_loss_backward", (None, torch.zeros(2), 1.0, 1.0), "grad"),
+        ("bias_act_dropout_backward", (torch.zeros(2), None, (1,), 0.2, 1.0, True, True), "state"),
+    ],
+)
+def test_a_missing_tensor_is_named(op, arguments, argument):
+    with pytest.raises(TypeError, match=f"fastgan::{op}: expected {argument} to be a tensor, got None"):
+        getattr(torch.ops.fastgan, op)(*arguments)
+
+
 def test_bad_input_is_named():
     x = torch.zeros(3)
     with pytest.raises(ValueError, match=r"generator_loss: expected no target with saturating=True, got 0.9"):
