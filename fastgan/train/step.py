@@ -251,6 +251,7 @@ class GANStep:
         config = self.config
         loss = with_decay(loss, self._trained_d, config.l1, config.l2)
         critic = partial(_apply, self.discriminator, labels=labels)
+        fake = fake.detach().to(real.dtype)  # under autocast G's are halves, which float32 weights refuse outside it
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
             if config.gp_weight > 0:
                 loss = loss + config.gp_weight * gradient_penalty(critic, self._seen(real), self._seen(fake))
