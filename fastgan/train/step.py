@@ -15,7 +15,7 @@ from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
 from fastgan.train.config import TrainConfig
-from fastgan.train.graph import GraphedBody
+from fastgan.train.graph import GraphedBody, is_wanted
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
 from fastgan.train.precision import Scaler, autocast
 
@@ -87,8 +87,7 @@ class GANStep:
             self._generate, self._loss_d = compiled(self._forward_g), compiled(self._forward_d)
             self._loss_g = compiled(self._forward_loss_g)
         self._run: Callable[[Sequence[Tensor], Any], None] = self._body
-        wanted = config.cuda_graph == "on" or (precision != "fp16" and distributed.world_size() == 1)
-        if device.type == "cuda" and config.cuda_graph != "off" and wanted:
+        if is_wanted(config.cuda_graph, device, precision):
             self._run = GraphedBody(self._body, device, config.cuda_graph, say)
 
     def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
@@ -123,13 +122,16 @@ class GANStep:
         return {**parts, "updates": self._updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Take over what `state_dict` returned; statistics begin anew."""
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
                 restore_optimizer(part, state[name])
             else:
                 part.load_state_dict(state[name])
-        self._updates = state["updates"]
+        self._updates, self._unread = state["updates"], 0
+        self.totals.zero_()
+        if isinstance(self._run, GraphedBody):  # the optimizers' state lies elsewhere now
+            self._run.forget()
 
     def is_finite(self) -> bool:
         """Whether no parameter is NaN or infinite; synchronises."""

@@ -84,6 +84,20 @@ def test_cuda_graph_resumes():
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
+def test_cuda_graph_captured_before_a_state_is_loaded_is_captured_anew():
+    trainer = _trainer(cuda_graph="on")
+    state = copy.deepcopy(trainer.state_dict())
+    ends = []
+    for _ in range(2):  # the second time over a captured graph
+        trainer.load_state_dict(copy.deepcopy(state))
+        for _ in range(8):
+            trainer.step()
+        ends.append((_weights(trainer), trainer.statistics()))
+    for a, b in zip(ends[0][0], ends[1][0], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    assert ends[1][1] == pytest.approx(ends[0][1], rel=1e-2, abs=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_cuda_halves_train_a_dcgan(precision):
     config = TrainConfig(recipe="dcgan", batch_size=16, device="cuda", precision=precision)

@@ -7,8 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fastgan import fallback
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
+from fastgan.train.graph import is_wanted
+from fastgan.train.step import STATISTICS
 
 
 def _networks(batch_norm: bool = False) -> tuple[nn.Module, nn.Module]:
@@ -99,6 +102,33 @@ def test_each_optimizer_moves_both_networks(images, optimizer):
     trainer.step()
     after = [*trainer.generator.parameters(), *trainer.discriminator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_a_loaded_state_begins_the_statistics_anew(images):
+    trainer, again = (GANTrainer(TrainConfig(batch_size=8), data=images) for _ in range(2))
+    state = copy.deepcopy(trainer.state_dict())
+    trainer.step()
+    again.step()
+    again.load_state_dict(state)
+    assert again._update.totals.tolist() == [0] * len(STATISTICS)
+    again.step()
+    assert again.statistics() == trainer.statistics()
+
+
+@pytest.mark.parametrize("setting", ["off", "auto", "on"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_steps_are_captured_where_they_can_be(setting, precision, monkeypatch):
+    cuda = torch.device("cuda")
+    assert not is_wanted(setting, torch.device("cpu"), precision)
+    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
+    assert is_wanted(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
+    # Composed dropout draws its seed on the host, which no replay does again.
+    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu"}))
+    if setting == "on":
+        with pytest.raises(ValueError, match="expected `cuda_graph` to be auto or off in a build without CUDA kernels"):
+            is_wanted(setting, cuda, precision)
+    else:
+        assert not is_wanted(setting, cuda, precision)
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
