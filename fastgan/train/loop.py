@@ -24,7 +24,7 @@ from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
 from fastgan.train.randomness import Purpose, derive, random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
-from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks
+from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks, mixes_samples
 from fastgan.train.step import GANStep
 
 _GRID_SAMPLES = 100
@@ -99,11 +99,12 @@ class GANTrainer:
             raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {self.size.sample_shape}")
         networks = make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._generator(Purpose.NOISE)
-        few = slice(2 * config.pack)
-        few_labels = None if labels is None else labels[few].to(self.device)
-        check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
+        count = 2 * config.pack
+        few = self.data.samples[:count].to(self.device), None if labels is None else labels[:count].to(self.device)
+        check_shapes(*networks, *few, config)
         precision = pick_precision(config.precision, self.device, is_image)
         self._update = GANStep(config, *networks, precision, self._notes.append)
+        self._update.joint = self._update.joint and not mixes_samples(networks[1], *few, config)
         if config.balance == "weights" and every is not None:
             self._update.class_weights = class_weights(every).to(self.device)
         seed_own(config.seed)

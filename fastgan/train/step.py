@@ -41,6 +41,8 @@ class GANStep:
 
     Attributes:
         ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
+        joint: real and fake samples go through D in one batch. False from the start where D has batch normalisation;
+            to be made so for a D that mixes samples by other means, as `GANTrainer` does.
         optimizer_g, optimizer_d: the networks' optimizers.
         class_weights: (C,), the weight of each class in D's loss, or None; then every batch has labels. Generated
             samples, too, are weighed in a conditional run, where they have the real ones' classes.
