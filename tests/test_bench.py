@@ -253,14 +253,6 @@ def test_the_sweep_varies_one_factor_at_a_time():
     }
 
 
-def test_the_sweep_counts_the_bytes_that_its_device_saves(monkeypatch):
-    asked = []
-    monkeypatch.setattr(sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
-    case = next(c for c in sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
-    case.saved()
-    assert asked == [(case.labels["work"], sweep.DTYPES[case.labels["dtype"]], "cuda")]
-
-
 def test_bytes_saved():
     saved = works.saved_by("leaky_relu_dropout")
     assert saved["fastgan"] == 0.25

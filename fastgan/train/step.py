@@ -50,6 +50,9 @@ class GANStep:
         sync_gradients: called with a network's parameters between backward and step; several processes average
             their gradients there.
         sync_buffers: called with both networks' buffers after the updates, for the same purpose.
+
+    Raises:
+        ValueError: for `cuda_graph` on in a build without CUDA kernels.
     """
 
     def __init__(
