@@ -27,6 +27,8 @@ def check(op: str, input: Tensor, p: float, seed: int | None, offset: int) -> No
         raise ValueError(f"fastgan::{op}: expected 0 <= seed < 2**63, got {seed}")
     if not 0 <= offset < 2**63:
         raise ValueError(f"fastgan::{op}: expected 0 <= offset < 2**63, got {offset}")
+    if offset != 0 and seed is None:
+        raise ValueError(f"fastgan::{op}: expected a seed with offset {offset}, got none")
 
 
 def apply(

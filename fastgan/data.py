@@ -108,7 +108,7 @@ class Data:
             ValueError: where either part would be empty.
         """
         order = _shuffled(len(self.samples))
-        classes = torch.zeros(len(order)) if self.labels is None else self.labels[order]
+        classes = torch.zeros(len(order)) if self.labels is None else self.labels.cpu()[order]
         second = torch.zeros(len(order), dtype=torch.bool)
         for label in classes.unique():
             members = (classes == label).nonzero()[:, 0]

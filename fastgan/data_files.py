@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv as csv_module
 import gzip
 import math
 import os
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan._extras import require
+from fastgan.tables import read_table
 
 Arrays = tuple[NDArray[Any], NDArray[Any] | None]
 
@@ -176,29 +176,12 @@ def read_csv(path: str) -> Arrays:
     """A table of numbers, comma-separated, with or without a line of names; a column `label` is the class.
 
     Raises:
-        ValueError: for a cell that is no number, or rows of differing lengths, with the line's number.
+        ValueError: for a file that is no table (`fastgan.tables.read_table`), or a cell that is no finite number, with
+            the line's number.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [(number, row) for number, row in enumerate(csv_module.reader(file), 1) if row]
-    if not rows:
-        raise ValueError(f"data: expected rows of numbers in {path}, got an empty file")
-    names = [cell.strip().lower() for cell in rows[0][1]]
-    if not all(_is_number(name) for name in names):
-        rows = rows[1:]
-    table = np.empty((len(rows), len(names)))
-    for i, (number, row) in enumerate(rows):
-        if len(row) != len(names) or not all(map(_is_number, row)):
-            raise ValueError(f"data: expected {len(names)} numbers in line {number} of {path}, got {','.join(row)!r}")
-        table[i] = [float(cell) for cell in row]
+    table = read_table(path)
+    names = [name.lower() for name in table.names]
     if "label" not in names:
-        return table, None
-    column = names.index("label")
-    return np.delete(table, column, axis=1), table[:, column]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+        return table.numbers(range(len(names))), None
+    label = names.index("label")
+    return table.numbers([i for i in range(len(names)) if i != label]), table.numbers([label])[:, 0]

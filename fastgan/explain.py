@@ -93,7 +93,7 @@ def attribute(
     perturbed: dict[str, Any] = {
         "n_samples": perturbations,
         "perturbations_per_eval": 64,
-        "feature_mask": cells(samples.shape[1:]),
+        "feature_mask": cells(samples.shape[1:]).to(samples.device),
     }
     found: dict[str, Tensor] = {}
     with torch.random.fork_rng([samples.device] if samples.is_cuda else []), warnings.catch_warnings():
@@ -209,7 +209,7 @@ def explain(
     heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
     arrays = {"samples": samples, "logits": logits, **found}
     with io.BytesIO() as content:
-        np.savez_compressed(content, allow_pickle=False, **{name: value.numpy() for name, value in arrays.items()})
+        np.savez_compressed(content, **{name: value.numpy() for name, value in arrays.items()})
         write_atomic(target.with_suffix(".npz"), content.getvalue())
     kind = "generated" if data is None else "given"
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
@@ -232,7 +232,8 @@ def _given(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
     """The first `n` samples of `data` in the range of the run's own, with labels for a conditional run."""
     from fastgan.data import load
 
-    loaded = load(data, trained.config.image_size, trained.config.strict)
+    config = trained.config
+    loaded = load(data, config.image_size, config.strict, config.color, config.workers)
     if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "

@@ -13,12 +13,20 @@ import warnings
 import torch
 from torch import Tensor
 
-_KERNEL_DEVICES = frozenset({"cpu", "meta"} | ({"cuda"} if torch.version.cuda else set()))
+from fastgan import _C
+
+# What this build has, not what torch has: FASTGAN_CUDA=0 leaves the kernels out beside a torch with CUDA.
+_KERNEL_DEVICES = frozenset({"cpu", "meta"} | ({"cuda"} if _C.build_info()["cuda"] else set()))
 _MASK32 = 0xFFFFFFFF
 _PHILOX_ROUNDS = 7
 _PHILOX_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _PHILOX_WEYL = (0x9E3779B9, 0xBB67AE85)
 _warned: set[str] = set()
+
+
+def has_kernels(device_type: str) -> bool:
+    """Whether this build has kernels for such devices."""
+    return device_type in _KERNEL_DEVICES
 
 
 def needed(op: str, input: Tensor) -> bool:
@@ -27,7 +35,7 @@ def needed(op: str, input: Tensor) -> bool:
     Warns once for each device without kernels; with ``FASTGAN_STRICT=1`` in the environment that is a RuntimeError.
     """
     device = input.device.type
-    if device in _KERNEL_DEVICES:
+    if has_kernels(device):
         return torch._C._are_functorch_transforms_active()
     message = f"fastgan::{op}: expected input on {' or '.join(sorted(_KERNEL_DEVICES))}, got {device}"
     if os.environ.get("FASTGAN_STRICT") == "1":

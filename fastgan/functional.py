@@ -91,11 +91,11 @@ def dropout(
         training: whether to drop at all.
         inplace: whether to write the result into ``input`` and return that.
         seed: in [0, 2^63), makes the result a pure function of the arguments, the same on all devices.
-        offset: in [0, 2^63), another mask of the same seed.
+        offset: in [0, 2^63), another mask of the same ``seed``, which it needs.
         generator: to draw from where there is no ``seed``; None is torch's.
 
     Raises:
-        ValueError: where ``p``, ``seed`` or ``offset`` is outside its range.
+        ValueError: where ``p``, ``seed`` or ``offset`` is outside its range, or ``offset`` comes without ``seed``.
         TypeError: where ``input`` is not of a floating dtype.
 
     Example:

@@ -164,7 +164,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
             made = torch.where(m > 0, x, completed)
             logits = discriminator(torch.cat((made, hint), 1))
             fooled = FF.binary_cross_entropy_with_logits(logits, 1.0, 1 - m)
-            loss_g = fooled + self.alpha * (m * (x - completed)).square().sum() / m.sum()
+            loss_g = fooled + self.alpha * (m * (x - completed)).square().sum() / m.sum().clamp_min(1)
             optimizer_g.zero_grad()
             loss_g.backward()
             optimizer_g.step()

@@ -161,7 +161,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     Args:
         critic: samples to logits, twice differentiable.
         real: (N, ...) real samples.
-        fake: as many generated ones.
+        fake: as many generated ones, taken to the dtype of `real`.
 
     Returns:
         A scalar that can be differentiated with respect to the critic's parameters.
@@ -171,7 +171,8 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         tensor(4.)
     """
     proportion = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-    squares = _squared_gradients(critic, torch.lerp(fake.detach(), real, proportion))
+    fake = fake.detach().to(real.dtype)  # a generator's under autocast are halves
+    squares = _squared_gradients(critic, torch.lerp(fake, real, proportion))
     # A gradient of exactly zero has no direction; without the floor its square root has slope infinity.
     return (squares.clamp_min(1e-12).sqrt() - 1).square().mean()
 

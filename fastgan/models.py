@@ -147,5 +147,5 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
 
 
 def has_batch_statistics(module: nn.Module) -> bool:
-    """Whether some layer mixes the samples of a batch, as batch normalisation does."""
+    """Whether some layer is one of torch's batch normalisations, which mix the samples of a batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())

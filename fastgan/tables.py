@@ -14,9 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan._extras import require
-from fastgan.train.checkpoint import write_atomic
-from fastgan.train.config import unknown_name
-from fastgan.train.process import threads
 
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
@@ -45,6 +42,8 @@ class Table:
         Raises:
             ValueError: for a name that no column has; the nearest is offered.
         """
+        from fastgan.train.config import unknown_name  # not above: training's own data come through this module
+
         for name in names:
             if name not in self.names:
                 raise ValueError(unknown_name(f"{self.path}: unknown column", name, self.names))
@@ -167,6 +166,9 @@ def features_and_target(
 
 def impute(source: str, target: str, *, keep: str, settings: dict[str, Any], cpu_threads: int) -> None:
     """Fill in a table's missing cells with a GAN (GAIN); every other cell stays as it is written."""
+    from fastgan.train.checkpoint import write_atomic
+    from fastgan.train.process import threads
+
     imputer = require("fastgan.impute").GAINImputer(**settings)
     folder = Path(target).parent
     if not folder.is_dir():

@@ -8,7 +8,7 @@ import pytest
 
 from bench_scripts import ROOT, script
 from fastgan import bench
-from fastgan.bench import files, plots, suite
+from fastgan.bench import files, plots, suite, sweep
 from fastgan.bench.results import Result
 from fastgan.cli import main
 
@@ -286,3 +286,11 @@ def test_jax_drops_and_scales_as_the_layer_does():
     kept = torch.tensor(own.tolist()) != 0
     assert kept.float().mean().item() == pytest.approx(0.7, abs=0.01)  # 5 standard deviations of 65,536 draws
     torch.testing.assert_close(torch.tensor(y.tolist()), torch.where(kept, x / 0.7, 0.0), rtol=1e-6, atol=0.0)
+
+
+def test_the_sweep_counts_the_bytes_that_its_device_saves(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
+    case = next(c for c in sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
+    case.saved()
+    assert asked == [(case.labels["work"], sweep.DTYPES[case.labels["dtype"]], "cuda")]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -107,6 +108,22 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys, tmp_pat
     assert said.err.count("\n") == 1
     assert all(word in said.err for word in words)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, capsys):
+    np.savez(tmp_path / "own.npz", samples=np.random.default_rng(0).random((16, 3)), labels=np.arange(16))
+    flags = ["--data", f"npz:{tmp_path / 'own.npz'}", "--steps", "2", "--batch-size", "8", "--out", tmp_path / "run"]
+    assert _fastgan("train", *flags) == 0  # of classes of one sample each none can be kept back for the floor
+    printed = capsys.readouterr().out
+    assert "trained 2 steps" in printed
+    assert "no FID: data: expected samples enough to hold out 0.5 of them, got 16" in printed
+
+
+def test_samples_are_the_only_array_of_a_run_without_labels(tmp_path):
+    assert _fastgan("train", "--out", tmp_path / "run", "--steps", "2", "--batch-size", "16") == 0
+    assert _fastgan("sample", tmp_path / "run", "--n", "3", "--out", tmp_path / "few.npz") == 0
+    with np.load(tmp_path / "few.npz") as arrays:
+        assert arrays.files == ["samples"]
 
 
 def test_a_programming_error_keeps_its_traceback(monkeypatch):

@@ -154,18 +154,31 @@ def test_a_table_is_standardised_and_comes_back(tmp_path, header):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "got an empty file"),
-        ("1,2\n3,x\n", "expected 2 numbers in line 2 of .*got '3,x'"),
+        ("", "expected rows of cells in .*, got none"),
+        ("1,2\n3,x\n", "expected a number in column 'column_2' of .*, got 'x' in line 2"),
+        ("NA,2\n3,4\n", "expected a number in column 'column_1' of .*, got none in line 1"),  # no line of names
         ("a,label\n1,0\n2,0.5\n", r"labels that are whole numbers in .*got \[0.5\]"),
-        ("a,label\n1,0\n2,nan\n", r"labels that are whole numbers in .*got \[nan\]"),
-        ("a,b\n1,2\n\n3\n", "expected 2 numbers in line 4 of .*got '3'"),
-        ("1,nan\n2,3\n", "finite"),
-        ("a,b\n", r"got \(0, 2\)"),
+        ("a,label\n1,0\n2,nan\n", "expected a number in column 'label' of .*, got none in line 3"),
+        ("a,b\n1,2\n\n3\n", "expected 2 cells in line 4 of .*, got 1"),
+        ("1,nan\n2,3\n", "expected a number in column 'column_2' of .*, got none in line 1"),
+        ("1,inf\n2,3\n", "expected a finite number in column 'column_2' of .*, got 'inf' in line 1"),
+        ("a,b\n", "expected rows of cells in .*, got none"),
+        ('a,b\n"' + "1" * 140_000, "to be a CSV file in UTF-8: field larger than field limit"),
     ],
 )
 def test_a_bad_table_is_refused_with_its_line(tmp_path, text, words):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ValueError, match=words):
+        load(f"csv:{tmp_path}/t.csv")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name_and_other_encodings_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("label,width\n0,10\n1,30\n", encoding="utf-8-sig")
+    data = load(f"csv:{tmp_path}/t.csv")
+    assert data.labels.tolist() == [0, 1]
+    assert data.samples.shape == (2, 1)
+    (tmp_path / "t.csv").write_text("gr\u00f6\u00dfe\n1\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"expected .*t\.csv to be a CSV file in UTF-8"):
         load(f"csv:{tmp_path}/t.csv")
 
 

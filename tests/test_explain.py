@@ -139,6 +139,19 @@ def test_given_samples_are_taken_to_the_range_that_the_run_learnt(runs, tmp_path
         np.testing.assert_allclose(arrays["samples"][:, 0], load_digits().images[:2] / 16 - 1, atol=1e-6)
 
 
+def test_given_images_are_read_in_the_runs_colour(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 8, 3), np.uint8)
+    (tmp_path / "images").mkdir()
+    for i, picture in enumerate(pixels):
+        Image.fromarray(picture).save(tmp_path / "images" / f"{i}.png")
+    data = f"folder:{tmp_path / 'images'}"
+    GANTrainer(TrainConfig(data=data, color="grey", steps=2, batch_size=4, out=str(tmp_path / "run"))).fit()
+    flags = ["--data", data, "--n", 1, "--methods", "integrated-gradients", "--out", tmp_path / "heat.png"]
+    assert _fastgan("explain", tmp_path / "run", *flags) == 0
+    with np.load(tmp_path / "heat.npz") as arrays:
+        assert arrays["samples"].shape == (1, 1, 8, 8)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -1,5 +1,6 @@
 """The composed results: the kernels' masks bit for bit, their values within roundings; when they serve, and say so."""
 
+import importlib.util
 import warnings
 
 import pytest
@@ -152,6 +153,19 @@ def test_strict_says_nothing_where_there_are_kernels(monkeypatch):
         warnings.simplefilter("error")
         FF.dropout(torch.randn(5))
         torch.func.grad(lambda x: FF.leaky_relu(x).sum())(torch.randn(5))
+
+
+def test_cuda_counts_where_this_build_has_kernels_for_it(monkeypatch):
+    """A build for the CPU alone also imports beside a torch with CUDA."""
+    for cuda in (None, "13.0"):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.version, "cuda", "13.0")
+            patch.setattr(fastgan._C, "build_info", lambda cuda=cuda: {"cuda": cuda})
+            spec = importlib.util.spec_from_file_location("fallback_anew", fallback.__file__)
+            anew = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(anew)
+        assert anew.has_kernels("cuda") == (cuda is not None)
+        assert anew.has_kernels("cpu")
 
 
 def test_losses_compose_to_the_kernels(no_kernels, monkeypatch):

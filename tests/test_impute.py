@@ -129,6 +129,13 @@ def test_the_command_fills_in_the_missing_cells_and_no_other(tmp_path, capsys):
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
 
 
+def test_a_batch_without_any_observed_value_teaches_nothing():
+    X = np.linspace(0, 1, 40)[:, None] * [1.0, 2.0]
+    X[::2] = np.nan
+    filled = GAINImputer(steps=20, batch_size=1, random_state=0).fit_transform(X)
+    assert np.isfinite(filled).all()
+
+
 def test_a_table_without_holes_is_copied(tmp_path):
     _write(tmp_path / "in.csv", TABLE)
     assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv", "--keep", "id") == 0

@@ -82,7 +82,10 @@ def bench(options: Options) -> int:
     if old and (other := old.machine.get("device")) != about["device"]:
         raise ValueError(f"bench: expected `compare` to be of a machine with {about['device']}, got one with {other}")
     threads = (options.threads or cores()) if options.device == "cpu" else 1
-    cases = [*target_cases(threads, options.device, not options.quick), *sweep_cases(threads, options.quick)]
+    cases = [
+        *target_cases(threads, options.device, not options.quick),
+        *sweep_cases(threads, options.quick, options.device),
+    ]
     cases = [case for case in cases if options.only in case.name]
     by_capability = options.device == "cpu" and options.only in f"{KEPT}, AVX2 path"
     if not cases and not by_capability:

@@ -17,6 +17,8 @@ the centre of every work and a few steps from it, without ``torch.compile``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -49,9 +51,12 @@ def count(elements: int) -> str:
     return f"{elements:,}" if elements < 10**6 else f"{elements / 1e6:.1f} M"
 
 
-def sweep_cases(threads: int, quick: bool = False) -> list[Case]:
+def sweep_cases(threads: int, quick: bool = False, device: str = "cpu") -> list[Case]:
     """The cases of the sweep, the centre first. ``threads``: what "all" means; with 1 there is no second number."""
-    return list(_quick(threads) if quick else _full(threads))
+    return [
+        replace(case, saved=partial(saved_by, case.labels["work"], DTYPES[case.labels["dtype"]], device))
+        for case in (_quick(threads) if quick else _full(threads))
+    ]
 
 
 def _full(threads: int) -> Iterator[Case]:
@@ -108,7 +113,6 @@ def _case(
         threads,
         nbytes,
         memory=TENSORS_AT_ONCE * elements * kind.itemsize,
-        saved=lambda: saved_by(name, kind),
         labels={
             "group": "sweep",
             "varied": varied,

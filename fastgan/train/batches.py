@@ -79,12 +79,12 @@ class Batches:
     ) -> None:
         device = samples.device if device is None else device
         self.order = Order(len(samples), batch_size, seed)
-        self.staged = device.type == "cuda" and not _fits(samples, device)
+        self.staged = device.type == "cuda" and not samples.is_cuda and not _fits(samples, device)
         self._device = device
         if not _is_dense(samples):
             samples = samples.contiguous()
         self.samples = samples if self.staged else samples.to(device)
-        self.labels = labels if self.staged or labels is None else labels.to(device)
+        self.labels = None if labels is None else labels.to(self.samples.device)
         self._rows = _rows(self.samples)
         self._ahead: tuple[int, Future[Batch]] | None = None
         self._pool = ThreadPoolExecutor(1, "fastgan-batches") if self.staged else None
@@ -92,7 +92,7 @@ class Batches:
     def __getitem__(self, number: int) -> Batch:
         """Samples (batch_size, ...) and labels of batch `number`."""
         if self._pool is None:
-            return self._pick(self.order[number].to(self._device))
+            return self._pick(sent(self.order[number], self._device))
         if self._ahead is not None and self._ahead[0] == number:
             batch = self._ahead[1].result()
         else:
@@ -186,7 +186,14 @@ def _rows(samples: Tensor) -> Tensor:
 def _fits(samples: Tensor, device: torch.device) -> bool:
     """Whether the samples leave half of the device's free memory to the training."""
     free, _ = torch.cuda.mem_get_info(device)
-    return samples.device == device or samples.nbytes < free // 2
+    return samples.nbytes < free // 2
+
+
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """`x` on the device; a GPU is not waited for."""
+    if device.type != "cuda" or x.is_cuda:
+        return x.to(device)
+    return x.pin_memory().to(device, non_blocking=True)  # a copy from pageable memory waits for the work before it
 
 
 def _sent(batch: Batch, device: torch.device) -> Batch:

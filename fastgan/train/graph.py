@@ -8,9 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastgan import fallback
+from fastgan.train import distributed
+
 Body = Callable[[Sequence[Tensor], Any], None]
 
 _WARM_UP = 3  # whole steps before a capture: allocators, cuDNN and optimizers settle in them
+
+
+def is_wanted(setting: str, device: torch.device, precision: str) -> bool:
+    """Whether the `setting` off, auto or on has steps captured; auto leaves out fp16 and several processes.
+
+    Raises:
+        ValueError: for on where this build has no CUDA kernels.
+    """
+    if device.type != "cuda" or setting == "off":
+        return False
+    if not fallback.has_kernels(device.type):
+        # Composed dropout draws its seed on the host: a graph would replay one mask for ever.
+        if setting == "on":
+            raise ValueError("train: expected `cuda_graph` to be auto or off in a build without CUDA kernels, got 'on'")
+        return False
+    return setting == "on" or (precision != "fp16" and distributed.world_size() == 1)
 
 
 class GraphedBody:
@@ -48,6 +67,13 @@ class GraphedBody:
             self._run_aside(inputs, key)
             return
         self._graphs[key].replay()
+
+    def forget(self) -> None:
+        """Start anew, with steps that run as they are: graphs hold the addresses of tensors that were replaced."""
+        torch.cuda.synchronize(self._stream.device)  # a replay may still read what is freed here
+        self._graphs.clear()
+        self._inputs.clear()
+        self._calls = 0
 
     def _run_aside(self, inputs: Sequence[Tensor], key: Hashable) -> None:
         current = torch.cuda.current_stream(self._stream.device)

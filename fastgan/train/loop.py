@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fastgan._extras import check
 from fastgan.models import NetworkSize
-from fastgan.train import checkpoint, distributed, run_folder
+from fastgan.train import checkpoint, distributed, randomness, run_folder
 from fastgan.train.alarms import TrainingAlarmError, Watch
 from fastgan.train.best import KeepBest
 from fastgan.train.callbacks import Callback
@@ -22,9 +22,9 @@ from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan.train.monitor import Monitor, open_monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.process import StopSignals, pick_device, threads
-from fastgan.train.randomness import Purpose, derive, random_state, restore_random_state, seed_all, seed_own
+from fastgan.train.randomness import Purpose, derive, random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
-from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks
+from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks, mixes_samples
 from fastgan.train.step import GANStep
 
 _GRID_SAMPLES = 100
@@ -99,11 +99,12 @@ class GANTrainer:
             raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {self.size.sample_shape}")
         networks = make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._generator(Purpose.NOISE)
-        few = slice(2 * config.pack)
-        few_labels = None if labels is None else labels[few].to(self.device)
-        check_shapes(*networks, self.data.samples[few].to(self.device), few_labels, config)
+        count = 2 * config.pack
+        few = self.data.samples[:count].to(self.device), None if labels is None else labels[:count].to(self.device)
+        check_shapes(*networks, *few, config)
         precision = pick_precision(config.precision, self.device, is_image)
         self._update = GANStep(config, *networks, precision, self._notes.append)
+        self._update.joint = self._update.joint and not mixes_samples(networks[1], *few, config)
         if config.balance == "weights" and every is not None:
             self._update.class_weights = class_weights(every).to(self.device)
         seed_own(config.seed)
@@ -183,6 +184,8 @@ class GANTrainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from the `state` that `state_dict` returned, bit for bit.
 
+        On another kind of device the latents are drawn anew, from a seed that follows from `config.seed` and the step.
+
         Raises:
             ValueError: naming the setting that differs.
         """
@@ -192,12 +195,11 @@ class GANTrainer:
                     f"train: expected `{name}` to be {state['config'].get(name)!r}, as in the checkpoint, got {value!r}"
                 )
         self._update.load_state_dict(state["networks"])
-        self._noise.set_state(state["noise"])
-        randoms = [state["random"], *state["random_others"]]
-        if distributed.rank() < len(randoms):
-            restore_random_state(randoms[distributed.rank()])
-        else:
-            seed_own(derive(self.config.seed, Purpose.RESUMED_PROCESS, state["step"]))
+        seed = derive(self.config.seed, Purpose.RESUMED_NOISE, state["step"])
+        if not randomness.restore_generator(self._noise, state["noise"], seed):
+            self._notes.append(f"train: resumed on another kind of device: {self.device} draws latents of its own")
+        seed = derive(self.config.seed, Purpose.RESUMED_PROCESS, state["step"])
+        randomness.restore_process([state["random"], *state["random_others"]], seed)
         self.global_step = state["step"]
 
     def save(self, out: Path) -> Path:

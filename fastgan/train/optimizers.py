@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,11 @@ def make_optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.o
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, object]) -> None:
     """Load a state and keep this optimizer's own learning rates and flags, which may be another device's."""
     kept = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
-    optimizer.load_state_dict(state)
+    saved = cast(list[dict[str, object]], state["param_groups"])
+    # torch looks in the loaded settings for where a step's count belongs: `capturable` has it on the GPU.
+    groups = [{**group, **settings} for group, settings in zip(saved, kept, strict=True)]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+    # And again, as it took copies: a learning rate that is a tensor stays this very one.
     for group, settings in zip(optimizer.param_groups, kept, strict=True):
         group.update(settings)
 

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     ALARM = 9
     PROCESS = 10
     RESUMED_PROCESS = 11
+    RESUMED_NOISE = 12
 
 
 def seed_all(seed: int) -> None:
@@ -39,6 +40,19 @@ def derive(seed: int, *path: int) -> int:
     """A seed of its own for one purpose: unrelated to those of other paths and of nearby seeds."""
     state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
     return int(state[0]) >> 1
+
+
+def restore_generator(generator: torch.Generator, state: torch.Tensor, otherwise: int) -> bool:
+    """Give a generator its state back; another kind of device's does not fit, and is replaced by a seed `otherwise`.
+
+    Returns:
+        Whether the state fitted.
+    """
+    if state.shape != generator.get_state().shape:
+        generator.manual_seed(otherwise)
+        return False
+    generator.set_state(state)
+    return True
 
 
 def seed_own(seed: int) -> None:
@@ -61,6 +75,14 @@ def random_state() -> dict[str, Any]:
         },
         "python": random.getstate(),
     }
+
+
+def restore_process(states: list[dict[str, Any]], otherwise: int) -> None:
+    """Give this process its own of the processes' `states`; one more than there were gets a seed `otherwise`."""
+    if distributed.rank() < len(states):
+        restore_random_state(states[distributed.rank()])
+    else:
+        seed_own(otherwise)
 
 
 def restore_random_state(state: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fastgan.train import distributed
-from fastgan.train.batches import Batch, Order, Source
+from fastgan.train.batches import Batch, Order, Source, sent
 from fastgan.train.randomness import Purpose, derive
 
 BALANCES = ("none", "weights", "sampler")
@@ -81,5 +81,5 @@ class Flipped:
         generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
         count = len(samples) * distributed.world_size()
         chosen = distributed.share(torch.rand(count, generator=generator) < 0.5)
-        mirrored = chosen.to(samples.device)[:, None, None, None]
+        mirrored = sent(chosen, samples.device)[:, None, None, None]
         return torch.where(mirrored, samples.flip(-1), samples), labels

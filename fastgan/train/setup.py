@@ -163,3 +163,30 @@ def check_shapes(
             )
     generator.train(modes[0])
     discriminator.train(modes[1])
+
+
+@torch.enable_grad()
+def mixes_samples(discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig) -> bool:
+    """Whether some logits depend on other samples of their batch, as after minibatch discrimination.
+
+    Told by gradients, which are exactly 0 where nothing is mixed: no tolerance for rounding is needed, and dropout does
+    not disturb. What a layer takes from other samples without a gradient is not seen.
+
+    Args:
+        discriminator: in training mode; its buffers and torch's generators are left as they were.
+        real: a few real samples, a multiple of `config.pack`.
+        labels: theirs, or None.
+        config: pack.
+    """
+    owners = [(m, name, b) for m in discriminator.modules() for name, b in m._buffers.items() if b is not None]
+    values = [b.clone() for _, _, b in owners]
+    with torch.random.fork_rng([real.device] if real.is_cuda else []):
+        others = torch.randn_like(real).requires_grad_()
+        seen = pack(torch.cat((real, others)), config.pack)
+        logits = discriminator(seen) if labels is None else discriminator(seen, torch.cat((labels, labels)))
+    first = logits[: len(logits) // 2].sum()
+    gradient = torch.autograd.grad(first, others, allow_unused=True)[0] if first.requires_grad else None
+    with torch.no_grad():
+        for (module, name, buffer), value in zip(owners, values, strict=True):
+            module._buffers[name] = buffer.copy_(value)
+    return gradient is not None and bool(gradient.any())

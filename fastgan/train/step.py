@@ -15,7 +15,7 @@ from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
 from fastgan.train.config import TrainConfig
-from fastgan.train.graph import GraphedBody
+from fastgan.train.graph import GraphedBody, is_wanted
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
 from fastgan.train.precision import Scaler, autocast
 
@@ -41,6 +41,8 @@ class GANStep:
 
     Attributes:
         ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
+        joint: real and fake samples go through D in one batch. False from the start where D has batch normalisation;
+            to be made so for a D that mixes samples by other means, as `GANTrainer` does.
         optimizer_g, optimizer_d: the networks' optimizers.
         class_weights: (C,), the weight of each class in D's loss, or None; then every batch has labels. Generated
             samples, too, are weighed in a conditional run, where they have the real ones' classes.
@@ -48,6 +50,9 @@ class GANStep:
         sync_gradients: called with a network's parameters between backward and step; several processes average
             their gradients there.
         sync_buffers: called with both networks' buffers after the updates, for the same purpose.
+
+    Raises:
+        ValueError: for `cuda_graph` on in a build without CUDA kernels.
     """
 
     def __init__(
@@ -87,8 +92,7 @@ class GANStep:
             self._generate, self._loss_d = compiled(self._forward_g), compiled(self._forward_d)
             self._loss_g = compiled(self._forward_loss_g)
         self._run: Callable[[Sequence[Tensor], Any], None] = self._body
-        wanted = config.cuda_graph == "on" or (precision != "fp16" and distributed.world_size() == 1)
-        if device.type == "cuda" and config.cuda_graph != "off" and wanted:
+        if is_wanted(config.cuda_graph, device, precision):
             self._run = GraphedBody(self._body, device, config.cuda_graph, say)
 
     def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
@@ -123,13 +127,16 @@ class GANStep:
         return {**parts, "updates": self._updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Take over what `state_dict` returned; statistics begin anew."""
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
                 restore_optimizer(part, state[name])
             else:
                 part.load_state_dict(state[name])
-        self._updates = state["updates"]
+        self._updates, self._unread = state["updates"], 0
+        self.totals.zero_()
+        if isinstance(self._run, GraphedBody):  # the optimizers' state lies elsewhere now
+            self._run.forget()
 
     def is_finite(self) -> bool:
         """Whether no parameter is NaN or infinite; synchronises."""
@@ -251,6 +258,7 @@ class GANStep:
         config = self.config
         loss = with_decay(loss, self._trained_d, config.l1, config.l2)
         critic = partial(_apply, self.discriminator, labels=labels)
+        fake = fake.detach().to(real.dtype)  # under autocast G's are halves, which float32 weights refuse outside it
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
             if config.gp_weight > 0:
                 loss = loss + config.gp_weight * gradient_penalty(critic, self._seen(real), self._seen(fake))

@@ -70,7 +70,7 @@ def fit_supervised(
 
     Args:
         x: (N, features) finite, float32 or float64, which is the training's dtype too.
-        y: classes (N,) int64 from 0, each with a sample, or finite targets (N,).
+        y: classes (N,) int64 from 0, each with a sample, or finite real targets (N,), which take the dtype of `x`.
         config: the settings.
         held_out: samples to watch in place of `config.validation_fraction` of `x`.
         **settings: fields of `config` to set otherwise.
@@ -93,6 +93,9 @@ def fit_supervised(
         raise ValueError(f"fit: expected held-out samples as those of training, got {tuple(held_out[0].shape)}")
     if held_out is not None and config.task == "classify" and not bool(torch.isin(held_out[1], y).all()):
         raise ValueError("fit: expected held-out classes that the training samples have too")
+    if config.task == "regress":  # whole numbers, too
+        y = y.to(x.dtype)
+        held_out = None if held_out is None else (held_out[0], held_out[1].to(x.dtype))
     train, watched = _split(x, y, config) if held_out is None else ((x, y), held_out)
     # Only the CPU's generator and this GPU's are drawn from.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -76,6 +76,16 @@ WRONG = {
     "large seed": (lambda: FF.dropout(x, seed=2**63), ValueError, "dropout: expected 0 <= seed < 2**63"),
     "offset": (lambda: FF.dropout(x, seed=1, offset=-2), ValueError, "expected 0 <= offset < 2**63, got -2"),
     "large offset": (lambda: FF.dropout(x, seed=1, offset=2**64), ValueError, "expected 0 <= offset < 2**63"),
+    "offset without seed": (
+        lambda: FF.leaky_relu_dropout(x, offset=3),
+        ValueError,
+        "leaky_relu_dropout: expected a seed with offset 3, got none",
+    ),
+    "offset without seed of a map": (
+        lambda: FF.dropout2d(x[None], offset=1, generator=torch.Generator()),
+        ValueError,
+        "dropout2d: expected a seed with offset 1, got none",
+    ),
     "seed and generator": (
         lambda: FF.dropout(x, seed=1, generator=torch.Generator()),
         ValueError,

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from fastgan.data import Data
 from fastgan.train import GANTrainer, TrainConfig, batches
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -39,8 +40,6 @@ def _weights(trainer):
 def test_cuda_graph_follows_the_eager_step(settings):
     data = _images()
     if settings.get("conditional"):
-        from fastgan.data import Data
-
         data = Data(data, torch.arange(len(data)) % 3)
     ends = []
     for graph in ("off", "on"):
@@ -84,6 +83,20 @@ def test_cuda_graph_resumes():
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
+def test_cuda_graph_captured_before_a_state_is_loaded_is_captured_anew():
+    trainer = _trainer(cuda_graph="on")
+    state = copy.deepcopy(trainer.state_dict())
+    ends = []
+    for _ in range(2):  # the second time over a captured graph
+        trainer.load_state_dict(copy.deepcopy(state))
+        for _ in range(8):
+            trainer.step()
+        ends.append((_weights(trainer), trainer.statistics()))
+    for a, b in zip(ends[0][0], ends[1][0], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    assert ends[1][1] == pytest.approx(ends[0][1], rel=1e-2, abs=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_cuda_halves_train_a_dcgan(precision):
     config = TrainConfig(recipe="dcgan", batch_size=16, device="cuda", precision=precision)
@@ -114,6 +127,28 @@ def test_cuda_data_that_does_not_fit_comes_from_pinned_memory(monkeypatch):
     resident = _trainer(dropout=0.0)
     for number in (0, 1, 2, 7, 3):
         assert torch.equal(staged._batches[number][0], resident._batches[number][0])
+
+
+def test_cuda_data_that_lies_on_the_gpu_is_taken_from_there(monkeypatch):
+    data = Data(_images().cuda(), torch.arange(64, device="cuda") % 2)
+    monkeypatch.setattr(batches, "_fits", lambda samples, device: False)
+    trainer = GANTrainer(TrainConfig(batch_size=16, device="cuda", precision="fp32", conditional=True), data=data)
+    assert not trainer._batches.staged
+    trainer.step()
+    first, second = data.split(0.25)
+    assert (len(first.samples), second.labels.bincount().tolist()) == (48, [8, 8])
+
+
+@pytest.mark.parametrize("settings", [{}, {"flip": True}], ids=lambda settings: "-".join(settings))
+def test_cuda_batches_do_not_wait_for_the_device(settings):
+    trainer = _trainer(**settings)
+    before = trainer._batches[0]  # its memory is pinned anew only once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        again = trainer._batches[0]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(before[0], again[0])
 
 
 def test_cuda_precision_auto_is_bf16_for_images_where_the_gpu_has_it():

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from fastgan.train import (
@@ -19,6 +20,7 @@ from fastgan.train import (
     TrainingInterrupted,
     checkpoint,
 )
+from fastgan.train.optimizers import make_optimizer, restore_optimizer
 from forked import SERVER, command
 
 
@@ -141,6 +143,43 @@ def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
     with pytest.raises(RunFolderError, match=r"without checkpoints, got .* with 1; --resume continues"):
         GANTrainer(_config(tmp_path)).fit()
     assert _weights(tmp_path) == before
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_resumed_with_latents_drawn_anew(tmp_path, capfd):
+    GANTrainer(_config(tmp_path, steps=5)).fit()
+    (path,) = checkpoint.listing(tmp_path / "checkpoints")
+    state = checkpoint.load(path)
+    own = state["noise"]
+    state["noise"] = torch.zeros(16, dtype=torch.uint8)  # as of a GPU's generator
+    checkpoint.write(state, path)
+    noises = []
+    for _ in range(2):
+        trainer = GANTrainer(_config(tmp_path))
+        trainer.load_state_dict(checkpoint.load(path))
+        noises.append(trainer._noise.get_state())
+        assert not torch.equal(noises[-1], own)
+        assert not torch.equal(noises[-1], GANTrainer(_config(tmp_path))._noise.get_state())  # nor from the start
+    assert torch.equal(*noises)
+    GANTrainer(_config(tmp_path, steps=10, resume=True)).fit()
+    assert "another kind of device: cpu draws latents of its own" in capfd.readouterr().err
+
+
+def test_an_optimizer_loads_a_state_with_its_own_settings():
+    """Torch looks there for the device on which a step's count belongs."""
+    config, network = TrainConfig(optimizer="rmsprop"), torch.nn.Linear(2, 1)
+    optimizer = make_optimizer(config, network, 0.1)
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    state["param_groups"][0] |= {"capturable": True, "lr": torch.tensor(0.3)}  # a GPU's
+    again, loaded = make_optimizer(config, network, 0.2), []
+    again.register_load_state_dict_pre_hook(lambda _, state: loaded.append(state))
+    restore_optimizer(again, state)
+    assert [(g["capturable"], g["lr"], g["params"]) for g in loaded[0]["param_groups"]] == [(False, 0.2, [0, 1])]
+    assert (again.param_groups[0]["capturable"], again.param_groups[0]["lr"]) == (False, 0.2)
+    assert state["param_groups"][0]["capturable"]  # the given one is left as it was
+    for parameter in network.parameters():
+        assert torch.equal(again.state[parameter]["square_avg"], optimizer.state[parameter]["square_avg"])
 
 
 _FLAGS = ["--steps=60", "--batch-size=8", "--checkpoint-every=10", "--log-every=5", "--sample-every=30"]  # as _config

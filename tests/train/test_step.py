@@ -7,8 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fastgan import fallback
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
+from fastgan.train.graph import is_wanted
+from fastgan.train.setup import mixes_samples
+from fastgan.train.step import STATISTICS
 
 
 def _networks(batch_norm: bool = False) -> tuple[nn.Module, nn.Module]:
@@ -70,6 +74,60 @@ def test_the_fast_step_follows_a_plain_loop(batch_norm, n_critic, real_target):
         torch.set_default_dtype(torch.float32)
 
 
+class _MinibatchStdDev(nn.Module):
+    """Appends the batch's mean standard deviation as a feature (Karras et al., 2018)."""
+
+    def forward(self, x):
+        return torch.cat((x, x.std(0).mean().expand(len(x), 1)), 1)
+
+
+class _FunctionalBatchNorm(nn.Module):
+    """Counts its batches, as torch's own layer does."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x):
+        self.count += self.training
+        return F.batch_norm(x, torch.zeros(9), torch.ones(9), training=self.training)
+
+
+def _mixed_by(kind):
+    torch.manual_seed(3)
+    if kind == "std":
+        return nn.Sequential(nn.Linear(4, 9), _MinibatchStdDev(), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(10, 1))
+    middle = _FunctionalBatchNorm() if kind == "functional" else nn.Identity()
+    return nn.Sequential(
+        nn.utils.parametrizations.spectral_norm(nn.Linear(4, 9)),
+        middle, nn.LeakyReLU(0.2, inplace=True), nn.Dropout(0.3), nn.Linear(9, 1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "joint"), [("std", False), ("functional", False), ("nothing", True)])
+@pytest.mark.parametrize("pack", [1, 2])
+def test_a_discriminator_that_mixes_samples_sees_real_and_fake_ones_apart(kind, joint, pack):
+    config = TrainConfig(batch_size=8, latent_dim=6, pack=pack)
+    discriminator = _mixed_by(kind)
+    trainer = GANTrainer(config, None, discriminator, torch.rand(32, 4 // pack))
+    assert trainer._update.joint == joint
+    few = torch.rand(2 * pack, 4 // pack)
+    before, state = copy.deepcopy(discriminator.state_dict()), torch.get_rng_state()
+    assert mixes_samples(discriminator, few, None, config) == (not joint)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in discriminator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_logits_of_a_minibatch_deviation_are_those_of_separate_batches():
+    discriminator = _mixed_by("std")
+    trainer = GANTrainer(TrainConfig(batch_size=8, latent_dim=6), None, discriminator, torch.rand(32, 4))
+    discriminator.eval()
+    real, fake = torch.rand(8, 4), torch.rand(8, 4)
+    for logits, samples in zip(trainer._update._logits(real, fake, None), (real, fake), strict=True):
+        torch.testing.assert_close(logits, discriminator(samples))
+
+
 def test_the_generators_step_leaves_no_gradient_in_the_discriminator(images):
     trainer = GANTrainer(TrainConfig(batch_size=8), data=images)
     trainer.step()
@@ -99,6 +157,33 @@ def test_each_optimizer_moves_both_networks(images, optimizer):
     trainer.step()
     after = [*trainer.generator.parameters(), *trainer.discriminator.parameters()]
     assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_a_loaded_state_begins_the_statistics_anew(images):
+    trainer, again = (GANTrainer(TrainConfig(batch_size=8), data=images) for _ in range(2))
+    state = copy.deepcopy(trainer.state_dict())
+    trainer.step()
+    again.step()
+    again.load_state_dict(state)
+    assert again._update.totals.tolist() == [0] * len(STATISTICS)
+    again.step()
+    assert again.statistics() == trainer.statistics()
+
+
+@pytest.mark.parametrize("setting", ["off", "auto", "on"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_steps_are_captured_where_they_can_be(setting, precision, monkeypatch):
+    cuda = torch.device("cuda")
+    assert not is_wanted(setting, torch.device("cpu"), precision)
+    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
+    assert is_wanted(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
+    # Composed dropout draws its seed on the host, which no replay does again.
+    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu"}))
+    if setting == "on":
+        with pytest.raises(ValueError, match="expected `cuda_graph` to be auto or off in a build without CUDA kernels"):
+            is_wanted(setting, cuda, precision)
+    else:
+        assert not is_wanted(setting, cuda, precision)
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():

@@ -53,6 +53,17 @@ def test_it_stops_early_and_returns_to_the_best_epoch():
     assert loss == pytest.approx(min(losses), rel=1e-5)  # float32, summed in another order
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_whole_numbers_are_targets_of_a_regression(dtype):
+    x = torch.arange(-20, 20, dtype=dtype)[:, None] / 20
+    y = torch.arange(40)
+    settings = {"task": "regress", "hidden": (), "epochs": 3}
+    whole = fit_supervised(x, y, held_out=(x[:5], y[:5]), **settings)
+    same = fit_supervised(x, y.to(dtype), held_out=(x[:5], y[:5].to(dtype)), **settings)
+    assert whole.history == same.history
+    assert torch.equal(whole.model[-1].weight, same.model[-1].weight)
+
+
 def test_without_patience_the_last_weights_are_kept():
     x, y, held_out = _digits(100)
     fit = fit_supervised(x, y, held_out=held_out, dropout=0.0, epochs=30, patience=0, lr=3e-2)
