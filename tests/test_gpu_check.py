@@ -191,6 +191,15 @@ def test_without_a_gpu_the_report_says_so_and_nothing_else(report, monkeypatch, 
     assert "no GPU" in "\n".join(report.table(found))
 
 
+def test_the_driver_is_known_without_its_tools(monkeypatch, tmp_path):
+    report = script("gpu_report")
+    monkeypatch.setattr(report.shutil, "which", lambda _: None)
+    told = tmp_path / "version"
+    assert report.driver(told) is None
+    told.write_text("NVRM version: 580.65  Release Build\nGCC version: gcc 12\n")
+    assert report.driver(told) == "NVRM version: 580.65  Release Build"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="would take its nine minutes")
 def test_the_script_without_a_gpu_fails_at_once_and_writes_its_json(tmp_path):
     environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path / "out"), "COMMIT": "0123456789abcdef"}
