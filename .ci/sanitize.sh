@@ -9,7 +9,7 @@ case ${1:-} in
   address)
     flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
     libraries=(libasan.so libubsan.so)
-    tests=(tests/ops/test_fuzz.py tests/ops/test_bias_act_dropout_errors.py tests/test_concurrency.py)
+    tests=(tests/ops/test_fuzz.py tests/ops/test_bias_act_dropout_errors.py tests/ops/test_concurrency.py)
     place=1 fault="AddressSanitizer: heap-buffer-overflow" watching=__asan_report_store
     # Python's own leaks are none of ours; an allocation that is refused must fail as it does elsewhere.
     export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1
@@ -18,7 +18,7 @@ case ${1:-} in
   thread)
     flags="-fsanitize=thread"
     libraries=(libtsan.so)
-    tests=(tests/test_concurrency.py)
+    tests=(tests/ops/test_concurrency.py)
     place=0 fault="ThreadSanitizer: data race" watching=__tsan_write
     # Only what is compiled here is watched. OpenMP's own barriers are not, so each op runs on the thread that calls it.
     export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66 OMP_NUM_THREADS=1

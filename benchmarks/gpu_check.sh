@@ -53,7 +53,7 @@ step build "$python" -m pip install --no-build-isolation --no-deps --force-reins
 # The installed package and not the source folder: commands, never `python -m` from here (a script's folder is its own).
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
-cuda_tests=(tests/test_cuda.py tests/test_cuda_parity.py tests/ops)
+cuda_tests=(tests/ops)
 other_tests=(tests/train tests/emulated)
 # These keep the processors busy, and those the GPU.
 tests tests "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &

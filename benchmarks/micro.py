@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fastgan._extras import MissingExtraError
+from fastgan._support.extras import MissingExtraError
 from fastgan.bench.suite import Options, bench
 
 

@@ -20,10 +20,10 @@ from sklearn.svm import SVC
 from torch import nn
 
 from fastgan import bench, metrics
+from fastgan._support.process import threads
 from fastgan.data import MIXTURES, digits
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.pictures import save_grid
-from fastgan.train.process import threads
 
 SAMPLES = 50_000  # that are measured: 2,000 a mode of the grid, so that a deviation has an error of 1.6%
 CLASSIFIED = 5_000  # labelled digits that the classifier learns from

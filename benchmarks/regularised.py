@@ -23,12 +23,13 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fastgan.bench import machine
 from fastgan.data import digits
-from fastgan.estimators import FastGANClassifier, FastGANRegressor
 from fastgan.explain import METHODS, attribute
-from fastgan.fitting import make_model
-from fastgan.impute import GAINImputer
-from fastgan.search import Search, parse
-from fastgan.train import GANTrainer, TrainConfig, fit_supervised
+from fastgan.supervised import fit_supervised
+from fastgan.supervised.estimators import FastGANClassifier, FastGANRegressor
+from fastgan.supervised.fitting import make_model
+from fastgan.supervised.search import Search, parse
+from fastgan.tabular.impute import GAINImputer
+from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.run_folder import load_discriminator
 
 SEARCHED = {"epochs": 60, "batch_size": 128, "lr": 4e-3, "patience": 0, "validation_fraction": 0}

@@ -5,40 +5,41 @@ with the torch that it was compiled for; the import says so when another one is 
 
 | module | what for |
 |---|---|
-| `fastgan.guide` | three worked examples: a model of yours made faster, training on your images, other trainers |
 | `fastgan.functional`, `fastgan.nn` | the fused operations, as functions and as layers |
 | `fastgan.convert` | puts the layers into a model that you have |
 | `fastgan.train`, `fastgan.losses`, `fastgan.models`, `fastgan.data` | training GANs, and what it is made of |
-| `fastgan.metrics`, `fastgan.features`, `fastgan.explain` | how good samples are, what the discriminator looks at |
-| `fastgan.estimators`, `fastgan.impute` | classifiers, regressors and an imputer for scikit-learn |
-| `fastgan.bench` | the harness of the benchmarks |
+| `fastgan.metrics`, `fastgan.explain` | how good samples are, what the discriminator looks at |
+| `fastgan.supervised`, `fastgan.tabular` | classifiers, regressors and an imputer, also for scikit-learn |
+| `fastgan.bench`, `fastgan.cli` | the benchmarks, the command line |
+
+Modules are imported when they are first used: `import fastgan; fastgan.train.GANTrainer` works.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 
-from fastgan import _compat
+from fastgan._support import compat
 
 try:
     from fastgan import _built_for
 except ImportError:
-    raise ImportError(_compat.unbuilt(os.path.dirname(__file__))) from None
+    raise ImportError(compat.unbuilt(os.path.dirname(__file__))) from None
 
 _BUILT_FOR = (_built_for.TORCH, _built_for.TORCH_CUDA)
 _PRESENT = (torch.__version__, torch.version.cuda)
-_compat.check(built_for=_BUILT_FOR, present=_PRESENT)
+compat.check(built_for=_BUILT_FOR, present=_PRESENT)
 
 try:
     import fastgan._C as _C
 except ModuleNotFoundError:
-    raise ImportError(_compat.unbuilt(os.path.dirname(__file__))) from None
+    raise ImportError(compat.unbuilt(os.path.dirname(__file__))) from None
 except ImportError as error:
-    raise ImportError(_compat.unloadable(_BUILT_FOR, _PRESENT, str(error))) from error
+    raise ImportError(compat.unloadable(_BUILT_FOR, _PRESENT, str(error))) from error
 
 from fastgan import functional, nn  # noqa: E402 - only now that the library has registered the operators
 
@@ -47,26 +48,35 @@ from fastgan.convert import convert, revert  # noqa: E402
 
 __version__: str = _built_for.VERSION
 
-# Functions, and the public modules; those that need scikit-learn where it is.
 __all__ = [
     "__version__",
     "bench",
     "build_info",
+    "cli",
     "convert",
     "data",
     "explain",
-    "features",
     "functional",
-    "guide",
     "losses",
     "metrics",
     "models",
     "nn",
     "revert",
+    "supervised",
+    "tabular",
     "train",
 ]
-if find_spec("sklearn") is not None:
-    __all__ += ["estimators", "impute"]
+
+
+def __getattr__(name: str) -> Any:
+    # Modules that `import fastgan` leaves out, as they import more than torch and numpy or are rarely used.
+    if name in __all__:
+        return importlib.import_module(f"fastgan.{name}")
+    raise AttributeError(f"module 'fastgan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def build_info() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 import warnings
 from collections.abc import Sequence
@@ -14,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fastgan._extras import check, require
+from fastgan._support.extras import require
+from fastgan._support.random import derive
 from fastgan.convert import revert
 from fastgan.train.augment import pack
 from fastgan.train.pictures import is_image
-from fastgan.train.randomness import derive
 
 __all__ = ["METHODS", "attribute", "heat_maps"]
 
@@ -162,60 +161,7 @@ def _map(panel: Any, values: Any) -> None:
     panel.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="equal" if len(values) > 20 else "auto")
 
 
-def explain(
-    run: str,
-    *,
-    data: str | None,
-    n: int,
-    methods: str,
-    baseline: float | None,
-    perturbations: int,
-    seed: int,
-    out: str | None,
-) -> None:
-    """Show what a run's discriminator looks at: heat maps by integrated gradients, LIME and kernel SHAP."""
-    check(("captum", "matplotlib"), "explain")
-    from fastgan.train.checkpoint import write_atomic
-    from fastgan.train.run_folder import load_discriminator, load_run
-
-    if n < 1:
-        raise ValueError(f"explain: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
-    trained = load_run(run)
-    target = Path(out) if out is not None else trained.path / "explain.png"
-    if target.suffix != ".png":
-        raise ValueError(f"explain: expected --out to end in .png, got '{out}'")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"explain: expected the folder {target.parent} of --out to exist")
-    if data is None:
-        samples, labels = trained.sample(n, seed), trained.labels(n) if trained.classes else None
-    else:
-        samples, labels = _given(trained, data, n)
-    discriminator = load_discriminator(run)
-    judge = _Packed(discriminator, trained.config.pack) if trained.config.pack > 1 else discriminator
-    lowest = -1.0 if is_image(tuple(samples.shape[1:])) else 0.0  # black, or a standardised column's mean
-    found = attribute(
-        judge,
-        samples,
-        labels,
-        methods=[name.strip().replace("-", "_") for name in methods.split(",")],
-        baseline=lowest if baseline is None else baseline,
-        perturbations=perturbations,
-        seed=seed,
-    )
-    with torch.no_grad():
-        logits = (judge(samples) if labels is None else judge(samples, labels)).flatten()
-    heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
-    arrays = {"samples": samples, "logits": logits, **found}
-    with io.BytesIO() as content:
-        np.savez_compressed(content, **{name: value.numpy() for name, value in arrays.items()})
-        write_atomic(target.with_suffix(".npz"), content.getvalue())
-    kind = "generated" if data is None else "given"
-    print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
-
-
-class _Packed(nn.Module):
+class PackedDiscriminator(nn.Module):
     """A discriminator of packs, shown packs of one sample."""
 
     def __init__(self, discriminator: nn.Module, count: int) -> None:
@@ -226,28 +172,3 @@ class _Packed(nn.Module):
         """Samples (N, ...) to logits (N, 1)."""
         logits: Tensor = self.discriminator(pack(samples.repeat_interleave(self.count, 0), self.count))
         return logits
-
-
-def _given(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
-    """The first `n` samples of `data` in the range of the run's own, with labels for a conditional run."""
-    from fastgan.data import load
-
-    config = trained.config
-    loaded = load(data, config.image_size, config.strict, config.color, config.workers)
-    if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
-        raise ValueError(
-            f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
-            f"got {tuple(loaded.samples.shape[1:])}"
-        )
-    labels = None
-    if trained.classes:
-        if loaded.labels is None:
-            raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
-        labels = loaded.labels[:n]
-        if not 0 <= int(labels.min()) <= int(labels.max()) < trained.classes:
-            raise ValueError(
-                f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
-            )
-    own, units = loaded.units, trained.units
-    raw = loaded.samples[:n].double() * torch.tensor(own.scale) + torch.tensor(own.offset)
-    return ((raw - torch.tensor(units.offset)) / torch.tensor(units.scale)).float(), labels

@@ -22,6 +22,8 @@ from fastgan.bench.works import (
     saved_by,
 )
 
+__all__ = ["BOTH", "KEPT", "LABELS", "PATCHES", "forward_in_place", "target_cases"]
+
 BOTH = "leaky_relu_dropout"
 MIDDLE, LARGE, HUGE = 1 << 22, 1 << 25, 1 << 28
 PATCHES = 2 * 57_600  # logits of real and generated images by a PatchGAN's discriminator

@@ -10,6 +10,8 @@ from typing import Any
 
 from fastgan.bench.results import SCHEMA, Result
 
+__all__ = ["Change", "Document", "compare", "parse", "read"]
+
 
 @dataclass
 class Document:

@@ -23,6 +23,8 @@ from torch.utils.benchmark.utils.common import set_torch_threads
 from fastgan.bench.host import free_memory, give_back_memory
 from fastgan.bench.results import AGAIN, Case, Result, Work, judged, line
 
+__all__ = ["LARGE", "LONG", "Clock", "copy_bandwidth", "count_launches", "measure", "run", "time_runs"]
+
 Clock = Callable[[Any, int, int], float]
 LARGE = 1 << 32  # bytes of a case from which memory that earlier ones left is given back
 LONG = 5  # works of at least this many times the wanted seconds run once a round, without a warm-up

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgan._extras import require
+from fastgan._support.extras import require
 from fastgan.bench.results import Result
+
+__all__ = ["COLOURS", "bars", "roofline"]
 
 COLOURS = {
     "eager": "#4477aa",

@@ -12,6 +12,8 @@ from typing import Any
 
 from fastgan.bench.host import machine
 
+__all__ = ["AGAIN", "SCHEMA", "Case", "Result", "Target", "Work", "duration", "judged", "line", "write_json"]
+
 Work = Callable[[], object]
 
 SCHEMA = 2  # of the JSON; 1 had no version, no labels and fewer columns

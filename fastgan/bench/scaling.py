@@ -24,6 +24,8 @@ from fastgan.bench.harness import time_runs
 from fastgan.bench.results import Work
 from fastgan.bench.steps import Problem
 
+__all__ = ["estimate", "measure", "report", "ring_seconds"]
+
 _PROBLEM = replace(bench_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
 _ROUNDS, _STEPS = 7, 20
 

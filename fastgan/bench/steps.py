@@ -17,6 +17,22 @@ from fastgan.data import Data
 from fastgan.models import NetworkSize, build
 from fastgan.train import GANTrainer, TrainConfig
 
+__all__ = [
+    "DCGAN_32",
+    "DCGAN_64",
+    "MLP",
+    "Networks",
+    "PlainLoop",
+    "Problem",
+    "batch_sweep",
+    "fast_step",
+    "parameters",
+    "recipe_case",
+    "step_cases",
+    "sweep_case",
+    "width_sweep",
+]
+
 Networks = Callable[[], tuple[nn.Module, nn.Module]]
 
 LATENT_DIM, SLOPE, P = 100, 0.2, 0.3

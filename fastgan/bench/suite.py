@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 
-from fastgan import _extras
+from fastgan._support import extras
 from fastgan.bench import files, plots, tables, worker
 from fastgan.bench.cases import KEPT, MIDDLE, target_cases
 from fastgan.bench.harness import copy_bandwidth, measure, run
 from fastgan.bench.host import cores, keep_freed_memory, machine
 from fastgan.bench.results import Case, Result, duration, write_json
 from fastgan.bench.sweep import sweep_cases
+
+__all__ = ["FULL", "QUICK", "Options", "Pace", "bench", "caption"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Options:
         if self.json and self.json.is_dir():
             raise ValueError(f"bench: expected `json` to be a file, got the folder {self.json}")
         if self.plot:
-            _extras.check(["matplotlib"], "bench")
+            extras.check(["matplotlib"], "bench")
             self.plot.mkdir(parents=True, exist_ok=True)
 
 

@@ -36,6 +36,8 @@ from fastgan.bench.works import (
     saved_by,
 )
 
+__all__ = ["CENTRE", "COMPILED", "DTYPES", "PASSES", "SIZED", "SIZES", "TENSORS_AT_ONCE", "count", "sweep_cases"]
+
 CENTRE = 1 << 22
 SIZES = tuple(1 << power for power in (10, 13, 16, 19, 25, 28))  # besides the centre
 SIZED = ("leaky_relu", "leaky_relu_dropout", "bce_with_logits", "discriminator_loss")

@@ -11,6 +11,8 @@ from typing import Any
 
 from fastgan.bench.results import Case, Target
 
+__all__ = ["NAMES", "Worker", "capability_case", "clock", "serve"]
+
 NAMES = {"avx512": "AVX-512 path", "avx2": "AVX2 path", "default": "portable path"}
 
 

@@ -14,6 +14,24 @@ from torch import Tensor
 from fastgan import functional as FF
 from fastgan.bench.results import Work
 
+__all__ = [
+    "CHANNELS",
+    "IN_PLACE_FROM",
+    "LARGEST_COPY",
+    "WORKLOADS",
+    "Inputs",
+    "Layer",
+    "Workload",
+    "backward",
+    "bytes_saved",
+    "compiled",
+    "copy_of",
+    "forward",
+    "forward_backward",
+    "saved_by",
+    "shape_of",
+]
+
 Layer = Callable[..., Tensor]
 Inputs = tuple[Tensor, ...]
 SLOPE, P, P_MAPS = 0.2, 0.3, 0.25

@@ -9,16 +9,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from fastgan._support.random import derive
 from fastgan.train import distributed
-from fastgan.train.randomness import Purpose, derive
+from fastgan.train.config import TrainConfig
+from fastgan.train.randomness import Purpose
 
-if TYPE_CHECKING:
-    from fastgan.train.config import TrainConfig
+__all__ = ["Alarm", "AlarmMonitor", "SampleAlarms", "StatisticsAlarms", "TrainingAlarmError"]
 
 _SAMPLES = 100  # that a check of the samples looks at
 _CHECKS = 2  # of the samples in a row that must agree
@@ -58,7 +58,7 @@ class TrainingAlarmError(RuntimeError):
         self.alarm, self.checkpoint = alarm.name, path
 
 
-class Watch:
+class AlarmMonitor:
     """Both kinds of alarms over one run, each told once until it has passed.
 
     Args:
@@ -86,7 +86,7 @@ class Watch:
         """Look at the moving average's samples, which process 0 draws and judges."""
         watch = self._samples
         if watch is not None:
-            self._raise("samples", step, distributed.on_first(lambda: watch(step, draw())))
+            self._raise("samples", step, distributed.run_on_rank_zero(lambda: watch(step, draw())))
 
     def _raise(self, kind: str, step: int, alarms: list[Alarm]) -> None:
         for alarm in alarms:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+__all__ = ["AUGMENTATIONS", "add_noise", "augment", "check_augment", "pack"]
+
 
 def _color(x: Tensor) -> Tensor:
     """Brightness, saturation and contrast, each drawn for each image."""

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fastgan._support.random import derive
 from fastgan.train import distributed
-from fastgan.train.randomness import Purpose, derive
+from fastgan.train.randomness import Purpose
+
+__all__ = ["Batch", "Batches", "LoadedBatches", "Order", "Source", "sent"]
 
 Batch = tuple[Tensor, Tensor | None]
 
@@ -42,7 +45,7 @@ class Order:
 
         (batch_size,), or this process's equal share of them where there are several.
         """
-        return distributed.share(self.indices(number))
+        return distributed.shard(self.indices(number))
 
     def indices(self, number: int) -> Tensor:
         """The indices (batch_size,) of the whole batch `number`."""
@@ -101,7 +104,7 @@ class Batches:
         return _sent(batch, self._device)
 
     def _pick(self, chosen: Tensor) -> Batch:
-        """Whole rows, which `index_select` copies as such; indexing goes element by element."""
+        """SequentialUsage rows, which `index_select` copies as such; indexing goes element by element."""
         shape, strides = self.samples.shape[1:], self.samples.stride()
         rows = self._rows.index_select(0, chosen)
         samples = rows.as_strided((len(chosen), *shape), strides)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from fastgan._support.files import write_atomic
+
+__all__ = ["CheckpointError", "listing", "load", "load_newest", "path_of", "save", "step_of", "write"]
 
 _COMMENT = b"fastgan sha256 "
 _DIGEST_CHARS = 64
@@ -114,31 +117,6 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[st
         except CheckpointError as error:
             say(f"passed over {error}")
     return None
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Give `path` this content so that it is never seen half written, power cuts included."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # makes the new name itself last
-    finally:
-        os.close(descriptor)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of a run that was killed while writing."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
 
 
 def _sealed(archive: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import inspect
 import json
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from fastgan._support.messages import unknown_name
 from fastgan.data import check_spec
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
@@ -20,6 +20,8 @@ from fastgan.train.augment import check_augment
 from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 from fastgan.train.sampling import BALANCES
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
@@ -229,14 +231,6 @@ TrainConfig.__doc__ = "\n".join(
     [inspect.cleandoc(TrainConfig.__doc__ or ""), "", "Attributes:"]
     + [f"    {f.name}: {help_of(f)}" for f in dataclasses.fields(TrainConfig)]
 )
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest one, or all."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"
-    return f"{what} '{name}'; {hint}"
 
 
 def _toml(value: Any) -> str:

@@ -28,6 +28,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
+__all__ = [
+    "FirstProcessError",
+    "LostProcessError",
+    "StopVote",
+    "average_",
+    "average_gradients",
+    "broadcast_parameters",
+    "check_share",
+    "gather",
+    "launched",
+    "local_rank",
+    "mean",
+    "processes",
+    "rank",
+    "run_on_rank_zero",
+    "shard",
+    "world_size",
+]
+
 T = TypeVar("T")
 
 # A process that is silent for so long is given up. torchrun ends the others within 30 s of one's death; this is for a
@@ -89,7 +108,7 @@ def processes() -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def share(batch: Tensor) -> Tensor:
+def shard(batch: Tensor) -> Tensor:
     """This process's part of a tensor (N, ...), N a multiple of the number of processes."""
     if not _active():
         return batch
@@ -133,7 +152,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def equalise(*networks: nn.Module) -> None:
+def broadcast_parameters(*networks: nn.Module) -> None:
     """Give every process the weights and buffers of process 0."""
     if not _active():
         return
@@ -145,7 +164,7 @@ def equalise(*networks: nn.Module) -> None:
                 tensor.copy_(dense)
 
 
-def on_first(function: Callable[[], T]) -> T:
+def run_on_rank_zero(function: Callable[[], T]) -> T:
     """What `function` returns in process 0, which alone calls it, in all of them.
 
     Raises:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastgan import fallback
+from fastgan.functional import composed
 from fastgan.train import distributed
+
+__all__ = ["Body", "GraphedBody", "is_wanted"]
 
 Body = Callable[[Sequence[Tensor], Any], None]
 
@@ -24,7 +26,7 @@ def is_wanted(setting: str, device: torch.device, precision: str) -> bool:
     """
     if device.type != "cuda" or setting == "off":
         return False
-    if not fallback.has_kernels(device.type):
+    if not composed.has_kernels(device.type):
         # Composed dropout draws its seed on the host: a graph would replay one mask for ever.
         if setting == "on":
             raise ValueError("train: expected `cuda_graph` to be auto or off in a build without CUDA kernels, got 'on'")

@@ -11,21 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan._extras import check
+from fastgan._support.errors import TrainingDivergedError, TrainingInterrupted
+from fastgan._support.extras import check
+from fastgan._support.process import StopSignals, pick_device, threads
+from fastgan._support.random import derive
 from fastgan.models import NetworkSize
 from fastgan.train import checkpoint, distributed, randomness, run_folder
-from fastgan.train.alarms import TrainingAlarmError, Watch
-from fastgan.train.best import KeepBest
+from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
+from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
-from fastgan.train.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan.train.monitor import Monitor, open_monitor
 from fastgan.train.precision import pick_precision
-from fastgan.train.process import StopSignals, pick_device, threads
-from fastgan.train.randomness import Purpose, derive, random_state, seed_all, seed_own
+from fastgan.train.randomness import Purpose, random_state, seed_all, seed_own
 from fastgan.train.sampling import class_weights
-from fastgan.train.setup import Given, as_data, check_shapes, every_label, make_batches, make_networks, mixes_samples
+from fastgan.train.setup import Given, all_labels, as_data, check_shapes, make_batches, make_networks, mixes_samples
 from fastgan.train.step import GANStep
+
+__all__ = ["GANTrainer"]
 
 _GRID_SAMPLES = 100
 # Settings that a resumed run may change: where and how long, not what.
@@ -78,20 +81,20 @@ class GANTrainer:
     ) -> None:
         self._notes: list[str] = []
         self.config, self.global_step = config, 0
-        self.callbacks = [*([KeepBest()] if config.eval_every else []), *callbacks]
-        self.device = pick_device(config.device)
+        self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
+        self.device = pick_device(config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
         self.data = as_data(data, config)
-        every = every_label(self.data, data, config)
+        labels_of_all = all_labels(self.data, data, config)
         labels = self.data.labels if config.conditional else None
-        self._batches = make_batches(self.data, data, every, config, self.device)
+        self._batches = make_batches(self.data, data, labels_of_all, config, self.device)
         self.size = NetworkSize(
             sample_shape=tuple(self.data.samples.shape[1:]),
             latent_dim=config.latent_dim,
             negative_slope=config.negative_slope,
             dropout=config.dropout,
             bounded=self.data.bounded,
-            classes=int(every.max()) + 1 if config.conditional and every is not None else 0,
+            classes=int(labels_of_all.max()) + 1 if config.conditional and labels_of_all is not None else 0,
             pack=config.pack,
         )
         is_image = len(self.size.sample_shape) == 3
@@ -100,13 +103,14 @@ class GANTrainer:
         networks = make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._generator(Purpose.NOISE)
         count = 2 * config.pack
-        few = self.data.samples[:count].to(self.device), None if labels is None else labels[:count].to(self.device)
-        check_shapes(*networks, *few, config)
+        probe_labels = None if labels is None else labels[:count].to(self.device)
+        probe_batch = self.data.samples[:count].to(self.device), probe_labels
+        check_shapes(*networks, *probe_batch, config)
         precision = pick_precision(config.precision, self.device, is_image)
         self._update = GANStep(config, *networks, precision, self._notes.append)
-        self._update.joint = self._update.joint and not mixes_samples(networks[1], *few, config)
-        if config.balance == "weights" and every is not None:
-            self._update.class_weights = class_weights(every).to(self.device)
+        self._update.joint = self._update.joint and not mixes_samples(networks[1], *probe_batch, config)
+        if config.balance == "weights" and labels_of_all is not None:
+            self._update.class_weights = class_weights(labels_of_all).to(self.device)
         seed_own(config.seed)
 
     @property
@@ -130,7 +134,7 @@ class GANTrainer:
         first = self.global_step * config.n_critic
         batches = [self._batches[first + i] for i in range(config.n_critic)]
         count = config.n_critic + config.g_steps - 1
-        latents = [distributed.share(self._latents(config.batch_size, self._noise)) for _ in range(count)]
+        latents = [distributed.shard(self._latents(config.batch_size, self._noise)) for _ in range(count)]
         self._update(batches, latents)
         self.global_step += 1
 
@@ -156,7 +160,7 @@ class GANTrainer:
         with run_folder.joined(config) as out, StopSignals() as stop, threads(config.threads):
             if config.resume:
                 self._resume(out)
-            distributed.on_first(lambda: config.save(out / "config.toml"))
+            distributed.run_on_rank_zero(lambda: config.save(out / "config.toml"))
             monitor = open_monitor(out, self.global_step, config, self._grid_inputs())
             try:
                 for callback in self.callbacks:
@@ -214,7 +218,7 @@ class GANTrainer:
             self.save_weights(out)
             return path
 
-        return distributed.on_first(write)
+        return distributed.run_on_rank_zero(write)
 
     def save_weights(self, out: Path, name: str = "weights.safetensors") -> None:
         """Write all networks' weights into the run folder `out`, to a file `name`."""
@@ -229,9 +233,9 @@ class GANTrainer:
     def _train(self, out: Path, monitor: Monitor, stop: StopSignals) -> None:
         config = self.config
         if self.global_step >= config.steps:
-            distributed.on_first(lambda: self.save_weights(out))
+            distributed.run_on_rank_zero(lambda: self.save_weights(out))
         vote = distributed.StopVote()
-        watch = Watch(config, self.data.samples, monitor.alarm)
+        alarms = AlarmMonitor(config, self.data.samples, monitor.alarm)
         grid = self._grid_inputs()
         while self.global_step < config.steps:
             self.step()
@@ -248,11 +252,11 @@ class GANTrainer:
                 for callback in self.callbacks:
                     callback.on_log(self, statistics)
                 monitor.log(step, statistics)
-                watch.statistics(step, statistics)
+                alarms.statistics(step, statistics)
             if last or step % config.sample_every == 0:
                 monitor.sample(step, self.ema)
-                watch.samples(step, lambda: self.ema(*grid))
-            if watch.stopping is not None and not saves:
+                alarms.samples(step, lambda: self.ema(*grid))
+            if alarms.stopping is not None and not saves:
                 self._check_finite({}, out, thorough=True)
                 saves = True
             if saves:
@@ -261,8 +265,8 @@ class GANTrainer:
                     callback.on_checkpoint(self, path)
                 if caught is not None:
                     raise TrainingInterrupted(caught, path)
-                if watch.stopping is not None:
-                    raise TrainingAlarmError(watch.stopping, path)
+                if alarms.stopping is not None:
+                    raise TrainingAlarmError(alarms.stopping, path)
         vote.count()
 
     def _tell(self, monitor: Monitor) -> None:
@@ -278,7 +282,7 @@ class GANTrainer:
 
     def _resume(self, out: Path) -> None:
         notes = self._notes
-        found = distributed.on_first(lambda: checkpoint.load_newest(out / "checkpoints", notes.append))
+        found = distributed.run_on_rank_zero(lambda: checkpoint.load_newest(out / "checkpoints", notes.append))
         if found is None:
             notes.append(f"train: no whole checkpoint in {out / 'checkpoints'}: starting at step 0")
         else:

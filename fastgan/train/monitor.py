@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan._extras import require
+from fastgan._support.extras import require
+from fastgan._support.files import write_atomic
 from fastgan.train import distributed
 from fastgan.train.alarms import Alarm
-from fastgan.train.checkpoint import write_atomic
 from fastgan.train.config import TrainConfig
 from fastgan.train.pictures import is_image, save_curves, save_grid, tile
+
+__all__ = ["Monitor", "NullMonitor", "open_monitor"]
 
 _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"}
 
@@ -118,7 +120,7 @@ class Monitor:
                 save_curves(rows, self._out / "curves.png")
 
 
-class Silence(Monitor):
+class NullMonitor(Monitor):
     """The monitor of all processes but the first: it shows and records nothing."""
 
     def __init__(self) -> None:
@@ -146,7 +148,7 @@ class Silence(Monitor):
 def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor, ...]) -> Monitor:
     """The monitor of a run from `step` on, in the first process; the others' is silent."""
     if distributed.rank() > 0:
-        return Silence()
+        return NullMonitor()
     return Monitor(out, step, config.steps, config.batch_size * config.n_critic, inputs)
 
 

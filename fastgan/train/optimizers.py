@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from fastgan.train.config import TrainConfig
 
+__all__ = ["FACTORS", "Schedules", "make_optimizer", "restore_optimizer"]
+
 FACTORS: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "linear": lambda progress: 1.0 - progress,

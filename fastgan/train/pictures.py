@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from fastgan._extras import require
+from fastgan._support.extras import require
+
+__all__ = ["is_image", "save_curves", "save_grid", "tile"]
 
 _SMALLEST = 40  # pixels: smaller images are enlarged, in whole steps, to at least this
 

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
+__all__ = ["PRECISIONS", "Scaler", "autocast", "pick_precision"]
+
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

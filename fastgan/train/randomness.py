@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastgan._support.random import derive
 from fastgan.train import distributed
+
+__all__ = [
+    "Purpose",
+    "random_state",
+    "restore_generator",
+    "restore_process",
+    "restore_random_state",
+    "seed_all",
+    "seed_own",
+]
 
 
 class Purpose(IntEnum):
@@ -34,12 +45,6 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - data sets of others draw from the global one
     random.seed(seed)
-
-
-def derive(seed: int, *path: int) -> int:
-    """A seed of its own for one purpose: unrelated to those of other paths and of nearby seeds."""
-    state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
-    return int(state[0]) >> 1
 
 
 def restore_generator(generator: torch.Generator, state: torch.Tensor, otherwise: int) -> bool:

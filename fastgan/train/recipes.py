@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["RECIPES"]
+
 _COMMON: dict[str, Any] = {
     "conditional": False,
     "network": "mlp",

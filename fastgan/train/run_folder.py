@@ -15,11 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan._extras import require
+from fastgan._support.extras import require
+from fastgan._support.files import remove_leftovers, write_atomic
 from fastgan.data import Units
 from fastgan.models import NetworkSize, build
 from fastgan.train import checkpoint, distributed
 from fastgan.train.config import TrainConfig
+
+__all__ = ["Run", "RunFolderError", "joined", "load_discriminator", "load_run", "opened", "save_weights"]
 
 
 class RunFolderError(ValueError):
@@ -52,8 +55,8 @@ def opened(config: TrainConfig) -> Iterator[Path]:
                 f"train: expected an --out without checkpoints, got {out} with {len(checkpoints)}; "
                 "--resume continues that run"
             )
-        checkpoint.remove_leftovers(out)
-        checkpoint.remove_leftovers(out / "checkpoints")
+        remove_leftovers(out)
+        remove_leftovers(out / "checkpoints")
         yield out
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # workers that were forked meanwhile share the lock, and may live on
@@ -68,7 +71,7 @@ def joined(config: TrainConfig) -> Iterator[Path]:
         RunFolderError: as `opened` does; FirstProcessError in the other processes, then.
     """
     with contextlib.ExitStack() as stack:
-        yield distributed.on_first(lambda: stack.enter_context(opened(config)))
+        yield distributed.run_on_rank_zero(lambda: stack.enter_context(opened(config)))
 
 
 def _new_folder(config: TrainConfig) -> Path:
@@ -99,7 +102,7 @@ def save_weights(path: Path, networks: dict[str, nn.Module], about: dict[str, An
     }
     content = require("safetensors.torch").save(tensors, {"fastgan": json.dumps(about)})
     try:
-        checkpoint.write_atomic(path, content)
+        write_atomic(path, content)
     except OSError as error:
         raise checkpoint.CheckpointError(f"checkpoint: cannot write {path}: {error.strerror or error}") from error
 
@@ -125,6 +128,11 @@ class Run:
     step: int
     classes: int
     sample_shape: tuple[int, ...]
+
+    @property
+    def data(self) -> str:
+        """The name of the data that the run was trained on."""
+        return self.config.data
 
     @torch.no_grad()
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:

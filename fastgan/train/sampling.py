@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fastgan._support.random import derive
 from fastgan.train import distributed
 from fastgan.train.batches import Batch, Order, Source, sent
-from fastgan.train.randomness import Purpose, derive
+from fastgan.train.randomness import Purpose
+
+__all__ = ["BALANCES", "BalancedOrder", "Flipped", "class_weights"]
 
 BALANCES = ("none", "weights", "sampler")
 
@@ -80,6 +83,6 @@ class Flipped:
         samples, labels = self._source[number]
         generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
         count = len(samples) * distributed.world_size()
-        chosen = distributed.share(torch.rand(count, generator=generator) < 0.5)
+        chosen = distributed.shard(torch.rand(count, generator=generator) < 0.5)
         mirrored = sent(chosen, samples.device)[:, None, None, None]
         return torch.where(mirrored, samples.flip(-1), samples), labels

@@ -18,6 +18,17 @@ from fastgan.train.batchnorm import synchronised
 from fastgan.train.config import TrainConfig
 from fastgan.train.sampling import BalancedOrder, Flipped
 
+__all__ = [
+    "Given",
+    "all_labels",
+    "as_data",
+    "check_shapes",
+    "load_data",
+    "make_batches",
+    "make_networks",
+    "mixes_samples",
+]
+
 Given = Tensor | Data | Dataset[Any] | None
 
 _PEEK = 256  # samples of a Dataset that stand for it where a tensor is looked at
@@ -57,7 +68,7 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def every_label(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
+def all_labels(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
     """The class (N,) of every sample, where `config.conditional` or `config.balance` needs it, or None.
 
     Raises:
@@ -82,7 +93,7 @@ def _all_labels(dataset: Dataset[Any]) -> Tensor:
 
 
 def make_batches(data: Data, given: Given, every: Tensor | None, config: TrainConfig, device: torch.device) -> Source:
-    """Batches of the data, or of the `Dataset` that it stands for; `every` is its `every_label`.
+    """Batches of the data, or of the `Dataset` that it stands for; `every` is its `all_labels`.
 
     Raises:
         ValueError: for a batch larger than the data, or that does not fall into equal shares for all processes.
@@ -128,7 +139,7 @@ def make_networks(
         network.to(device)
         if config.channels_last and len(size.sample_shape) == 3:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        distributed.equalise(network)
+        distributed.broadcast_parameters(network)
         networks.append(network)
     return networks[0], networks[1]
 

@@ -19,6 +19,8 @@ from fastgan.train.graph import GraphedBody, is_wanted
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
 from fastgan.train.precision import Scaler, autocast
 
+__all__ = ["STATISTICS", "Batch", "GANStep", "Labels"]
+
 STATISTICS = ("loss_d", "loss_g", "p_real", "p_fake", "accuracy_real", "accuracy_fake")
 
 Labels = Tensor | None

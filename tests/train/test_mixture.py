@@ -2,12 +2,12 @@
 
 import torch
 
+from fastgan._support.process import threads
 from fastgan.data import MIXTURES
 from fastgan.metrics import mixture_quality
 from fastgan.models import NetworkSize, build
-from fastgan.models_points import Octaves
+from fastgan.models.points import Octaves
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.process import threads
 
 
 def _quality(trainer: GANTrainer):

@@ -5,8 +5,8 @@ import torch
 
 import fastgan.cli
 from fastgan.data import Data, digits
-from fastgan.features import extract, fit_features
 from fastgan.metrics import fid
+from fastgan.metrics.features import extract, fit_features
 from fastgan.train import GANTrainer, TrainConfig, load_run
 from fastgan.train.recipes import RECIPES
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fastgan import fallback
+from fastgan.functional import composed
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
 from fastgan.train.graph import is_wanted
@@ -175,10 +175,10 @@ def test_a_loaded_state_begins_the_statistics_anew(images):
 def test_steps_are_captured_where_they_can_be(setting, precision, monkeypatch):
     cuda = torch.device("cuda")
     assert not is_wanted(setting, torch.device("cpu"), precision)
-    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
+    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
     assert is_wanted(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
     # Composed dropout draws its seed on the host, which no replay does again.
-    monkeypatch.setattr(fallback, "_KERNEL_DEVICES", frozenset({"cpu"}))
+    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu"}))
     if setting == "on":
         with pytest.raises(ValueError, match="expected `cuda_graph` to be auto or off in a build without CUDA kernels"):
             is_wanted(setting, cuda, precision)

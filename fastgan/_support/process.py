@@ -1,0 +1,80 @@
+"""What training asks of its process: signals that wait, a number of threads, a device."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+
+class StopSignals:
+    """While entered, SIGINT and SIGTERM only note themselves; a second one acts as usual."""
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._catch)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        self.caught = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use `count` CPU threads in the block; 0 leaves its number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pick_device(name: str, processes: int = 1, local_rank: int = 0) -> torch.device:
+    """The device called `name`; auto is a GPU where there is one.
+
+    Each of several processes has its own GPU, by its number on the machine, which becomes the current one.
+
+    Raises:
+        ValueError: for a name that is no device, a GPU that is not there, or one named for several processes.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and processes > 1:
+        if name != "cuda":
+            raise ValueError(f"train: expected `device` to be cuda, cpu or auto with several processes, got '{name}'")
+        name = f"cuda:{local_rank}"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"train: expected `device` to be cpu, cuda, cuda:N or auto, got '{name}'") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"train: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"
+        )
+    if device.index is not None and processes > 1:
+        torch.cuda.set_device(device)
+    return device

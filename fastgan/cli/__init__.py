@@ -1,0 +1,100 @@
+"""The command line: `fastgan train | sample | eval | bench | fit | impute | explain | info`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from fastgan._support.extras import MissingExtraError, require
+from fastgan.cli import info
+from fastgan.cli._terminal import is_rank_zero, print_error
+
+__all__ = ["ALARMS", "main"]
+
+# Exit codes; those of signals are 128 plus the signal's number, as a shell has them.
+FAILED, BAD_INPUT, DIVERGED = 1, 2, 3
+ALARMS = {"dead": 4, "saturated": 5, "collapsed": 6, "memorised": 7}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 the system refused (a full disk, say); 2 bad options or input; 3 the
+    training diverged; 4 to 7 an alarm stopped it (a dead loss, D saturated, mode collapse,
+    memorisation); 130 and 143 interrupted by SIGINT and SIGTERM, with a checkpoint saved.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if arguments == ["info"]:  # works without typer, on the base install
+            info.info()
+            code = 0
+        else:
+            code = _run(arguments)
+    except KeyboardInterrupt as stop:
+        if is_rank_zero():
+            _complain(str(stop) or "interrupted; nothing was saved")
+        code = 128 + getattr(stop, "signal", 2)
+    except (MissingExtraError, ValueError, TypeError, FileNotFoundError) as error:
+        code = _complain(str(error), BAD_INPUT)
+    except BrokenPipeError:  # as in `fastgan eval RUN | head -1`: the reader has what it wanted
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
+        code = FAILED
+    except (OSError, RuntimeError) as error:
+        code = _failure(error)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Parse with typer, then run the command; returns the exit code."""
+    command = require("typer.main").get_command(_app(require("typer")))
+    try:
+        # Parsing only yields what to do: typer would turn an interrupt into an exit code of its own.
+        action = command.main(arguments or ["--help"], prog_name="fastgan", standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own errors of usage have it
+            raise
+        return _complain(f"{error.format_message()} (fastgan --help tells more)", BAD_INPUT)
+    if callable(action):
+        action()
+        return 0
+    return action if isinstance(action, int) else 0
+
+
+def _app(typer: Any) -> Any:
+    """The typer application with all commands; each parses its options and returns what to do."""
+    from fastgan.cli import bench, evaluate, explain, fit, impute, sample, train
+
+    app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False)
+    for command in (train, sample, evaluate, bench, fit, impute, explain):
+        command.add_command(app, typer)
+    info.add_command(app)
+    return app
+
+
+def _failure(error: OSError | RuntimeError) -> int:
+    """Tell what stopped a command, unless it is an error of the program; returns the exit code."""
+    from fastgan.train import CheckpointError, TrainingAlarmError, TrainingDivergedError
+    from fastgan.train.distributed import FirstProcessError, LostProcessError
+
+    if isinstance(error, OSError | CheckpointError):
+        return _complain(str(error))
+    if isinstance(error, FirstProcessError | LostProcessError):
+        if isinstance(error, LostProcessError):  # the first process has said why itself
+            _complain(str(error))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(FAILED)  # the interpreter's own end would wait for what the lost process still owes
+    code = DIVERGED
+    if isinstance(error, TrainingAlarmError):
+        code = ALARMS[error.alarm]
+    elif not isinstance(error, TrainingDivergedError):
+        raise error
+    return _complain(str(error), code) if is_rank_zero() else code  # all processes have the same to say
+
+
+def _complain(message: str, code: int = FAILED) -> int:
+    """Print a message as one line; returns the exit code."""
+    print_error(message)
+    return code

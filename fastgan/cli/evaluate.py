@@ -1,0 +1,50 @@
+"""`fastgan eval`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import partial
+from typing import Any
+
+from fastgan.cli._terminal import Action
+
+__all__ = ["add_command", "evaluate"]
+
+
+def add_command(app: Any, typer: Any) -> None:
+    """Add `eval` to the typer application."""
+
+    def _eval(
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
+        n: int = typer.Option(2000, help="How many samples to measure."),
+        seed: int = typer.Option(0, help="Seed of the samples."),
+        features: str = typer.Option("", metavar="MODULE:NAME", help="Your feature extractor; by default learned."),
+        best: bool = typer.Option(False, "--best", help="Measure the weights of the lowest FID."),
+    ) -> Action:
+        return partial(evaluate, run, n, seed, features, best)
+
+    app.command("eval", help=evaluate.__doc__)(_eval)
+
+
+def evaluate(run: str, n: int, seed: int, features: str, best: bool) -> None:
+    """Measure a trained run: distances to the data, fidelity, diversity, memorisation, and more where data allow."""
+    from fastgan._support.files import write_atomic
+    from fastgan.metrics.features import load_features
+    from fastgan.metrics.report import evaluate as measure
+    from fastgan.metrics.report import table
+    from fastgan.train import load_run
+    from fastgan.train.setup import load_data
+
+    sys.path.append(os.getcwd())  # where a module of the user's own lies
+    extractor = load_features(features) if features else None
+    trained = load_run(run, best)
+    ours, real, notes = measure(trained, *load_data(trained.config), n, seed, extractor)
+    print(table(ours, real))
+    for note in notes:
+        print(note)
+    about = {"step": trained.step, "samples": n, "seed": seed, "k": 5, "features": features or "learned"}
+    content = json.dumps({**about, **ours, "real": real}, indent=2, allow_nan=False) + "\n"
+    write_atomic(trained.path / "eval.json", content.encode())
+    print(f"written to {trained.path / 'eval.json'}")

@@ -1,0 +1,127 @@
+"""`fastgan explain`."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastgan._support.extras import check
+from fastgan._support.files import write_atomic
+from fastgan.cli._terminal import Action
+
+__all__ = ["add_command", "explain"]
+
+
+def add_command(app: Any, typer: Any) -> None:
+    """Add `explain` to the typer application."""
+
+    def _explain(
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
+        data: str = typer.Option(None, help="Samples to explain, as digits or npz:PATH; by default generated ones."),
+        n: int = typer.Option(8, help="How many samples."),
+        methods: str = typer.Option("integrated_gradients,lime,kernel_shap", help="Which methods."),
+        baseline: float = typer.Option(None, help="What stands for nothing; by default black, or a column's mean."),
+        perturbations: int = typer.Option(1000, help="Of each sample, by LIME and kernel SHAP."),
+        seed: int = typer.Option(0, help="Seed of samples and perturbations."),
+        out: str = typer.Option(
+            None, help="The picture, PNG; by default explain.png in RUN. The arrays lie beside it."
+        ),
+    ) -> Action:
+        return partial(
+            explain,
+            run,
+            data=data,
+            n=n,
+            methods=methods,
+            baseline=baseline,
+            perturbations=perturbations,
+            seed=seed,
+            out=out,
+        )
+
+    app.command("explain", help=explain.__doc__)(_explain)
+
+
+def explain(
+    run: str,
+    *,
+    data: str | None,
+    n: int,
+    methods: str,
+    baseline: float | None,
+    perturbations: int,
+    seed: int,
+    out: str | None,
+) -> None:
+    """Show what a run's discriminator looks at: heat maps by integrated gradients, LIME and kernel SHAP."""
+    check(("captum", "matplotlib"), "explain")
+    from fastgan.explain import PackedDiscriminator, attribute, heat_maps
+    from fastgan.train.pictures import is_image
+    from fastgan.train.run_folder import load_discriminator, load_run
+
+    if n < 1:
+        raise ValueError(f"explain: expected --n to be at least 1, got {n}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
+    trained = load_run(run)
+    target = Path(out) if out is not None else trained.path / "explain.png"
+    if target.suffix != ".png":
+        raise ValueError(f"explain: expected --out to end in .png, got '{out}'")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"explain: expected the folder {target.parent} of --out to exist")
+    if data is None:
+        samples, labels = trained.sample(n, seed), trained.labels(n) if trained.classes else None
+    else:
+        samples, labels = _given(trained, data, n)
+    discriminator = load_discriminator(run)
+    judge = PackedDiscriminator(discriminator, trained.config.pack) if trained.config.pack > 1 else discriminator
+    lowest = -1.0 if is_image(tuple(samples.shape[1:])) else 0.0  # black, or a standardised column's mean
+    found = attribute(
+        judge,
+        samples,
+        labels,
+        methods=[name.strip().replace("-", "_") for name in methods.split(",")],
+        baseline=lowest if baseline is None else baseline,
+        perturbations=perturbations,
+        seed=seed,
+    )
+    with torch.no_grad():
+        logits = (judge(samples) if labels is None else judge(samples, labels)).flatten()
+    heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
+    arrays = {"samples": samples, "logits": logits, **found}
+    with io.BytesIO() as content:
+        np.savez_compressed(content, **{name: value.numpy() for name, value in arrays.items()})
+        write_atomic(target.with_suffix(".npz"), content.getvalue())
+    kind = "generated" if data is None else "given"
+    print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
+
+
+def _given(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
+    """The first `n` samples of `data` in the range of the run's own, with labels for a conditional run."""
+    from fastgan.data import load
+
+    config = trained.config
+    loaded = load(data, config.image_size, config.strict, config.color, config.workers)
+    if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
+        raise ValueError(
+            f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
+            f"got {tuple(loaded.samples.shape[1:])}"
+        )
+    labels = None
+    if trained.classes:
+        if loaded.labels is None:
+            raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
+        labels = loaded.labels[:n]
+        if not 0 <= int(labels.min()) <= int(labels.max()) < trained.classes:
+            raise ValueError(
+                f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
+            )
+    own, units = loaded.units, trained.units
+    raw = loaded.samples[:n].double() * torch.tensor(own.scale) + torch.tensor(own.offset)
+    return ((raw - torch.tensor(units.offset)) / torch.tensor(units.scale)).float(), labels

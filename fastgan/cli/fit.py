@@ -1,0 +1,144 @@
+"""`fastgan fit`."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastgan._support.extras import check
+from fastgan._support.process import threads
+from fastgan.cli._terminal import Action
+
+__all__ = ["add_command", "fit"]
+
+
+def add_command(app: Any, typer: Any) -> None:
+    """Add `fit` to the typer application."""
+
+    def _fit(
+        task: str = typer.Option("classify", help="classify or regress."),
+        data: str = typer.Option("digits", help="digits, csv:PATH, or npz:, idx: or folder: with labels."),
+        target: str = typer.Option(None, help="The column to predict; by default `label`."),
+        hidden: str = typer.Option("128,128", help="Features of the hidden layers; none for a linear model."),
+        dropout: float = typer.Option(0.5, help="Dropout probability after each hidden layer."),
+        negative_slope: float = typer.Option(0.0, help="Slope of leaky ReLU below zero."),
+        l1: float = typer.Option(0.0, help="Weight of the L1 penalty on the weights."),
+        l2: float = typer.Option(0.0, help="Weight of half the L2 penalty on the weights."),
+        class_weight: str = typer.Option(None, help="balanced weighs rare classes' losses more."),
+        sampling: str = typer.Option("uniform", help="balanced draws all classes equally often."),
+        epochs: int = typer.Option(200, help="At most so many passes over the data."),
+        batch_size: int = typer.Option(64, help="Samples of an update."),
+        lr: float = typer.Option(1e-3, help="Adam's learning rate."),
+        schedule: str = typer.Option("constant", help="constant, or cosine to 0."),
+        patience: int = typer.Option(20, help="Stop after so many epochs without a better one; 0 does not."),
+        validation_fraction: float = typer.Option(0.1, help="Share of the training samples that stopping watches."),
+        search: list[str] = typer.Option(  # noqa: B008 - how typer is told
+            [], help="Choose a setting by cross-validation: dropout=0.0:0.8:9 or l2=0,1e-4; may be repeated."
+        ),
+        cv: int = typer.Option(5, help="Folds of --search."),
+        draws: int = typer.Option(0, help="Combinations to try in --search, drawn at random; 0 tries all."),
+        test: float = typer.Option(0.2, help="Share of the samples held out for the figures."),
+        seed: int = typer.Option(0, help="Same seed, same result."),
+        device: str = typer.Option("auto", help="cpu, cuda, cuda:N or auto."),
+        threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
+        out: str = typer.Option(None, help="Folder for figures, plots and weights; by default a new one under runs/."),
+    ) -> Action:
+        settings = {
+            "hidden": _widths(hidden),
+            "dropout": dropout,
+            "negative_slope": negative_slope,
+            "l1": l1,
+            "l2": l2,
+            "class_weight": None if class_weight == "none" else class_weight,
+            "sampling": sampling,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "lr": lr,
+            "schedule": schedule,
+            "validation_fraction": validation_fraction,
+            "patience": patience,
+            "device": device,
+        }
+        return partial(
+            fit,
+            task=task,
+            data=data,
+            target=target,
+            settings=settings,
+            searches=search,
+            cv=cv,
+            draws=draws,
+            test=test,
+            seed=seed,
+            cpu_threads=threads,
+            out=out,
+        )
+
+    app.command("fit", help=fit.__doc__)(_fit)
+
+
+def fit(
+    *,
+    task: str,
+    data: str,
+    target: str | None,
+    settings: dict[str, Any],
+    searches: list[str],
+    cv: int,
+    draws: int,
+    test: float,
+    seed: int,
+    cpu_threads: int,
+    out: str | None,
+) -> None:
+    """Train a classifier or regressor with dropout, L1 and L2; with --search, choose them by cross-validation."""
+    from fastgan.supervised import fitting, search
+
+    check(("sklearn", "matplotlib", "safetensors"))
+    grid = dict(map(search.parse, searches))
+    if task not in ("classify", "regress"):
+        raise ValueError(f"fit: expected --task to be classify or regress, got '{task}'")
+    if not 0 < test < 1:
+        raise ValueError(f"fit: expected --test in (0, 1), got {test}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"fit: expected --seed in [0, 2**32), got {seed}")
+    folder = _new_folder(out, data)
+    samples = fitting.load(data, target, task)
+    with threads(cpu_threads):
+        result = fitting.fit_samples(samples, task, settings, grid, cv=cv, draws=draws, test=test, seed=seed)
+    if result.search is not None:
+        best = ", ".join(f"{name} {value:g}" for name, value in result.search.best.items())
+        print("\n".join(result.search.lines()))
+        print(f"best: {best}; trained with it:")
+    print(f"{'':<20}{'training':>12}{'held out':>12}   ({result.counts[0]} and {result.counts[1]} samples)")
+    for name, pair in result.figures.items():
+        print(f"{name:<20}{pair['training']:>12.4f}{pair['held out']:>12.4f}")
+    result.write(folder, {"task": task, "data": data, "seed": seed, "test": test, "settings": settings})
+    print(f"written to {folder}")
+
+
+def _new_folder(out: str | None, data: str) -> Path:
+    """The folder for the results, which must be new or hold none; not made yet."""
+    from fastgan.train import RunFolderError
+
+    if out is None:
+        return Path("runs") / f"fit-{data.partition(':')[0]}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"fit: expected --out to be a folder, got the file {folder}")
+    for name in ("fit.json", "config.toml"):
+        if (folder / name).exists():
+            raise RunFolderError(f"fit: expected an --out without results, got {folder} with {name}")
+    return folder
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """`128,128` as numbers; `none` as no hidden layer."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"fit: expected --hidden as 128,128 or none, got '{text}'") from None

@@ -1,0 +1,20 @@
+"""`fastgan info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["add_command", "info"]
+
+
+def add_command(app: Any) -> None:
+    """Add `info` to the typer application."""
+    app.command("info", help=info.__doc__)(lambda: info)
+
+
+def info() -> None:
+    """Print the build: versions, CUDA or not, the instruction set in use."""
+    import fastgan
+
+    for name, value in fastgan.build_info().items():
+        print(f"{name}: {', '.join(value) if isinstance(value, list) else value}")

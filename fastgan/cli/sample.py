@@ -1,0 +1,57 @@
+"""`fastgan sample`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastgan.cli._terminal import Action
+
+__all__ = ["add_command", "sample"]
+
+
+def add_command(app: Any, typer: Any) -> None:
+    """Add `sample` to the typer application."""
+
+    def _sample(
+        run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
+        n: int = typer.Option(64, help="How many samples."),
+        seed: int = typer.Option(0, help="Same seed, same samples."),
+        out: str = typer.Option("samples.npz", help="samples.npz or grid.png."),
+        best: bool = typer.Option(False, "--best", help="Of the lowest FID, which --eval-every kept."),
+        truncation: float = typer.Option(None, help="Keep latents within this: more typical, less varied samples."),
+    ) -> Action:
+        return partial(sample, run, n, seed, out, best, truncation)
+
+    app.command("sample", help=sample.__doc__)(_sample)
+
+
+def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float | None) -> None:
+    """Draw samples from a trained run, as an array in the data's own units or as a picture."""
+    import numpy as np
+
+    from fastgan.train import load_run
+    from fastgan.train.pictures import is_image, save_grid
+
+    if n < 1:
+        raise ValueError(f"sample: expected --n to be at least 1, got {n}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"sample: expected --seed in [0, 2**63), got {seed}")
+    target = Path(out)
+    if target.suffix not in (".npz", ".png"):
+        raise ValueError(f"sample: expected --out to end in .npz or .png, got '{out}'")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
+    trained = load_run(run, best)
+    samples = trained.sample(n, seed, truncation=truncation)
+    if target.suffix == ".npz":
+        arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
+        if trained.classes:
+            arrays["labels"] = trained.labels(n).numpy()
+        np.savez_compressed(target, **arrays)
+    elif is_image(tuple(samples.shape[1:])):
+        save_grid(samples, target)
+    else:
+        raise ValueError(f"sample: expected images for a .png, got samples {samples.shape[1:]}")
+    print(f"wrote {n} samples of step {trained.step} to {target}")

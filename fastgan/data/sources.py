@@ -1,0 +1,62 @@
+"""The names of data sets, as `digits` or `folder:PATH`, and what reads each."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from fastgan.data import files
+from fastgan.data.arrays import from_array
+from fastgan.data.builtin import BUILTIN
+from fastgan.data.samples import Data
+
+__all__ = ["FROM_PATH", "check_spec", "load"]
+
+FROM_PATH = ("npz", "folder", "idx", "csv")
+
+
+def check_spec(spec: str) -> tuple[str, str]:
+    """Split a data name (`digits`, `npz:faces.npz`) in kind and path, opening nothing.
+
+    Raises:
+        ValueError: for an unknown name; the nearest is offered.
+    """
+    kind, colon, path = spec.partition(":")
+    if (kind in BUILTIN and not colon) or (kind in FROM_PATH and path):
+        return kind, path
+    known = [*BUILTIN, *(f"{name}:PATH" for name in FROM_PATH)]
+    near = difflib.get_close_matches(kind, [*BUILTIN, *FROM_PATH], n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near and near[0] != kind else ""
+    raise ValueError(f"data: expected `data` to be one of {', '.join(known)}; got '{spec}'{hint}")
+
+
+def load(spec: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Data:
+    """Read the data set that `spec` names.
+
+    Args:
+        spec: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.
+        image_size: for a folder: crop images about the centre and resize them to this square; 0 does not.
+        strict: for a folder: refuse an unreadable image rather than skip it with a warning.
+        color: for a folder: grey, rgb, or auto, which is grey if all images are.
+        workers: for a folder: threads that read.
+
+    Raises:
+        ValueError: for an unknown name or unusable data.
+        FileNotFoundError: for a path that does not exist.
+    """
+    kind, path = check_spec(spec)
+    if kind in BUILTIN:
+        return BUILTIN[kind]()
+    if not Path(path).exists():
+        raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
+    if kind == "folder":
+        if not Path(path).is_dir():
+            raise ValueError(f"data: expected '{path}' of '{spec}' to be a folder")
+        samples, labels = files.read_folder(path, image_size, strict, color, workers)
+    elif kind == "idx":
+        samples, labels = files.read_idx(path)
+    elif kind == "csv":
+        samples, labels = files.read_csv(path)
+    else:
+        samples, labels = files.read_npz(path)
+    return from_array(samples, labels, path)

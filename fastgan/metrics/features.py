@@ -1,0 +1,209 @@
+"""Features to measure samples in: a small classifier of the data itself, or one of your own.
+
+No pretrained weights are needed. `fit_features` trains a classifier of the data's labels in a few seconds
+and gives its penultimate layer; distances between features then say more than distances between pixels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from fastgan import nn as fnn
+from fastgan._support.extras import require
+from fastgan.data import Data
+
+__all__ = ["Extractor", "Features", "extract", "fit_features", "load_features"]
+
+Extractor = Callable[[Tensor], Tensor]
+
+_WIDTH = 64  # features; the FID of sets that are not larger is refused
+_STEPS, _BATCH = 300, 64
+_CLUSTERS, _CLUSTERED = 10, 5000
+
+
+class Features(nn.Module):
+    """A classifier without its last layer: samples (N, ...) to features (N, 64).
+
+    Features are shifted and scaled, all by one number, to mean 0 and mean variance 1 over the training data, so
+    that distances do not depend on how far the weights have grown.
+
+    Args:
+        body: samples (N, ...) to (N, 64).
+        classes: how many classes the head tells apart.
+
+    Attributes:
+        body: samples to features before that.
+        head: those to the logits of the classes.
+        mean, scale: what is taken off, (64,), and what divides.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, body: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.body, self.head = body, nn.Linear(_WIDTH, classes)
+        self.register_buffer("mean", torch.zeros(_WIDTH))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """`samples` (N, ...) to features (N, 64)."""
+        return cast(Tensor, (self.body(samples) - self.mean) / self.scale)
+
+    def logits(self, samples: Tensor) -> Tensor:
+        """`samples` (N, ...) to logits (N, classes)."""
+        return cast(Tensor, self.head(self.body(samples)))
+
+
+def fit_features(data: Data, seed: int = 0) -> nn.Module:
+    """A feature extractor for `data`, the same one for the same data and seed on the same machine.
+
+    Rows of at most 64 numbers, as tables and points have, are their own features (`nn.Flatten`). Others, and images,
+    get a classifier of 300 Adam steps of 64 samples, on one core: two convolutions, or a dense layer, then a dense
+    layer of 64 features. It learns the data's labels; data without any get their k-means clusters (10) as
+    classes, the idea of DeepCluster (Caron et al., 2018). Global random states stay as they are.
+
+    Args:
+        data: what to train on; at least two samples.
+        seed: of weights, order and dropout.
+
+    Returns:
+        A module in eval mode on the CPU, without gradients: samples (N, ...) to features (N, F).
+
+    Raises:
+        MissingExtraError: for unlabelled data without scikit-learn.
+
+    Example:
+        >>> extractor = fit_features(Data(torch.rand(20, 3)))  # rows are their own features
+        >>> extract(extractor, torch.rand(5, 3)).shape
+        torch.Size([5, 3])
+    """
+    samples = data.samples.cpu().float()
+    if samples.dim() == 2 and samples.shape[1] <= _WIDTH:
+        return nn.Flatten().eval()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # one order of summation, whatever the machine is busy with
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            classes = _classes(samples, data.labels, seed)
+            features = Features(_body(tuple(samples.shape[1:])), int(classes.max()) + 1)
+            _train(features, samples, classes)
+            features.eval().requires_grad_(False)
+            _standardise(features, samples)
+    finally:
+        torch.set_num_threads(before)
+    return features
+
+
+def _classes(samples: Tensor, labels: Tensor | None, seed: int) -> Tensor:
+    """The labels (N,) numbered from 0 without gaps, or clusters where there are none."""
+    if labels is not None and len(labels.unique()) > 1:
+        return cast(Tensor, labels.cpu().unique(return_inverse=True)[1])
+    rows = samples.flatten(1).numpy()
+    kmeans = require("sklearn.cluster").KMeans(min(_CLUSTERS, len(rows)), n_init=1, random_state=seed)
+    chosen = torch.randperm(len(rows))[:_CLUSTERED].numpy()
+    return torch.from_numpy(kmeans.fit(rows[chosen]).predict(rows)).long()
+
+
+def _body(shape: tuple[int, ...]) -> nn.Module:
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        first: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), 128), fnn.LeakyReLUDropout(0.2, 0.3)]
+        return nn.Sequential(*first, nn.Linear(128, _WIDTH), fnn.LeakyReLU(0.2, inplace=True))
+    stride = max(1, min(shape[1:]) // 14)  # large images cost little more than 14 to 27 pixels a side
+    kernel = max(3, stride | 1)
+    small = all((-(-side // stride) + 1) // 2 == 4 for side in shape[1:])  # 4x4 without pooling
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 16, kernel, stride, padding=kernel // 2),
+        fnn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(16, 32, 3, 2, padding=1),
+        fnn.LeakyReLU(0.2, inplace=True),
+        nn.Identity() if small else nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        fnn.Dropout(0.3),
+        nn.Linear(32 * 16, _WIDTH),
+        fnn.LeakyReLU(0.2, inplace=True),
+    )
+
+
+def _train(features: Features, samples: Tensor, classes: Tensor) -> None:
+    optimizer = torch.optim.Adam(features.parameters(), 2e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    order = torch.cat([torch.randperm(len(samples)) for _ in range(-(-_STEPS * _BATCH // len(samples)))])
+    for chosen in order[: _STEPS * _BATCH].split(_BATCH):
+        loss = nn.functional.cross_entropy(features.logits(samples[chosen]), classes[chosen])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+
+
+def _standardise(features: Features, samples: Tensor) -> None:
+    seen = extract(features, samples[: _STEPS * _BATCH]).double()
+    spread = seen.var(dim=0, correction=0).mean().sqrt()
+    features.mean.copy_(seen.mean(dim=0))
+    features.scale.copy_(spread if spread > 0 else torch.ones(()))
+
+
+def load_features(name: str) -> Extractor:
+    """The user's own extractor, `MODULE:NAME`: a callable, or a class of one that is called without arguments.
+
+    It gets samples (N, ...) in the network's range, images (N, C, H, W) in [-1, 1], on the CPU, and returns
+    features (N, F). `fastgan eval` looks in the current folder, too.
+
+    Args:
+        name: the module and, behind a colon, the name in it, which may have dots.
+
+    Raises:
+        ValueError: for a name of another form, a module that cannot be imported, or something not callable.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise ValueError(f"features: expected MODULE:NAME, got '{name}'")
+    try:
+        found = importlib.import_module(module_name)
+    except Exception as error:  # whatever the module's own code raises
+        raise ValueError(f"features: cannot import the module of '{name}': {error}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"features: expected '{module_name}' to have '{attribute}', of '{name}'")
+        found = getattr(found, part)
+    extractor = found() if isinstance(found, type) else found
+    if not callable(extractor):
+        raise ValueError(f"features: expected '{name}' to be callable, got {type(extractor).__name__}")
+    return extractor.eval() if isinstance(extractor, nn.Module) else cast(Extractor, extractor)
+
+
+@torch.no_grad()
+def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Tensor:
+    """Features (N, F) of samples (N, ...), batch by batch, as finite float32 on the CPU.
+
+    Args:
+        extractor: samples (N, ...) on the CPU to features (N, ...), which are flattened.
+        samples: (N, ...) of any dtype and device.
+        batch_size: samples that the extractor sees at a time.
+
+    Raises:
+        ValueError: where the extractor fails, or returns another number of rows, no tensor, or NaN and infinite
+            values.
+    """
+    parts = []
+    for batch in samples.split(batch_size):
+        try:
+            features = extractor(batch.cpu().float())
+        except Exception as error:
+            raise ValueError(f"features: the extractor failed on samples {tuple(batch.shape)}: {error}") from error
+        if not isinstance(features, Tensor) or features.dim() < 2 or len(features) != len(batch):
+            got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise ValueError(f"features: expected the extractor to return ({len(batch)}, F), got {got}")
+        parts.append(features.flatten(1).float().cpu())
+    result = torch.cat(parts)
+    if not bool(result.isfinite().all()):
+        raise ValueError("features: expected finite features, got NaN or infinity")
+    return result

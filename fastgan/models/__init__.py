@@ -1,0 +1,25 @@
+"""The recipes' generators and discriminators, sized by the data."""
+
+from fastgan.models.dense import mlp_discriminator, mlp_generator
+from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
+from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
+from fastgan.models.networks import NETWORKS, build, has_batch_statistics
+from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.size import NetworkSize
+
+__all__ = [
+    "NETWORKS",
+    "LabelledDiscriminator",
+    "LabelledGenerator",
+    "NetworkSize",
+    "build",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "has_batch_statistics",
+    "mlp_discriminator",
+    "mlp_generator",
+    "points_discriminator",
+    "points_generator",
+    "resnet_discriminator",
+    "resnet_generator",
+]

@@ -1,0 +1,61 @@
+"""The recipes' networks by name, sized by the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import nn
+
+from fastgan.models.dense import mlp_discriminator, mlp_generator
+from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
+from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
+from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.size import NetworkSize
+
+__all__ = ["NETWORKS", "build", "has_batch_statistics"]
+
+Builder = Callable[[NetworkSize], nn.Module]
+
+NETWORKS: dict[str, tuple[Builder, Builder]] = {
+    "mlp": (mlp_generator, mlp_discriminator),
+    "dcgan": (dcgan_generator, dcgan_discriminator),
+    "resnet": (resnet_generator, resnet_discriminator),
+    "points": (points_generator, points_discriminator),
+}
+
+
+def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
+    """The generator and the discriminator named `network`; with classes, both take labels too.
+
+    Args:
+        network: a name in `NETWORKS`.
+        size: of latents and samples, and the settings.
+
+    Raises:
+        ValueError: for an unknown name, or a sample shape that the network cannot serve.
+
+    Example:
+        >>> generator, discriminator = build("dcgan", NetworkSize(sample_shape=(3, 32, 32)))
+        >>> images = generator(torch.randn(2, 100))
+        >>> images.shape, discriminator(images).shape
+        (torch.Size([2, 3, 32, 32]), torch.Size([2, 1]))
+    """
+    if network not in NETWORKS:
+        raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
+    generator, discriminator = NETWORKS[network]
+    if size.classes == 0:
+        first, *rest = size.sample_shape
+        return generator(size), discriminator(replace(size, sample_shape=(first * size.pack, *rest)))
+    dense = network in ("mlp", "points")
+    first, *rest = size.sample_shape
+    seen = (math.prod(size.sample_shape) + size.classes,) if dense else (first + size.classes, *rest)
+    body_g = generator(replace(size, latent_dim=size.latent_dim + size.classes))
+    body_d = discriminator(replace(size, sample_shape=seen))
+    return LabelledGenerator(body_g, size.classes), LabelledDiscriminator(body_d, size.classes, dense)
+
+
+def has_batch_statistics(module: nn.Module) -> bool:
+    """Whether some layer is one of torch's batch normalisations, which mix the samples of a batch."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())

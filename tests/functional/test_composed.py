@@ -1,0 +1,216 @@
+"""The composed results: the kernels' masks bit for bit, their values within roundings; when they serve, and say so."""
+
+import importlib.util
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+import fastgan
+from fastgan import functional as FF
+from fastgan.functional import composed
+
+# Both compute in float32 (float64 for float64) and round once to the dtype; composed, factors are multiplied one by
+# one: up to three roundings more. A half may then fall on the neighbouring number.
+RELATIVE = {torch.float64: 2.0**-50, torch.float32: 2.0**-21, torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
+STAGES = {
+    "dropout": {"p": 0.4},
+    "feature dropout": {"p": 0.4, "feature": True},
+    "all dropped": {"p": 1.0},
+    "leaky ReLU": {"negative_slope": 0.2},
+    "ReLU": {"negative_slope": 0.0},
+    "negative slope": {"negative_slope": -0.5, "p": 0.3},
+    "bias": {"negative_slope": 0.2, "bias": True, "channel_dim": -3, "p": 0.1},
+    "gain and clamp": {"negative_slope": 0.2, "gain": 1.4, "clamp": 0.9, "p": 0.3, "feature": True},
+}
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda x: x.permute(2, 1, 3, 0),
+    "sliced": lambda x: x[..., 1:],
+    "channels_last, sliced": lambda x: x.contiguous(memory_format=torch.channels_last)[:, :, 1:],
+}
+DEFAULTS = {
+    "bias": None, "channel_dim": 1, "negative_slope": 1.0, "gain": 1.0, "clamp": None, "p": 0.0, "feature": False,
+    "seed": 5, "offset": 9, "generator": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def no_kernels(monkeypatch):
+    """As on a device without kernels."""
+    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"meta"}))
+    monkeypatch.setattr(composed, "_warned", set())
+
+
+@pytest.mark.parametrize("dtype", RELATIVE, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("stages", STAGES)
+def test_composed_results_are_the_kernels(stages, layout, dtype):
+    x = torch.randn(3, 5, 7, 6).to(dtype)
+    settings = {**DEFAULTS, **STAGES[stages]}
+    results = []
+    for is_composed in (False, True):
+        leaf, arguments = x.clone().requires_grad_(), dict(settings)
+        if settings["bias"]:
+            channels = LAYOUTS[layout](x).shape[settings["channel_dim"]]
+            arguments["bias"] = torch.linspace(-1, 1, channels, requires_grad=True)
+        source = LAYOUTS[layout](leaf)
+        if is_composed:
+            y = composed.bias_act_dropout("test", source, **arguments)
+        else:
+            order = (*DEFAULTS,)
+            y = torch.ops.fastgan.bias_act_dropout(source, *(arguments[name] for name in order), False)[0]
+        y.backward(torch.linspace(-1, 1, y.numel()).reshape(y.shape).to(dtype))
+        bias = arguments["bias"]
+        results.append((y.detach(), leaf.grad, None if bias is None else bias.grad))
+    (y, grad, grad_bias), (y2, grad2, grad_bias2) = results
+    assert y2.dtype == dtype
+    assert torch.equal(y == 0, y2 == 0)
+    assert torch.equal(grad == 0, grad2 == 0)
+    tolerance = {"rtol": RELATIVE[dtype], "atol": 2.0**-24 if dtype == torch.float16 else 0.0}
+    if "bias" in STAGES[stages]:
+        tolerance["atol"] = RELATIVE[dtype]  # x + bias cancels
+        # A sum of up to 126 terms of at most 1.2, in another order, in the bias' float32.
+        torch.testing.assert_close(grad_bias, grad_bias2, rtol=0, atol=126 * max(RELATIVE[dtype], 2.0**-23))
+    torch.testing.assert_close(y, y2, **tolerance)
+    torch.testing.assert_close(grad, grad2, **tolerance)
+
+
+@pytest.mark.parametrize("layout", ["sliced", "channels_last, sliced"])
+def test_layouts_with_gaps_get_the_same_mask(layout):
+    x = LAYOUTS[layout](torch.randn(3, 5, 7, 6))
+    assert not x.is_contiguous()
+    result = composed.bias_act_dropout("test", x, **{**DEFAULTS, "p": 0.5})
+    assert torch.equal(result == 0, FF.dropout(x, 0.5, seed=5, offset=9) == 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*composed from torch operations")
+@pytest.mark.parametrize("inplace", [False, True])
+def test_functions_on_a_device_without_kernels(no_kernels, monkeypatch, inplace):
+    """The same masks from the same generator, in place too."""
+    calls = (
+        lambda x: FF.leaky_relu(x, 0.2, inplace),
+        lambda x: FF.dropout(x, 0.3, inplace=inplace),
+        lambda x: FF.dropout2d(x, 0.3, inplace=inplace),
+        lambda x: FF.dropout1d(x[0, 0], 0.3, inplace=inplace),
+        lambda x: FF.leaky_relu_dropout(x, 0.2, 0.3, inplace=inplace, generator=torch.Generator().manual_seed(4)),
+    )
+    for call in calls:
+        results = []
+        for devices in (frozenset({"meta"}), frozenset({"cpu"})):
+            monkeypatch.setattr(composed, "_KERNEL_DEVICES", devices)
+            torch.manual_seed(2)
+            x = torch.randn(4, 6, 5, 3)
+            y = call(x)
+            results.append((y, x))
+        torch.testing.assert_close(*results)
+        assert inplace == (y.data_ptr() == x.data_ptr())
+
+
+@pytest.mark.filterwarnings("ignore:.*composed from torch operations")
+def test_converted_models_on_a_device_without_kernels(no_kernels):
+    net = nn.Sequential(nn.Linear(6, 8), nn.LeakyReLU(0.2, True), nn.Dropout(0.5), nn.Linear(8, 1))
+    x = torch.randn(4, 6)
+    expected = net.eval()(x)
+    fastgan.convert(net)
+    torch.testing.assert_close(net(x), expected)
+    net.train()(x).sum().backward()
+    loss = fastgan.nn.BCEWithLogitsLoss()(net.eval()(x), torch.rand(4, 1))
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_warns_once_a_device(no_kernels):
+    x = torch.randn(5)
+    with pytest.warns(UserWarning, match=r"fastgan::dropout: expected input on meta, got cpu: composed"):
+        FF.dropout(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FF.dropout(x)
+        FF.leaky_relu(x)
+
+
+def test_strict_is_an_error(no_kernels, monkeypatch):
+    monkeypatch.setenv("FASTGAN_STRICT", "1")
+    x = torch.randn(5, 1)
+    for call in (
+        lambda: FF.dropout(x),
+        lambda: FF.leaky_relu(x),
+        lambda: fastgan.nn.LeakyReLUDropout()(x),
+        lambda: FF.binary_cross_entropy_with_logits(x, 1.0),
+        lambda: FF.discriminator_loss(x, x),
+        lambda: FF.generator_loss(x),
+    ):
+        with pytest.raises(RuntimeError, match=r"got cpu \(FASTGAN_STRICT=1 forbids"):
+            call()
+
+
+def test_strict_says_nothing_where_there_are_kernels(monkeypatch):
+    monkeypatch.setenv("FASTGAN_STRICT", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FF.dropout(torch.randn(5))
+        torch.func.grad(lambda x: FF.leaky_relu(x).sum())(torch.randn(5))
+
+
+def test_cuda_counts_where_this_build_has_kernels_for_it(monkeypatch):
+    """A build for the CPU alone also imports beside a torch with CUDA."""
+    for cuda in (None, "13.0"):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.version, "cuda", "13.0")
+            patch.setattr(fastgan._C, "build_info", lambda cuda=cuda: {"cuda": cuda})
+            spec = importlib.util.spec_from_file_location("composed_anew", composed.__file__)
+            anew = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(anew)
+        assert anew.has_kernels("cuda") == (cuda is not None)
+        assert anew.has_kernels("cpu")
+
+
+def test_losses_compose_to_the_kernels(no_kernels, monkeypatch):
+    logits, target = torch.randn(64, 1) * 5, torch.rand(64, 1)
+    calls = (
+        lambda x: FF.binary_cross_entropy_with_logits(x, target),
+        lambda x: FF.binary_cross_entropy_with_logits(x, 1.0, reduction="sum"),
+        lambda x: FF.binary_cross_entropy_with_logits(x, target, target, torch.tensor([3.0]), "none").sum(),
+        lambda x: FF.discriminator_loss(x, x[:10] - 1, real_target=0.9, fake_weight=2.0)[0],
+        lambda x: FF.discriminator_loss(x, x[:10] - 1)[1].sum() + x.sum(),
+        lambda x: FF.generator_loss(x),
+        lambda x: FF.generator_loss(x, saturating=True),
+    )
+    for call in calls:
+        results = []
+        for devices in (frozenset({"meta"}), frozenset({"cpu"})):
+            monkeypatch.setattr(composed, "_KERNEL_DEVICES", devices)
+            leaf = logits.clone().requires_grad_()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                loss = call(leaf)
+            loss.backward()
+            results.append((loss.detach(), leaf.grad))
+        # Sums of 64 terms, and torch's gradient at large logits loses digits (the kernels' does not).
+        torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
+
+
+def test_transforms_of_torch_func():
+    x = torch.randn(3, 8)
+
+    def loss(x):
+        return FF.leaky_relu_dropout(x, 0.2, 0.3, seed=3).square().sum()
+
+    leaf = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(loss(leaf), leaf)
+    torch.testing.assert_close(torch.func.grad(loss)(x), expected)
+    hessian = torch.func.hessian(loss)(x).reshape(24, 24)
+    torch.testing.assert_close(hessian, hessian.diag().diag())
+
+
+def test_vmap_needs_a_seed_and_gives_every_example_its_mask():
+    x = torch.randn(5, 8)
+    mapped = torch.func.vmap(lambda row: FF.dropout(row, 0.5, seed=3))(x)
+    torch.testing.assert_close(mapped, torch.stack([FF.dropout(row, 0.5, seed=3) for row in x]))
+    for call in (FF.dropout, lambda row: FF.leaky_relu_dropout(row, 0.2, 0.5)):
+        with pytest.raises(RuntimeError, match="expected an explicit seed under vmap"):
+            torch.func.vmap(call)(x)
+    torch.testing.assert_close(torch.func.vmap(FF.leaky_relu)(x), FF.leaky_relu(x))

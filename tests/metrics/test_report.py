@@ -1,0 +1,131 @@
+"""`fastgan.metrics.report`: floors, real data standing in for a generator, and every metric that data allow."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fastgan.data import Data, digits, load
+from fastgan.metrics.report import FIDEvaluator, evaluate, summary, table
+from fastgan.train import Run, TrainConfig
+
+
+class _Replay(nn.Module):
+    """A "generator" that gives out stored samples, of the classes asked for if it is asked."""
+
+    def __init__(self, data: Data, noise: float = 0.0) -> None:
+        super().__init__()
+        self.data, self.noise = data, noise
+
+    def forward(self, latents, labels=None):
+        generator = torch.Generator().manual_seed(int(latents[0, 0].abs() * 1e6))
+        if labels is None:
+            chosen = torch.randint(len(self.data.samples), (len(latents),), generator=generator)
+        else:
+            chosen = torch.stack([self._one_of(label, generator) for label in labels])
+        x = self.data.samples[chosen]
+        return x + self.noise * torch.randn(x.shape, generator=generator)
+
+    def _one_of(self, label, generator):
+        members = (self.data.labels == label).nonzero()[:, 0]
+        return members[torch.randint(len(members), (), generator=generator)]
+
+
+def _run(data: Data, classes: int = 0, noise: float = 0.0, name: str = "digits") -> Run:
+    config = TrainConfig(conditional=classes > 0, data=name)
+    return Run(Path(), config, _Replay(data, noise), data.units, 1, classes, tuple(data.samples.shape[1:]))
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """The digits in a part that was trained on, and one held out."""
+    return digits().split(0.3)
+
+
+@pytest.fixture(scope="module")
+def fid_evaluator(parts):
+    """Distances to the trained part, with features of it."""
+    return FIDEvaluator(*parts)
+
+
+def test_real_samples_score_the_floor_and_noisy_ones_more(parts, fid_evaluator):
+    same, kid_same = fid_evaluator(parts[1].samples)
+    assert (same, kid_same) == (fid_evaluator.floor, fid_evaluator.kid_floor)
+    noisy, kid_noisy = fid_evaluator(parts[1].samples + torch.randn(len(parts[1].samples), 1, 8, 8))
+    assert noisy > 10 * fid_evaluator.floor
+    assert kid_noisy > 10 * abs(fid_evaluator.kid_floor)
+
+
+def test_without_held_out_data_the_floor_is_two_halves():
+    x = torch.randn(400, 4)
+    halves = FIDEvaluator(Data(x))
+    assert halves.count == 200
+    # The expected FID of two sets of 200 from one Gaussian is of the order of (F^2 + F) / 200.
+    assert 0 < halves.floor < 0.2
+    assert halves.fid(x + 3) == pytest.approx(36, rel=0.2)
+
+
+def test_a_perfect_generator_passes_everything(parts):
+    train, held_out = parts
+    ours, real, notes = evaluate(_run(held_out, classes=10), train, held_out, 540, 0, None)
+    assert not notes
+    assert ours["fid"] < 3 * real["fid"]  # it draws with repetition, which counts as fewer samples
+    assert abs(ours["memory_z"]) < 3
+    assert ours["precision"] > 0.9
+    assert ours["coverage"] > 0.6  # 540 draws from 540 against 1,257
+    assert real["tstr"] > 0.97
+    assert ours["tstr"] > real["tstr"] - 0.05
+
+
+def test_a_copying_generator_is_found_out_by_the_memorisation_score(parts):
+    train, held_out = parts
+    ours, real, _ = evaluate(_run(train), train, held_out, 300, 0, nn.Flatten())
+    assert ours["memory_share_nearer"] == 1
+    assert ours["memory_z"] > 10
+    assert real["memory_share_nearer"] == 0.5
+    assert "tstr" not in ours
+
+
+def test_without_held_out_data_tstr_says_so():
+    data = digits()
+    ours, real, notes = evaluate(_run(data, classes=10), data, None, 200, 0, nn.Flatten())
+    assert any("tstr" in note and "--holdout" in note for note in notes)
+    assert ours["tstr"] > 0.85
+    assert real["tstr"] > 0.97
+
+
+def test_mixtures_get_their_modes_and_real_data_beside():
+    data = load("ring").some(4000)
+    one_mode = data.take((data.labels == 2).nonzero()[:, 0])
+    ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)
+    assert (ours["modes"], real["modes"]) == (1, 8)
+    assert ours["reverse_kl"] == pytest.approx(torch.tensor(8.0).log().item())
+    assert real["high_quality"] == pytest.approx(0.989, abs=0.008)  # 5 standard errors of 4,000
+    lost = Data(torch.full((50, 2), 9.0))
+    ours, real, _ = evaluate(_run(lost, name="ring"), data, None, 100, 0, None)
+    assert ours["reverse_kl"] is None  # infinite, which JSON cannot hold
+    assert "reverse_kl" in table(ours, real)
+
+
+def test_too_few_samples_for_fid_are_said_and_the_rest_is_measured():
+    few = Data(torch.randn(60, 50))
+    ours, real, notes = evaluate(_run(few), few, None, 60, 0, None)
+    assert (ours["fid"], real["fid"]) == (None, None)
+    assert any("too few samples" in note for note in notes)
+    assert ours["kid"] is not None
+    assert "-" in table(ours, real).splitlines()[1].split()
+    assert "too few" in summary(_run(few), few, None)
+
+
+@pytest.mark.parametrize(
+    ("run", "n", "words"),
+    [
+        (_run(Data(torch.zeros(9, 3))), 100, r"shape \[3\] in 'digits', as the run's, got \[2\]"),
+        (_run(Data(torch.zeros(9, 2))), 5, "--n to be at least 6, got 5"),
+        (_run(Data(torch.zeros(9, 2)), noise=torch.inf), 100, "finite samples, got NaN or infinity"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(run, n, words):
+    with pytest.raises(ValueError, match=f"eval: expected .*{words}"):
+        evaluate(run, Data(torch.randn(100, 2)), None, n, 0, None)
