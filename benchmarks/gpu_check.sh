@@ -7,17 +7,18 @@
 # step fails, or if a CUDA test was skipped for anything but a second GPU or memory.
 #   OUT     folder of the JSON; default benchmarks/results
 #   COMMIT  what is tested; default: git's HEAD
-#   PYTHON  whose packages are used; default python
+#   PYTHON  whose packages are used; default python3
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 OUT=${OUT:-benchmarks/results}
 COMMIT=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
 export OUT COMMIT
-python=${PYTHON:-python}
+python=${PYTHON:-python3}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 mkdir -p "$OUT"
+# The logs go with the JSON, as a lent machine keeps nothing.
+trap 'tar -czf "$OUT/gpu-check-logs.tar.gz" -C "$work" . ; rm -rf "$work"' EXIT
 
 # Seconds that a step may take, and then 2 more to die. They add up to less than 540, with half a minute for the rest: the tests
 # run side by side, and count once.
@@ -53,17 +54,29 @@ step build "$python" -m pip install --no-build-isolation --no-deps --force-reins
 # The installed package and not the source folder: commands, never `python -m` from here (a script's folder is its own).
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
-cuda_tests=(tests/ops)
+processes=() # for pytest -n, which conftest.py sets for the whole suite alone
+"$python" -c 'import xdist' 2>"$work/xdist.log" && processes=(-n 4)
+cuda_tests=(tests/ops tests/train/test_cuda_training.py)
 other_tests=(tests/train tests/emulated)
-# These keep the processors busy, and those the GPU.
-tests tests "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &
-for folder in "${other_tests[@]}"; do tests "${folder#tests/}-tests" "$folder" & done
-tests cuda-tests "${cuda_tests[@]}"
+# The other tests run beside the CUDA tests. They see no GPU: a trainer would take it by default, and JAX its memory.
+export OMP_NUM_THREADS=2
+(
+  export CUDA_VISIBLE_DEVICES='' JAX_PLATFORMS=cpu
+  tests tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &
+  tests train-tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" tests/train &
+  tests emulated-tests tests/emulated &
+  wait
+) &
+tests cuda-tests "${processes[@]}" "${cuda_tests[@]}"
 wait
+unset OMP_NUM_THREADS
 sanitizer=$(command -v compute-sanitizer || echo "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer")
 if [ -x "$sanitizer" ]; then
   for tool in memcheck racecheck; do
-    PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" "$sanitizer" --tool "$tool" --error-exitcode 9 \
+    # torch makes calls of CUDA's API that may fail and are handled; memcheck counts them otherwise.
+    options=()
+    [ "$tool" = memcheck ] && options=(--report-api-errors no)
+    PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" "$sanitizer" --tool "$tool" --error-exitcode 9 "${options[@]}" \
       "$python" benchmarks/gpu_small.py
   done
 fi

@@ -72,15 +72,15 @@ def test_large_tensors_whose_results_pass_by_the_caches(device, dtype, shift):
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "sliced", "transposed"])
 @pytest.mark.parametrize("feature", [False, True])
 def test_every_stage_in_every_layout(device, dtype, channel_dim, layout, feature):
-    x = torch.randn(5, 6, 7, 9, device=device).to(dtype)
+    x = torch.randn(5, 6, 7, 9).to(device, dtype)  # the same values on every device
     if layout == "channels_last":
         x = x.contiguous(memory_format=torch.channels_last)
     elif layout == "sliced":
-        x = torch.randn(5, 6, 7, 12, device=device).to(dtype)[..., 1:10]
+        x = torch.randn(5, 6, 7, 12).to(device, dtype)[..., 1:10]
     elif layout == "transposed":
         x = x.permute(3, 1, 0, 2)
     x.requires_grad_()
-    bias = torch.randn(x.shape[channel_dim], device=device, requires_grad=True)
+    bias = torch.randn(x.shape[channel_dim]).to(device).requires_grad_()
     settings = {"bias": bias, "channel_dim": channel_dim, "gain": 1.3, "clamp": 0.8}
     y = FF.leaky_relu_dropout(x, 0.2, 0.4, feature=feature, seed=5, **settings)
     grad = torch.randn_like(y)
