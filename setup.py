@@ -3,11 +3,11 @@
 Environment variables of the build:
   FASTGAN_CUDA=0|1      CUDA kernels or not; default: whether the torch found is a CUDA build
   TORCH_CUDA_ARCH_LIST  GPU architectures, such as "8.0;9.0+PTX"; default: ARCHITECTURES below
-  CUDA_HOME             the CUDA toolkit; default: see build_toolkit.py
+  CUDA_HOME             the CUDA toolkit; default: see build_support/build_toolkit.py
   FASTGAN_CUDA_PACKAGES 1: the compiler packages of the package index, whatever else there is
   MAX_JOBS              compilers run at once; default: ninja's
   DEBUG=1               no optimisation, debug symbols, assertions
-  FASTGAN_TORCH_ROOT    the folder that holds the torch to build against; default: see build_backend.py
+  FASTGAN_TORCH_ROOT    the folder that holds the torch to build against; default: see build_support/build_backend.py
 """
 
 import os
@@ -17,10 +17,12 @@ from pathlib import Path
 
 from setuptools import setup
 
-from build_backend import load_torch
-from build_toolkit import find_toolkit, link_folders, output
-
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "build_support"))  # for `python setup.py`; pip has put it there already
+
+from build_backend import load_torch  # noqa: E402
+from build_toolkit import find_toolkit, link_folders, output  # noqa: E402
+
 ARCHITECTURES = ["7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest
 
 

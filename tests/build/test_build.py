@@ -160,7 +160,7 @@ def backend(monkeypatch):
     """build_backend.py, which is no part of the package."""
     pytest.importorskip("setuptools")
     for name in ("build_toolkit", "build_backend"):  # the second imports the first
-        spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, ROOT / "build_support" / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
@@ -210,7 +210,7 @@ def test_compiler_packages_are_asked_for_with_a_torch_that_pip_brings(backend, m
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_a_build_works_in_the_sources_or_where_it_may_not_write_in_a_copy(backend, monkeypatch, tmp_path, writable):
-    for name in ("csrc/math", "fastgan"):
+    for name in ("build_support", "csrc/math", "fastgan"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("csrc/math/octet.h", "fastgan/nn.py", "setup.py"):
         (tmp_path / name).write_text(name)
@@ -260,7 +260,7 @@ def test_torch_root_wins_over_an_importable_torch_and_is_appended_to_the_path(tm
         "assert torch is loaded and torch.__version__ == '9.8.7', torch; "
         f"assert sys.path[-1] == {root!r} and {root!r} not in sys.path[:-1], sys.path"
     )
-    loaded = run_python("-c", command, cwd=ROOT, FASTGAN_TORCH_ROOT=root)
+    loaded = run_python("-c", command, cwd=ROOT, FASTGAN_TORCH_ROOT=root, PYTHONPATH="build_support")
     assert loaded.returncode == 0, loaded.stderr
     assert f"building against torch 9.8.7 in {root}" in loaded.stdout
 
@@ -277,7 +277,11 @@ def test_source_distribution_holds_all_files_but_the_repositorys_own(tmp_path):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    packed = run_python("-c", "import build_backend; build_backend.build_sdist('dist')", cwd=tmp_path)
+    packed = run_python(
+        "-c",
+        "import build_backend; build_backend.build_sdist('dist')",
+        cwd=tmp_path,
+    )
     assert packed.returncode == 0, packed.stderr
     with tarfile.open(next((tmp_path / "dist").glob("fastgan-*.tar.gz"))) as archive:
         held = {member.name.partition("/")[2] for member in archive if member.isfile()}

@@ -15,8 +15,8 @@ PACKAGES = [f"nvidia-{name}==13.0.*" for name in ("cuda-nvcc", "nvvm", "cuda-crt
 
 
 def module_from(name):
-    """A module of the root, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
+    """A module of build_support, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "build_support" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,9 +1,9 @@
-"""PEP 517 backend: setuptools', preceded by a search for the torch that is already installed, and for its compiler.
+"""The PEP 517 backend. It finds the installed torch and a CUDA compiler, then calls the backend of setuptools.
 
-The kernels must be compiled against the very torch they will run with. pip's build isolation hides the environment's
-packages from a build, and a `torch` among the build requirements would bring in another one, so this backend looks for
-the installed torch itself and asks for one only where there is none. Likewise with the CUDA compiler that a torch for
-CUDA needs: build_toolkit.py looks for it, and only where there is none that fits is pip asked for one.
+The kernels must be compiled against the torch that they will run with. pip's build isolation hides the installed
+packages from a build, and a `torch` among the build requirements would install another one. So this backend looks for
+the installed torch itself. It asks pip for one only where there is none. build_toolkit.py does the same for the CUDA
+compiler that a CUDA build of torch needs.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def load_torch() -> ModuleType:
         )
     print(f"fastgan: building against torch {found.version} in {found.package} (found: {found.where})", flush=True)
     if "torch" not in sys.modules:
-        # Appended, so that torch's own requirements are found there while the build's (setuptools, ninja) still come
-        # first; torch itself is loaded from its spec, as FASTGAN_TORCH_ROOT must win over an importable torch.
+        # Appended: torch finds its own requirements there, and setuptools and ninja still come from the build. torch is
+        # loaded from its spec, as FASTGAN_TORCH_ROOT must win over an importable torch.
         sys.path.append(str(found.package.parent))
         assert found.spec.loader is not None
         torch = importlib.util.module_from_spec(found.spec)
@@ -158,7 +158,7 @@ def sources() -> Iterator[None]:
             yield
             return
         with tempfile.TemporaryDirectory() as copy:
-            for name in ("csrc", "fastgan"):
+            for name in ("build_support", "csrc", "fastgan"):
                 shutil.copytree(name, Path(copy, name), ignore=shutil.ignore_patterns("*.so", "__pycache__"))
             for path in Path().iterdir():
                 if path.is_file():
@@ -183,8 +183,8 @@ def prepare_metadata_for_build_wheel(metadata_directory: Any, config_settings: A
 
 
 def build_wheel(wheel_directory: Any, config_settings: Any = None, metadata_directory: Any = None) -> str:
-    # The tree is built in place, so that a second build compiles only what changed; but the Python files that an
-    # earlier build collected must go, or modules since deleted would be packed again.
+    # The tree is built in place, so that a second build compiles only what changed. The Python files that an earlier
+    # build collected are removed, or modules that were deleted since would be packed again.
     with sources():
         for collected in Path("build").glob("lib*"):
             shutil.rmtree(collected)
