@@ -277,11 +277,8 @@ def test_source_distribution_holds_all_files_but_the_repositorys_own(tmp_path):
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    packed = run_python(
-        "-c",
-        "import build_backend; build_backend.build_sdist('dist')",
-        cwd=tmp_path,
-    )
+    command = "import build_backend; build_backend.build_sdist('dist')"
+    packed = run_python("-c", command, cwd=tmp_path, PYTHONPATH="build_support")
     assert packed.returncode == 0, packed.stderr
     with tarfile.open(next((tmp_path / "dist").glob("fastgan-*.tar.gz"))) as archive:
         held = {member.name.partition("/")[2] for member in archive if member.isfile()}
