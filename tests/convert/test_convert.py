@@ -15,6 +15,7 @@ import convert_taps as taps
 import fastgan
 from convert_checks import images, rows
 from fastgan import nn as fnn
+from fastgan.convert.usage import SequentialUsage
 
 FAST = [kind for kind in vars(fnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
 NAMESAKES = [kind for kind in FAST if hasattr(nn, kind.__name__)]
@@ -216,7 +217,7 @@ def test_the_proof_names_the_first_module_that_differs(monkeypatch, fault):
 
 
 def test_the_proof_catches_a_tap_that_was_not_seen(monkeypatch):
-    monkeypatch.setattr("fastgan.convert.usage.SequentialUsage.why_not", lambda *_: None)
+    monkeypatch.setattr(SequentialUsage, "why_exposed", lambda *_: None)
     net = taps.FeatureTaps()
     with pytest.raises(RuntimeError, match="outputs in training"):
         fastgan.convert(net, tuple(rows()))
