@@ -100,7 +100,7 @@ def _reachable_code(functions: Iterator[FunctionType]) -> Iterator[CodeType]:
 
 
 def _exposed_attributes(code: CodeType) -> Iterator[str]:
-    """Yield the attributes that the code reads other than to call, to checkpoint or to read a safe attribute."""
+    """Yield the attributes that the code reads, except where it calls, checkpoints or uses them safely."""
     instructions = list(dis.get_instructions(code))
     for i, instruction in enumerate(instructions):
         if instruction.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
@@ -119,7 +119,8 @@ class _ClassCode:
     """What the code of one class does with the layers of its modules.
 
     Attributes:
-        exposed: the attributes that the code exposes, each with the function that does so.
+        exposed: attributes that the code reads, so that it could run single layers of a Sequential under that name;
+            each with the function that reads it.
         finds_layers: a function that may find layers by computed names, or "".
     """
 

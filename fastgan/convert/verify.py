@@ -140,7 +140,8 @@ def _second_order(first: Sequence[Tensor | None], wanted: Sequence[Tensor]) -> l
     if not again:
         return []
     try:
-        second = torch.autograd.grad(sum(g.square().sum().float() for g in again), wanted, allow_unused=True)  # type: ignore[arg-type]
+        squares: Any = sum(g.square().sum().float() for g in again)
+        second = torch.autograd.grad(squares, wanted, allow_unused=True)
     except (RuntimeError, NotImplementedError) as error:
         if "derivative" in str(error) or "differentiable" in str(error) or "double backward" in str(error):
             return []
