@@ -1,18 +1,18 @@
 """Fused kernels that make GANs train faster in PyTorch: dropout, leaky ReLU and binary cross-entropy.
 
-Importing fastgan registers its operators under `torch.ops.fastgan`. It loads one compiled library, which works only
-with the torch that it was compiled for; the import says so when another one is present.
+Importing fastgan registers its operators under `torch.ops.fastgan`. The compiled library works only with the torch
+that it was compiled for; with another one the import raises an ImportError that says so.
 
-| module | what for |
+| module | contents |
 |---|---|
 | `fastgan.functional`, `fastgan.nn` | the fused operations, as functions and as layers |
-| `fastgan.convert` | puts the layers into a model that you have |
-| `fastgan.train`, `fastgan.losses`, `fastgan.models`, `fastgan.data` | training GANs, and what it is made of |
-| `fastgan.metrics`, `fastgan.explain` | how good samples are, what the discriminator looks at |
+| `fastgan.convert` | replaces the layers of an existing model |
+| `fastgan.train`, `fastgan.losses`, `fastgan.models`, `fastgan.data` | the GAN trainer, its losses, networks and data |
+| `fastgan.metrics`, `fastgan.explain` | the quality of samples, attributions of the discriminator |
 | `fastgan.supervised`, `fastgan.tabular` | classifiers, regressors and an imputer, also for scikit-learn |
 | `fastgan.bench`, `fastgan.cli` | the benchmarks, the command line |
 
-Modules are imported when they are first used: `import fastgan; fastgan.train.GANTrainer` works.
+Other modules than the first three are imported at first use: `import fastgan; fastgan.train.GANTrainer` works.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fastgan._support import compat
 try:
     from fastgan import _built_for
 except ImportError:
-    raise ImportError(compat.unbuilt(os.path.dirname(__file__))) from None
+    raise ImportError(compat.unbuilt_message(os.path.dirname(__file__))) from None
 
 _BUILT_FOR = (_built_for.TORCH, _built_for.TORCH_CUDA)
 _PRESENT = (torch.__version__, torch.version.cuda)
@@ -37,13 +37,13 @@ compat.check(built_for=_BUILT_FOR, present=_PRESENT)
 try:
     import fastgan._C as _C
 except ModuleNotFoundError:
-    raise ImportError(compat.unbuilt(os.path.dirname(__file__))) from None
+    raise ImportError(compat.unbuilt_message(os.path.dirname(__file__))) from None
 except ImportError as error:
-    raise ImportError(compat.unloadable(_BUILT_FOR, _PRESENT, str(error))) from error
+    raise ImportError(compat.unloadable_message(_BUILT_FOR, _PRESENT, str(error))) from error
 
-from fastgan import functional, nn  # noqa: E402 - only now that the library has registered the operators
+from fastgan import functional, nn  # noqa: E402 - needs the operators that the library registers
 
-# `fastgan.convert` is the function; the module of that name is there for `from fastgan.convert import Report`.
+# The attribute `fastgan.convert` is the function. The package is found by `from fastgan.convert import Report`.
 from fastgan.convert import convert, revert  # noqa: E402
 
 __version__: str = _built_for.VERSION
@@ -69,7 +69,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Modules that `import fastgan` leaves out, as they import more than torch and numpy or are rarely used.
+    # `import fastgan` does not import these modules: they need more than torch and numpy, or are rarely used.
     if name in __all__:
         return importlib.import_module(f"fastgan.{name}")
     raise AttributeError(f"module 'fastgan' has no attribute {name!r}")

@@ -1,18 +1,19 @@
 """Drop-in layers, each a subclass of its ``torch.nn`` namesake with the same constructor, repr and state_dict.
 
-They compute the same through the fused kernels of :mod:`fastgan.functional`. What no kernel takes (integers, sparse and
-nested tensors, and ranks that torch takes with a warning) goes to the namesake's own ``forward``. ``torch.jit.script``
-refuses these layers; :func:`fastgan.revert` gives ``torch.nn`` back.
+They compute the same through the fused kernels of :mod:`fastgan.functional`. Inputs that the kernels do not take
+(integers, sparse and nested tensors, and ranks that torch takes with a warning) go to the ``forward`` of the namesake.
+``torch.jit.script`` refuses these layers; :func:`fastgan.revert` puts those of ``torch.nn`` back.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-import torch
+import torch  # noqa: F401 - the examples use it
 from torch import Tensor, nn
 
 from fastgan import functional as FF
+from fastgan.functional.composed import kernels_take
 
 __all__ = [
     "BCELoss",
@@ -27,19 +28,16 @@ __all__ = [
 ]
 
 
-def _kernel_takes(input: Tensor) -> bool:
-    return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
-
-
-def _own(output: Tensor, input: Tensor, inplace: bool) -> Tensor:
-    """A tensor of the layer's own: with slope 1 a function returns its input, a torch layer never does."""
+def _new_memory(output: Tensor, input: Tensor, inplace: bool) -> Tensor:
+    """Return ``output``, or a copy where it is the input itself, as for slope 1; torch's layers give new memory."""
     return output.clone() if output is input and not inplace else output
 
 
 class _Unscriptable:
     """Refuses ``torch.jit.script``, which cannot compile the choice between kernels and composed results.
 
-    The last base of each layer: were it the first, Python would not turn a torch layer into ours by its __class__.
+    It must be the last base of a layer: as the first one, Python would refuse to assign the layer's class to the
+    ``__class__`` of a torch layer, as ``convert`` does.
     """
 
     __slots__ = ()
@@ -61,9 +59,9 @@ class LeakyReLU(nn.LeakyReLU, _Unscriptable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input):
+        if not kernels_take(input):
             return super().forward(input)
-        return _own(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
+        return _new_memory(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
 
 
 class ReLU(nn.ReLU, _Unscriptable):
@@ -76,7 +74,7 @@ class ReLU(nn.ReLU, _Unscriptable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input):
+        if not kernels_take(input):
             return super().forward(input)
         return FF.leaky_relu(input, 0.0, self.inplace)
 
@@ -92,7 +90,7 @@ class Dropout(nn.Dropout, _Unscriptable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input):
+        if not kernels_take(input):
             return super().forward(input)
         return FF.dropout(input, self.p, self.training, self.inplace)
 
@@ -102,13 +100,13 @@ class Dropout1d(nn.Dropout1d, _Unscriptable):
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> Dropout1d(0.5)(torch.ones(1, 4, 3))[0, :, 0]  # a number for each channel
+        >>> Dropout1d(0.5)(torch.ones(1, 4, 3))[0, :, 0]  # a channel is doubled or zeroed
         tensor([2., 0., 2., 2.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input) or input.dim() not in (2, 3):
+        if not kernels_take(input) or input.dim() not in (2, 3):
             return super().forward(input)
         return FF.dropout1d(input, self.p, self.training, self.inplace)
 
@@ -120,14 +118,14 @@ class Dropout2d(nn.Dropout2d, _Unscriptable):
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> Dropout2d(0.5)(torch.ones(2, 3, 4, 4)).mean((2, 3))  # a map is doubled, or not there
+        >>> Dropout2d(0.5)(torch.ones(2, 3, 4, 4)).mean((2, 3))  # a map is doubled or zeroed
         tensor([[2., 0., 2.],
                 [2., 0., 2.]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input) or input.dim() not in (3, 4):
+        if not kernels_take(input) or input.dim() not in (3, 4):
             return super().forward(input)
         return FF.dropout2d(input, self.p, self.training, self.inplace)
 
@@ -144,7 +142,7 @@ class Dropout3d(nn.Dropout3d, _Unscriptable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
-        if not _kernel_takes(input) or input.dim() not in (4, 5):
+        if not kernels_take(input) or input.dim() not in (4, 5):
             return super().forward(input)
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
@@ -153,7 +151,7 @@ class BCELoss(nn.BCELoss, _Unscriptable):
     """:class:`torch.nn.BCELoss`, through :func:`fastgan.functional.binary_cross_entropy`.
 
     ``target`` may also be one number.
-    Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+    Shape: any input, the target's the same; the loss is a scalar, or has the input's shape with ``reduction="none"``.
 
     Example:
         >>> BCELoss()(torch.tensor([0.9, 0.5]), torch.tensor([1.0, 0.0]))
@@ -169,7 +167,7 @@ class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
     """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
 
     ``target`` may also be one number.
-    Shape: input any; target the same; the loss a scalar, or with ``reduction="none"`` the input's.
+    Shape: any input, the target's the same; the loss is a scalar, or has the input's shape with ``reduction="none"``.
 
     Example:
         >>> BCEWithLogitsLoss()(torch.tensor([2.0, -1.0]), 1.0)
@@ -184,12 +182,12 @@ class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
 class LeakyReLUDropout(nn.Module, _Unscriptable):
     """Leaky ReLU and dropout in one kernel, forward and backward.
 
-    Equal to ``nn.Sequential(nn.LeakyReLU(negative_slope), nn.Dropout(p))``, or with ``feature=True`` to one with
-    ``nn.Dropout1d/2d/3d`` over (N, C, ...). Shape: any, kept. It has no parameters.
+    Equal to ``nn.Sequential(nn.LeakyReLU(negative_slope), nn.Dropout(p))``. With ``feature=True`` the dropout is
+    ``nn.Dropout1d``, ``2d`` or ``3d`` over (N, C, ...). Shape: any, kept. It has no parameters.
 
     Args:
         negative_slope: the factor of x <= 0; 0 is ReLU.
-        p: probability in [0, 1] of an element, or a feature map, to be dropped in training.
+        p: probability in [0, 1] that an element, or a feature map, is dropped in training.
         inplace: whether to write the result into the input.
         feature: whether to drop whole feature maps.
 
@@ -218,7 +216,7 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
         output = FF.leaky_relu_dropout(
             input, self.negative_slope, self.p, self.training, self.inplace, feature=self.feature
         )
-        return _own(output, input, self.inplace)
+        return _new_memory(output, input, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the settings, for the repr."""

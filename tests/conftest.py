@@ -1,28 +1,28 @@
-"""What all tests share, and how the whole suite is spread over processes."""
+"""Settings and fixtures of all tests, and the number of processes that run the whole suite."""
 
 import os
 
 import pytest
 import torch
 
-try:  # benchmarks/gpu_check.sh makes do with the packages that are there
+try:  # benchmarks/gpu_check.sh runs the tests without it
     import hypothesis
 except ImportError:
     hypothesis = None
 else:
-    # No deadline, as an operator's first call is far slower than the next; the same examples in every run.
+    # No deadline: the first call of an operator is far slower than the next. Every run has the same examples.
     hypothesis.settings.register_profile("fastgan", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("fastgan")
 
 
-_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of those processes, or started by a test in one
+_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # this process is a worker of xdist, or a worker's child
 if _WORKER:
-    torch.set_num_threads(1)  # the cores are shared already
+    torch.set_num_threads(1)  # every core has a worker already
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """The whole suite runs in a process for each core, eight at most; `-n 0`, a file or a test run in one."""
+    """Run the whole suite in one process for each core, eight at most. Files and single tests run in one process."""
     chosen = any(os.path.exists(str(x).split("::")[0]) for x in config.invocation_params.args)
     if not config.pluginmanager.hasplugin("xdist") or chosen or config.option.usepdb or _WORKER:
         return
@@ -33,8 +33,8 @@ def pytest_cmdline_main(config):
 
 
 @pytest.fixture(autouse=True)
-def _same_start():
-    """Every test starts from one seed, and leaves the number of threads as it was."""
+def _seed_and_threads():
+    """Seed torch before each test, and restore the number of threads after it."""
     threads = torch.get_num_threads()
     torch.manual_seed(0)
     yield
@@ -43,7 +43,7 @@ def _same_start():
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request):
-    """Each device that has kernels."""
+    """Run the test on each device that has kernels."""
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     return request.param

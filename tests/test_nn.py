@@ -1,4 +1,4 @@
-"""Drop-in layers: what their torch.nn namesakes do, they do."""
+"""The drop-in layers act as their torch.nn namesakes."""
 
 import copy
 import inspect
@@ -24,23 +24,23 @@ PAIRS = [
     (nn.Dropout2d, fnn.Dropout2d, {"p": 0.25}),
     (nn.Dropout3d, fnn.Dropout3d, {"p": 0.25}),
 ]
-LAYERS = [fast(**settings) for _, fast, settings in PAIRS] + [
+LAYERS = [fastgan_class(**settings) for _, fastgan_class, settings in PAIRS] + [
     fnn.LeakyReLUDropout(0.2, 0.25),
     fnn.LeakyReLUDropout(0.1, 0.5, inplace=True, feature=True),
 ]
 
 
-@pytest.mark.parametrize(("slow", "fast", "settings"), PAIRS)
-def test_a_layer_is_its_namesake(slow, fast, settings):
-    theirs, ours = slow(**settings), fast(**settings)
-    assert isinstance(ours, slow)
-    assert fast.__name__ == slow.__name__
-    assert inspect.signature(fast) == inspect.signature(slow)
+@pytest.mark.parametrize(("torch_class", "fastgan_class", "settings"), PAIRS)
+def test_a_layer_has_the_interface_of_its_namesake(torch_class, fastgan_class, settings):
+    theirs, ours = torch_class(**settings), fastgan_class(**settings)
+    assert isinstance(ours, torch_class)
+    assert fastgan_class.__name__ == torch_class.__name__
+    assert inspect.signature(fastgan_class) == inspect.signature(torch_class)
     assert repr(ours) == repr(theirs)
     assert vars(ours).keys() == vars(theirs).keys()
     assert ours.state_dict() == theirs.state_dict() == {}
     with pytest.raises(ValueError, match=r"p\b|probability"):
-        nn.Dropout(1.5) if slow in (nn.LeakyReLU, nn.ReLU) else fast(1.5)
+        nn.Dropout(1.5) if torch_class in (nn.LeakyReLU, nn.ReLU) else fastgan_class(1.5)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
@@ -72,19 +72,19 @@ def test_hooks_run(layer):
     layer.register_forward_pre_hook(lambda module, args: seen.append("before"))
     layer.register_forward_hook(lambda module, args, output: seen.append("after"))
     layer.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append("gradient"))
-    layer.inplace = False  # as torch asks of full backward hooks
+    layer.inplace = False  # torch's full backward hooks need that
     shape = (2, 3, 4) if isinstance(layer, nn.Dropout1d) else (2, 3, 4, 5)
     layer(torch.randn(shape, requires_grad=True)).sum().backward()
     assert seen == ["before", "after", "gradient"]
 
 
-@pytest.mark.parametrize(("slow", "fast", "settings"), PAIRS[:4])
+@pytest.mark.parametrize(("torch_class", "fastgan_class", "settings"), PAIRS[:4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
-def test_activations_equal_torchs_bit_for_bit(slow, fast, settings, dtype):
+def test_activations_equal_torchs_bit_for_bit(torch_class, fastgan_class, settings, dtype):
     x = torch.randn(3, 129).to(dtype)
     x[0, :4] = torch.tensor([0.0, float("inf"), -float("inf"), float("nan")])
     results = []
-    for kind in (slow, fast):
+    for kind in (torch_class, fastgan_class):
         leaf = x.clone().requires_grad_()
         source = leaf * 1
         y = kind(**settings)(source)
@@ -104,17 +104,17 @@ def test_slope_one_gives_new_memory_unless_in_place(inplace):
             assert (y.data_ptr() == x.data_ptr()) is inplace
 
 
-@pytest.mark.parametrize(("slow", "fast", "settings"), PAIRS[4:])
-def test_dropout_in_eval_and_at_zero_is_the_input_itself(slow, fast, settings):
-    x = torch.randn(2, 3, 4) if fast is fnn.Dropout1d else torch.randn(2, 3, 4, 5)
+@pytest.mark.parametrize(("torch_class", "fastgan_class", "settings"), PAIRS[4:])
+def test_dropout_in_eval_and_at_zero_is_the_input_itself(torch_class, fastgan_class, settings):
+    x = torch.randn(2, 3, 4) if fastgan_class is fnn.Dropout1d else torch.randn(2, 3, 4, 5)
     state = torch.get_rng_state()
-    assert fast(**settings).eval()(x) is x
-    assert fast(0.0)(x) is x
+    assert fastgan_class(**settings).eval()(x) is x
+    assert fastgan_class(0.0)(x) is x
     assert torch.equal(state, torch.get_rng_state())
 
 
 @pytest.mark.parametrize(
-    ("slow", "fast", "shape"),
+    ("torch_class", "fastgan_class", "shape"),
     [
         (nn.Dropout1d, fnn.Dropout1d, (6, 50)),
         (nn.Dropout1d, fnn.Dropout1d, (3, 6, 50)),
@@ -127,8 +127,8 @@ def test_dropout_in_eval_and_at_zero_is_the_input_itself(slow, fast, settings):
         (nn.Dropout3d, fnn.Dropout3d, (30, 4, 5)),
     ],
 )
-def test_feature_dropout_reads_ranks_as_torch_does(slow, fast, shape):
-    """Which elements share a decision; torch's warnings about unusual ranks are kept, as its own forward is run."""
+def test_feature_dropout_reads_ranks_as_torch_does(torch_class, fastgan_class, shape):
+    """Compares which elements are dropped together. torch's forward, with its warnings, runs for unusual ranks."""
 
     def constant_over(layer):
         y = layer(torch.ones(shape))
@@ -136,7 +136,7 @@ def test_feature_dropout_reads_ranks_as_torch_does(slow, fast, shape):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert constant_over(fast(0.5)) == constant_over(slow(0.5))
+        assert constant_over(fastgan_class(0.5)) == constant_over(torch_class(0.5))
 
 
 def test_what_torch_refuses_is_refused():
@@ -145,7 +145,7 @@ def test_what_torch_refuses_is_refused():
             layer(torch.ones(1, 2, 3, 4))
 
 
-def test_what_no_kernel_takes_goes_to_torch():
+def test_inputs_that_no_kernel_takes_go_to_torch():
     integers = torch.arange(-3, 3)
     assert torch.equal(fnn.ReLU()(integers), integers.clamp(min=0))
     sparse = torch.randn(4, 4).relu().to_sparse()
@@ -155,7 +155,7 @@ def test_what_no_kernel_takes_goes_to_torch():
     assert torch.equal(fnn.Dropout().eval()(integers), integers)
 
 
-def test_fused_layer_is_its_two_layers():
+def test_the_fused_layer_equals_its_two_layers():
     x = torch.randn(64, 8, 3, 3)
     for feature, dropout in ((False, fnn.Dropout), (True, fnn.Dropout2d)):
         torch.manual_seed(1)

@@ -1,1 +1,1 @@
-"""What every package of fastgan may use, and no user: imports, extras, messages, files, processes, seeds, errors."""
+"""Helpers that every package of fastgan may use. They are not part of the public API."""

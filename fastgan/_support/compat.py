@@ -1,8 +1,8 @@
-"""The import check: the compiled library may meet only the torch it was compiled for.
+"""The import check: the compiled library is loaded only with the torch that it was compiled for.
 
-torch's C++ interface changes with every minor version, and CUDA and CPU builds differ within one, so a wheel's
-metadata (`torch==2.13.*`) can't rule out a mismatch. Loading the library against another torch would end in an
-undefined symbol or worse; `fastgan/__init__.py` therefore calls this before it loads it.
+torch's C++ interface changes with every minor version, and within one version CUDA and CPU builds differ, so a wheel's
+metadata (`torch==2.13.*`) cannot rule out a mismatch. Loading the library with another torch would end in an undefined
+symbol or worse. `fastgan/__init__.py` therefore calls `check` before it loads the library.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ REINSTALL = "pip install --force-reinstall --no-deps ."
 
 
 def describe(torch: str, cuda: str | None) -> str:
-    """Name a build of torch by its version and what it is built for."""
+    """Return a name of a build of torch, made of its version and its CUDA version."""
     return f"torch {torch} ({f'CUDA {cuda}' if cuda else 'CPU'})"
 
 
 def check(*, built_for: tuple[str, str | None], present: tuple[str, str | None]) -> None:
     """Raise an ImportError unless the library fits the torch that is present.
 
-    Each is (torch's version, the CUDA version it is built for or None). The major and minor version and the CUDA
-    version must agree.
+    Both arguments are (version of torch, CUDA version that it is built for, or None). The major and minor version and
+    the CUDA version must agree.
     """
     if _series(built_for[0]) != _series(present[0]) or built_for[1] != present[1]:
         raise ImportError(
@@ -28,15 +28,15 @@ def check(*, built_for: tuple[str, str | None], present: tuple[str, str | None])
         )
 
 
-def unloadable(built_for: tuple[str, str | None], present: tuple[str, str | None], reason: str) -> str:
-    """Return the message for a library that passes the check and still does not load, as with another nightly build."""
+def unloadable_message(built_for: tuple[str, str | None], present: tuple[str, str | None], reason: str) -> str:
+    """Return the message for a library that passes the check but does not load, as with another nightly build."""
     return (
         f"fastgan's compiled library, built for {describe(*built_for)}, does not load with {describe(*present)}: "
         f"{reason}. Rebuild it, in the folder of fastgan's sources: {REINSTALL}"
     )
 
 
-def unbuilt(folder: str) -> str:
+def unbuilt_message(folder: str) -> str:
     """Return the message for a package folder without the compiled library."""
     return (
         f"fastgan in {folder} has no compiled library for this Python. If that is the source folder: install it with "

@@ -1,4 +1,4 @@
-"""How a training run ends early."""
+"""The errors that end a training run early."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class TrainingDivergedError(RuntimeError):
 
     @classmethod
     def at(cls, step: int, what: str, saved: Sequence[Path]) -> TrainingDivergedError:
-        """The error for `what` having been NaN or infinite by `step`, with the checkpoints `saved` before."""
+        """Return the error for `what` being NaN or infinite at `step`, with the checkpoints `saved` until then."""
         last = saved[-1] if saved else "missing: none was saved yet"
         return cls(f"train: {what} is NaN or infinite by step {step}; the last good checkpoint is {last}")
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM ended the training after a whole step.
+    """SIGINT or SIGTERM ended the training at the end of a step.
 
     Attributes:
         signal: the signal's number.
-        checkpoint: the one saved then.
+        checkpoint: the path of the checkpoint that was saved then.
     """
 
     def __init__(self, number: int, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Libraries that only a part of fastgan needs, imported where they are used."""
+"""Imports of optional libraries, which only a part of fastgan needs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import ModuleType
 
 
 class MissingExtraError(ImportError):
-    """A library of one of fastgan's extras is not installed; the message names the extra."""
+    """A library of one of fastgan's extras is not installed. The message names the extra."""
 
 
 def require(module: str, extra: str = "train") -> ModuleType:
-    """Import `module`, which `pip install 'fastgan[extra]'` brings.
+    """Import and return `module`, which `pip install 'fastgan[extra]'` installs.
 
     Raises:
         MissingExtraError: where it is not installed.
@@ -26,7 +26,7 @@ def require(module: str, extra: str = "train") -> ModuleType:
 
 
 def check(modules: Iterable[str], extra: str = "train") -> None:
-    """Raise `require`'s error for the first of `modules` that is not installed, without importing any."""
+    """Raise MissingExtraError for the first of `modules` that is not installed. Nothing is imported."""
     for module in modules:
         if module in sys.modules:
             found = sys.modules[module] is not None

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Give `path` this content so that it is never seen half written, power cuts included."""
+    """Write `content` to `path` so that the file is never seen half written, not even after a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -20,12 +20,12 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)  # makes the new name itself last
+        os.fsync(descriptor)  # makes the rename durable
     finally:
         os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of a run that was killed while writing."""
+    """Delete the temporary files in `folder` of a run that was killed while writing."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The wording of messages that several packages share."""
+"""Messages that several packages share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest one, or all."""
+    """Return the message for an unknown `name`, with the nearest of the `known` names, or all of them."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What training asks of its process: signals that wait, a number of threads, a device."""
+"""The process that trains: its signals, its number of threads, its device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 class StopSignals:
-    """While entered, SIGINT and SIGTERM only note themselves; a second one acts as usual."""
+    """A context in which the first SIGINT or SIGTERM is only recorded, in `caught`. A second one acts as usual."""
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -44,7 +44,7 @@ class StopSignals:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use `count` CPU threads in the block; 0 leaves its number."""
+    """Let torch use `count` CPU threads in the block; 0 changes nothing."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:
@@ -54,12 +54,13 @@ def threads(count: int) -> Iterator[None]:
 
 
 def pick_device(name: str, processes: int = 1, local_rank: int = 0) -> torch.device:
-    """The device called `name`; auto is a GPU where there is one.
+    """Return the device called `name`; "auto" is a GPU where there is one.
 
-    Each of several processes has its own GPU, by its number on the machine, which becomes the current one.
+    With several processes, each one uses the GPU of its `local_rank` and makes it the current one.
 
     Raises:
-        ValueError: for a name that is no device, a GPU that is not there, or one named for several processes.
+        ValueError: where `name` is no device, where the GPU is not there, or where it has a number and there are
+            several processes.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Seeds that are derived from a seed."""
+"""Seeds derived from another seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import numpy as np
 
 
 def derive(seed: int, *path: int) -> int:
-    """A seed of its own for one purpose: unrelated to those of other paths and of nearby seeds."""
+    """Return a seed for the purpose that `path` numbers, independent of other paths and of other seeds."""
     state = np.random.SeedSequence(seed, spawn_key=path).generate_state(1, np.uint64)
     return int(state[0]) >> 1

@@ -1,8 +1,8 @@
-"""Recording of a module's own ``forward`` as a graph, where the graph is all that the forward does.
+"""Records a module's ``forward`` as a :mod:`torch.fx` graph, where the graph is all that the forward does.
 
-A trace sees one path, with the numbers and flags of that moment. So the record is refused where the code that ran
-branches, enters a context (``torch.no_grad``), draws numbers or has side effects; and what else it read from its module
-is noted, so that a later change is noticed.
+A trace follows one path, with the numbers and flags of that moment. So a forward is refused where the code that ran
+branches, enters a context such as ``torch.no_grad``, draws random numbers or has side effects. Whatever else the code
+read from its module is noted, so that a later change of it is noticed.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-__all__ = ["Reads", "Refused", "record"]
+__all__ = ["Dependencies", "UnsupportedForwardError", "record"]
 
-_SIMPLE = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
-_FIXED = (ModuleType, FunctionType, BuiltinFunctionType, type)
+_PLAIN_TYPES = (bool, int, float, str, type(None), torch.dtype, torch.device, torch.Size)
+_CODE_TYPES = (ModuleType, FunctionType, BuiltinFunctionType, type)
 _ABSENT = object()
-# Of these, what is asked of a tensor that is being traced either goes into the graph or fails.
+# Allowed builtins. A call of one on a traced tensor either goes into the graph or fails.
 _BUILTINS = {
     "abs", "dict", "enumerate", "float", "int", "len", "list", "max", "min", "range", "reversed", "round", "sum",
     "super", "tuple", "zip",
 }  # fmt: skip
-_CONTEXTS = ("torch.autograd", "torch.amp", "torch.random", "torch.utils")
-_NOT_THE_AUTHORS = {"torch", "fastgan", *sys.stdlib_module_names} - {"__main__"}
-_HELD_ELSEWHERE = ("_parameters", "_buffers", "_modules")
+_CONTEXT_MODULES = ("torch.autograd", "torch.amp", "torch.random", "torch.utils")
+_LIBRARIES = {"torch", "fastgan", *sys.stdlib_module_names} - {"__main__"}
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class Refused(Exception):
-    """Says why a forward cannot be recorded."""
+class UnsupportedForwardError(Exception):
+    """A forward cannot be recorded; the message says why."""
 
 
-def _is_simple(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
-        return all(map(_is_simple, value))
-    return isinstance(value, _SIMPLE)
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN_TYPES)
 
 
-class _OwnForward(fx.Tracer):
-    """Records what one module does, with all modules that it calls as single steps."""
+class _ModuleTracer(fx.Tracer):
+    """Traces the forward of one module. Each module that it calls is one node."""
 
     proxy_buffer_attributes = True
 
@@ -58,14 +58,14 @@ class _OwnForward(fx.Tracer):
 
 @contextmanager
 def _no_random_numbers() -> Iterator[None]:
-    """Refuse what draws, which a record would do once and for all, and put the generators back."""
+    """Refuse code that draws random numbers, which would become constants of the graph; restore the generators."""
     python, numpy, torchs = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     try:
         yield
         now = np.random.get_state()  # noqa: NPY002
         same_numpy = np.array_equal(now[1], numpy[1]) and now[2] == numpy[2]  # type: ignore[index]
         if not (random.getstate() == python and same_numpy and torch.equal(torch.get_rng_state(), torchs)):
-            raise Refused("it draws random numbers")
+            raise UnsupportedForwardError("it draws random numbers")
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
@@ -73,7 +73,13 @@ def _no_random_numbers() -> Iterator[None]:
 
 
 class _Called(NamedTuple):
-    """A function outside torch that ran: its code, its globals, and whether its first argument was the module."""
+    """A function outside of torch that ran.
+
+    Attributes:
+        code: its code.
+        globals: its global names.
+        on_owner: whether its first argument was the traced module.
+    """
 
     code: CodeType
     globals: dict[str, Any]
@@ -81,7 +87,7 @@ class _Called(NamedTuple):
 
 
 def _run_and_watch(owner: nn.Module, run: Callable[[], fx.Graph]) -> tuple[fx.Graph, list[_Called]]:
-    """The graph, and the functions outside torch that ran for it."""
+    """Return the graph that ``run`` gives, and the functions outside of torch that ran for it."""
     called: dict[tuple[CodeType, bool], _Called] = {}
     refused: list[str] = []
 
@@ -89,13 +95,13 @@ def _run_and_watch(owner: nn.Module, run: Callable[[], fx.Graph]) -> tuple[fx.Gr
         if event != "call":
             return
         code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_CONTEXTS) and code.co_name in ("__enter__", "checkpoint"):
+        if module.startswith(_CONTEXT_MODULES) and code.co_name in ("__enter__", "checkpoint"):
             refused.append(f"it enters a context of {module}")
-        elif module.split(".")[0] not in _NOT_THE_AUTHORS:
+        elif module.split(".")[0] not in _LIBRARIES:
             on_owner = code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is owner
             called[code, on_owner] = _Called(code, frame.f_globals, on_owner)
 
-    # A collection would run callbacks and finalizers in the middle, which are no part of the forward.
+    # A garbage collection would run callbacks and finalizers here, which are no part of the forward.
     previous, collects = sys.getprofile(), gc.isenabled()
     gc.disable()
     sys.setprofile(watch)
@@ -106,115 +112,124 @@ def _run_and_watch(owner: nn.Module, run: Callable[[], fx.Graph]) -> tuple[fx.Gr
         if collects:
             gc.enable()
     if refused:
-        raise Refused(refused[0])
+        raise UnsupportedForwardError(refused[0])
     return graph, list(called.values())
 
 
-def _check(called: _Called, settings_of_children: set[str]) -> None:
-    """Refuse code that could have done something else, or whose doing a graph does not show."""
+def _check(called: _Called, attributes_of_children: set[str]) -> None:
+    """Refuse code that may take another path at the next call, or that has an effect that the graph does not show."""
     code, instructions = called.code, list(dis.get_instructions(called.code))
     for i, instruction in enumerate(instructions):
         name, argument = instruction.opname, instruction.argval
         if name.startswith(("POP_JUMP", "JUMP_IF")) or name in ("IS_OP", "CONTAINS_OP"):
-            raise Refused(f"{code.co_name} branches")
+            raise UnsupportedForwardError(f"{code.co_name} branches")
         if name in ("STORE_GLOBAL", "STORE_ATTR"):
-            raise Refused(f"{code.co_name} assigns to '{argument}'")
+            raise UnsupportedForwardError(f"{code.co_name} assigns to '{argument}'")
         if name in ("LOAD_DEREF", "LOAD_CLASSDEREF") and argument != "__class__":
-            raise Refused(f"{code.co_name} reads '{argument}' of the function around it")
+            raise UnsupportedForwardError(f"{code.co_name} reads '{argument}' of the function around it")
         if name == "LOAD_GLOBAL":
             attribute = instructions[i + 1].argval if i + 1 < len(instructions) else None
             _check_global(called, argument, attribute)
-        if name == "LOAD_ATTR" and argument in settings_of_children:
+        if name == "LOAD_ATTR" and argument in attributes_of_children:
             of_owner = called.on_owner and instructions[i - 1].argval == code.co_varnames[0]
             if not of_owner:
-                raise Refused(f"{code.co_name} reads '{argument}' of another module")
+                raise UnsupportedForwardError(f"{code.co_name} reads '{argument}' of another module")
 
 
 def _check_global(called: _Called, name: str, attribute: Any) -> None:
     if name not in called.globals:
         if name not in _BUILTINS:
-            raise Refused(f"{called.code.co_name} calls {name}()")
+            raise UnsupportedForwardError(f"{called.code.co_name} calls {name}()")
         return
     value, attribute_is_read = called.globals[name], False
     if isinstance(value, (ModuleType, type)) and str(getattr(value, "__module__", value.__name__))[:5] != "torch":
         attribute_is_read = isinstance(attribute, str)
         value = getattr(value, attribute, value) if isinstance(attribute, str) else value
-    if not isinstance(value, _FIXED) and (attribute_is_read or not _is_simple(value)):
-        raise Refused(f"{called.code.co_name} reads the global '{name}', which may change")
+    if not isinstance(value, _CODE_TYPES) and (attribute_is_read or not _is_plain(value)):
+        raise UnsupportedForwardError(f"{called.code.co_name} reads the global '{name}', which may change")
 
 
-def _read_names(owner: nn.Module, called: list[_Called]) -> list[str]:
-    """The attributes of ``owner`` whose values may have gone into the graph."""
+def _attributes_read(owner: nn.Module, called: list[_Called]) -> list[str]:
+    """Return the attributes of ``owner`` whose values may be constants of the graph."""
     names = []
     for name in sorted({name for each in called for name in each.code.co_names}):
         value = vars(owner).get(name, inspect.getattr_static(type(owner), name, _ABSENT))
         is_code = isinstance(value, (FunctionType, property, staticmethod, classmethod))
         if value is _ABSENT or name == "training" or is_code or name in vars(nn.Module):
             continue
-        if not _is_simple(value):
-            raise Refused(f"it reads its '{name}', a {type(value).__name__}, which may change")
+        if not _is_plain(value):
+            raise UnsupportedForwardError(f"it reads its '{name}', a {type(value).__name__}, which may change")
         names.append(name)
     return names
 
 
-def _children(module: nn.Module) -> tuple[Any, ...]:
-    """The identity of what a module is made of, through the containers that it may loop over."""
+def _child_ids(module: nn.Module) -> tuple[Any, ...]:
+    """Return the ids of a module's children, and of those in containers, over which a forward may loop."""
     ids: list[Any] = []
     for key, child in module._modules.items():
         ids.append((key, id(child)))
         if isinstance(child, (nn.ModuleList, nn.ModuleDict, nn.Sequential)):
-            ids.extend(_children(child))
+            ids.extend(_child_ids(child))
     return tuple(ids)
 
 
 @dataclass
-class Reads:
-    """What a record read besides its inputs, parameters and buffers: attributes of its module, and global numbers."""
+class Dependencies:
+    """What a graph depends on besides the inputs, parameters and buffers.
+
+    Attributes:
+        attributes: names of attributes of the module.
+        globals: names of global numbers, each with the namespace that it is in.
+    """
 
     attributes: set[str] = field(default_factory=set)
     globals: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def fingerprint(self, owner: nn.Module) -> tuple[Any, ...]:
-        """Equal as long as a record of ``owner`` holds."""
+        """Return a value that stays equal as long as the graphs of ``owner`` are valid."""
         attributes = [repr(getattr(owner, name, None)) for name in sorted(self.attributes)]
         numbers = [repr(scope.get(name)) for name, scope in self.globals.items()]
-        return attributes, numbers, _children(owner), frozenset(owner._buffers)
+        return attributes, numbers, _child_ids(owner), frozenset(owner._buffers)
 
 
-def record(owner: nn.Module, reads: Reads) -> fx.Graph:
-    """The graph of ``owner.forward`` in the present mode; what it depends on is added to ``reads``.
+def record(owner: nn.Module, dependencies: Dependencies) -> fx.Graph:
+    """Return the graph of ``owner.forward`` in the present mode.
+
+    Args:
+        owner: the module. It is left as it was.
+        dependencies: gets what the graph depends on, in addition to what it holds.
 
     Raises:
-        Refused: where a graph would not be the whole of what forward does.
+        UnsupportedForwardError: where a graph would not be all that the forward does.
     """
     kinds = [(p.kind, p.default) for p in inspect.signature(type(owner).forward).parameters.values()]
     if any(
         kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD or default is not inspect._empty for kind, default in kinds
     ):
-        raise Refused("its forward takes optional arguments")
-    before = dict(vars(owner)), [dict(vars(owner)[name]) for name in _HELD_ELSEWHERE]
+        raise UnsupportedForwardError("its forward takes optional arguments")
+    before = dict(vars(owner)), [dict(vars(owner)[name]) for name in _REGISTRIES]
     try:
         with _no_random_numbers():
-            graph, called = _run_and_watch(owner, lambda: _OwnForward().trace(owner))
-        settings = {name for child in owner.modules() if child is not owner for name in vars(child)}
+            graph, called = _run_and_watch(owner, lambda: _ModuleTracer().trace(owner))
+        attributes = {name for child in owner.modules() if child is not owner for name in vars(child)}
         for each in called:
-            _check(each, settings)
+            _check(each, attributes)
             for name in each.code.co_names:
-                if _is_simple(each.globals.get(name, _ABSENT)):
-                    reads.globals[name] = each.globals
+                if _is_plain(each.globals.get(name, _ABSENT)):
+                    dependencies.globals[name] = each.globals
         if vars(owner).keys() != before[0].keys():
-            raise Refused("it makes tensors from numbers, or keeps something in the module")
-        reads.attributes.update(_read_names(owner, called))
+            raise UnsupportedForwardError("it makes tensors from numbers, or keeps something in the module")
+        dependencies.attributes.update(_attributes_read(owner, called))
         return graph
-    except Refused:
+    except UnsupportedForwardError:
         raise
     except Exception as error:
-        raise Refused(
+        raise UnsupportedForwardError(
             f"torch.fx cannot trace it ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
     finally:
         owner.__dict__.clear()
         owner.__dict__.update(before[0])
-        for name, table in zip(_HELD_ELSEWHERE, before[1], strict=True):
+        for name, table in zip(_REGISTRIES, before[1], strict=True):
             vars(owner)[name].clear()
             vars(owner)[name].update(table)

@@ -1,4 +1,7 @@
-"""Who holds a module, inside the model and outside of it: what decides whether it may be changed in place."""
+"""Finds everything that holds a module, inside and outside of the model.
+
+``convert`` may change a module in place only where nothing outside of the model uses it.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,25 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["ModuleReferences", "Place", "has_hooks", "is_scripted"]
+__all__ = ["ModuleReferences", "Reference", "has_hooks", "is_scripted"]
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-# What nn.Module keeps in its __dict__, and what fastgan does; all other attributes are the model author's.
+# What nn.Module and fastgan keep in a module's __dict__. All other attributes are the model author's.
 _INTERNAL = ("_modules", "_parameters", "_buffers", "_fastgan_pair")
 
-_PLAIN = {bool, int, float, str, bytes, type(None), type, FunctionType}
-_NONE: dict[str, Any] = {}
+_MODULE_FREE = {bool, int, float, str, bytes, type(None), type, FunctionType}
+_EMPTY: dict[str, Any] = {}
 
-Place = tuple[nn.Module, str]
+Reference = tuple[nn.Module, str]  # a module that holds another one, and the key or attribute under which it does
 
 
 def is_scripted(module: nn.Module) -> bool:
+    """Return whether ``module`` was compiled by :func:`torch.jit.script`."""
     return isinstance(module, torch.jit.ScriptModule)
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something watches or changes what flows through the module, or its ``forward`` is not its class's."""
+    """Return whether hooks watch ``module``, or its ``forward`` is not the one of its class."""
     return (
         any(getattr(module, hooks) for hooks in _HOOKS)
         or "forward" in vars(module)
@@ -41,7 +45,7 @@ def _subclasses(cls: type) -> set[type]:
 
 
 def _modules_in(value: Any) -> Iterator[nn.Module]:
-    """The modules in a value made of Python's containers."""
+    """Yield the modules in a value made of Python's containers."""
     if isinstance(value, nn.Module):
         yield value
     elif isinstance(value, dict):
@@ -54,9 +58,9 @@ def _modules_in(value: Any) -> Iterator[nn.Module]:
         yield from _modules_in((value.args, value.keywords))
 
 
-def _children(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    registered = vars(module).get("_modules")
-    return [(key, child) for key, child in (registered or {}).items() if child is not None]
+def _registered(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    children = vars(module).get("_modules")
+    return [(key, child) for key, child in (children or {}).items() if child is not None]
 
 
 def _unregistered(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -67,75 +71,84 @@ def _unregistered(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 class ModuleReferences:
-    """A model's modules and everything that holds them, as found when it is made.
+    """The modules of a model and what holds each of them, as found at construction.
+
+    Args:
+        model: the model.
+        search_outside: whether to look through all objects of the process for holders outside of the model.
 
     Attributes:
-        names: of each module, by its id, the first dotted name in the model.
-        inside: (holder, key) of each module registered in the model.
-        unregistered: attributes of the model that hold a module without registering it (a plain list of layers).
-        outside: (holder, key) in modules that are not the model's; key is "" where the module is not registered.
-        in_defaults: ids of modules among the default arguments of a function, or the arguments of a partial.
+        model: the model.
+        modules: its modules, in the order of ``named_modules``.
+        names: the first dotted name of each module, by the module's id.
+        registered: by a module's id, the (parent, key) under which the model registers it.
+        unregistered: by a module's id, the (module, attribute) of the model that hold it without registering it, as a
+            plain list of layers does.
+        outside: by a module's id, the (parent, key) of modules outside of the model; the key is "" where that parent
+            does not register it.
+        held_by_functions: ids of modules that are default arguments of a function or arguments of a partial.
     """
 
-    def __init__(self, model: nn.Module, look_outside: bool = True) -> None:
+    def __init__(self, model: nn.Module, search_outside: bool = True) -> None:
         self.model = model
         self.names: dict[int, str] = {}
         self.modules: list[nn.Module] = []
-        self.inside: dict[int, list[Place]] = {}
-        self.unregistered: dict[int, list[Place]] = {}
-        self.outside: dict[int, list[Place]] = {}
-        self.in_defaults: set[int] = set()
+        self.registered: dict[int, list[Reference]] = {}
+        self.unregistered: dict[int, list[Reference]] = {}
+        self.outside: dict[int, list[Reference]] = {}
+        self.held_by_functions: set[int] = set()
         for name, module in model.named_modules():
             self.names[id(module)] = name
             self.modules.append(module)
             if is_scripted(module):
                 continue
-            for key, child in _children(module):
-                self.inside.setdefault(id(child), []).append((module, key))
+            for key, child in _registered(module):
+                self.registered.setdefault(id(child), []).append((module, key))
             for attribute, held in _unregistered(module):
                 self.unregistered.setdefault(id(held), []).append((module, attribute))
-        if look_outside:
-            self._look_outside()
+        if search_outside:
+            self._search_outside()
         if self.outside:
-            # A model that is garbage already, but in a cycle, is no holder.
-            self.outside, self.in_defaults = {}, set()
+            # A dead model in a reference cycle must not count: collect the garbage and search again.
+            self.outside, self.held_by_functions = {}, set()
             gc.collect()
-            self._look_outside()
+            self._search_outside()
 
-    def _look_outside(self) -> None:
+    def _search_outside(self) -> None:
         kinds = _subclasses(nn.Module) | {FunctionType, functools.partial}
         for thing in [thing for thing in gc.get_objects() if type(thing) in kinds]:
             if isinstance(thing, FunctionType):
-                for value in (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or _NONE).values()):
-                    if type(value) not in _PLAIN:  # nearly all are
-                        self.in_defaults.update(map(id, _modules_in(value)))
+                for value in (*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or _EMPTY).values()):
+                    if type(value) not in _MODULE_FREE:  # saves time: nearly all defaults are of these types
+                        self.held_by_functions.update(map(id, _modules_in(value)))
             elif isinstance(thing, functools.partial):
-                self.in_defaults.update(map(id, _modules_in(thing)))
+                self.held_by_functions.update(map(id, _modules_in(thing)))
             elif id(thing) not in self.names:
-                for key, child in _children(thing):
+                for key, child in _registered(thing):
                     if id(child) in self.names:
                         self.outside.setdefault(id(child), []).append((thing, key))
                 for _, held in _unregistered(thing):
                     if id(held) in self.names:
                         self.outside.setdefault(id(held), []).append((thing, ""))
 
-    def elsewhere(self, module: nn.Module) -> bool:
-        """Whether something that is not this model will go on using the module."""
-        return id(module) in self.outside or id(module) in self.in_defaults
+    def is_used_elsewhere(self, module: nn.Module) -> bool:
+        """Return whether something outside of this model holds ``module``."""
+        return id(module) in self.outside or id(module) in self.held_by_functions
 
     def name(self, module: nn.Module) -> str:
+        """Return the first dotted name of ``module`` in the model."""
         return self.names[id(module)]
 
     def replace(self, old: nn.Module, new: nn.Module) -> Callable[[], None]:
-        """Put ``new`` wherever the model registers ``old``; what is returned takes it back."""
-        places = self.inside.pop(id(old))
-        self.inside[id(new)] = places
+        """Register ``new`` wherever the model registers ``old``, and return a function that undoes it."""
+        references = self.registered.pop(id(old))
+        self.registered[id(new)] = references
         self.names[id(new)] = self.names[id(old)]
-        for holder, key in places:
-            holder._modules[key] = new
+        for parent, key in references:
+            parent._modules[key] = new
 
         def undo() -> None:
-            for holder, key in places:
-                holder._modules[key] = old
+            for parent, key in references:
+                parent._modules[key] = old
 
         return undo

@@ -1,4 +1,4 @@
-"""Runs a model before and after its conversion, and compares all that can be seen of it."""
+"""Runs a model before and after its conversion, and compares outputs, gradients and writes into the inputs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from torch.nn.modules.module import register_module_forward_hook
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from fastgan import nn as fnn
-from fastgan.convert import tracing as _trace
+from fastgan.convert.rewrite import dropout_off
 
 __all__ = ["EquivalenceCheck"]
 
-# Of the largest magnitude in a tensor. Activations agree to the last bit at p = 0; losses are rounded otherwise, and a
-# GPU may sum a convolution's gradient in another order each time.
+# Relative to the largest magnitude in a tensor. Activations agree to the last bit at p = 0. Losses are rounded in
+# another way, and a GPU may sum a convolution's gradient in another order each time.
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 _SEED = 20260101
 
 
 @contextmanager
 def _preserved(model: nn.Module) -> Iterator[None]:
-    """Put attributes, training modes, buffers' values and random states back at the end."""
+    """Restore attributes, training modes, values of buffers and random states at the end of the block."""
     modules = list(model.modules())
     attributes = [dict(vars(module)) for module in modules]
-    tables = [
+    registries = [
         {name: dict(table) for name, table in vars(module).items() if name in ("_modules", "_parameters", "_buffers")}
         for module in modules
     ]
@@ -41,7 +41,7 @@ def _preserved(model: nn.Module) -> Iterator[None]:
     states = [generator.get_state() for generator in generators]
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the model may use the global one
     try:
-        for generator in generators:  # not torch.manual_seed, which would reach a CUDA that is not started yet
+        for generator in generators:  # torch.manual_seed would also queue a seed for a CUDA that is not initialised
             generator.manual_seed(_SEED)
         yield
     finally:
@@ -49,10 +49,10 @@ def _preserved(model: nn.Module) -> Iterator[None]:
             generator.set_state(state)
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
-        for module, before, held in zip(modules, attributes, tables, strict=True):
+        for module, before, saved in zip(modules, attributes, registries, strict=True):
             module.__dict__.clear()
             module.__dict__.update(before)
-            for name, table in held.items():
+            for name, table in saved.items():
                 current = module.__dict__[name]
                 current.clear()
                 current.update(table)
@@ -63,15 +63,25 @@ def _preserved(model: nn.Module) -> Iterator[None]:
 
 
 def _tensors(value: Any) -> list[Tensor]:
-    """The tensors in containers and dataclasses."""
+    """Return the tensors in containers and dataclasses."""
     leaves = tree_leaves(value)
-    plain = [leaf for leaf in leaves if dataclasses.is_dataclass(leaf)]
-    return [leaf for leaf in leaves if isinstance(leaf, Tensor)] + [t for leaf in plain for t in _tensors(vars(leaf))]
+    instances = [leaf for leaf in leaves if dataclasses.is_dataclass(leaf)]
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)] + [
+        t for leaf in instances for t in _tensors(vars(leaf))
+    ]
 
 
 @dataclass
-class _Seen:
-    """What one run shows: tensors of each kind, and every module's outputs by its name, in order of first use."""
+class _Observation:
+    """What one run of a model gives.
+
+    Attributes:
+        outputs: the tensors that the model returns.
+        inputs: its inputs as they are after the run.
+        gradients: first gradients by the inputs and parameters.
+        second: gradients of the squared first gradients.
+        by_module: the outputs of each module by its name, in the order of first use.
+    """
 
     outputs: list[Tensor] = field(default_factory=list)
     inputs: list[Tensor] = field(default_factory=list)
@@ -81,23 +91,24 @@ class _Seen:
 
 
 def _project(tensors: Sequence[Tensor]) -> Tensor:
-    """A number that every element of the tensors has its own share in."""
+    """Return a sum of all elements, each with a random weight of its own."""
     generator = torch.Generator().manual_seed(_SEED)
-    shares = [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.device, t.dtype) for t in tensors]
-    return torch.stack([(t * share).sum().float() for t, share in zip(tensors, shares, strict=True)]).sum()
+    weights = [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.device, t.dtype) for t in tensors]
+    return torch.stack([(t * weight).sum().float() for t, weight in zip(tensors, weights, strict=True)]).sum()
 
 
 def _differentiable(tensors: Sequence[Tensor | None]) -> list[Tensor]:
     return [t for t in tensors if t is not None and t.requires_grad and (t.is_floating_point() or t.is_complex())]
 
 
-def _observe(model: nn.Module, inputs: tuple[Any, ...], gradients: bool) -> _Seen:
-    seen, names, running = _Seen(), {id(module): name for name, module in model.named_modules()}, True
+def _observe(model: nn.Module, inputs: tuple[Any, ...], gradients: bool) -> _Observation:
+    observation, running = _Observation(), True
+    names = {id(module): name for name, module in model.named_modules()}
 
     def record(module: nn.Module, _: Any, output: Any) -> None:
         if running and id(module) in names:
             copies = [t.detach().clone() for t in _tensors(output)]
-            seen.by_module.setdefault(names[id(module)], []).extend(copies)
+            observation.by_module.setdefault(names[id(module)], []).extend(copies)
 
     def leaf(t: Tensor) -> Tensor:
         return t.detach().clone().requires_grad_(gradients and t.is_floating_point())
@@ -106,30 +117,31 @@ def _observe(model: nn.Module, inputs: tuple[Any, ...], gradients: bool) -> _See
     hook = register_module_forward_hook(record)
     try:
         with torch.set_grad_enabled(gradients):
-            # The model sees no leaves, for it may overwrite what it is given.
+            # The model gets copies of the leaves, because it may overwrite its inputs and a leaf must not be.
             fed = tree_map_only(Tensor, torch.clone, leaves)
             output = model(*fed)
             running = False
-            seen.outputs = [t.detach().clone() for t in _tensors(output)]
-            seen.inputs = [t.detach().clone() for t in _tensors(fed)]
+            observation.outputs = [t.detach().clone() for t in _tensors(output)]
+            observation.inputs = [t.detach().clone() for t in _tensors(fed)]
             results = _differentiable(_tensors(output))
             wanted = _differentiable([*_tensors(leaves), *model.parameters()])
             if gradients and results and wanted:
                 first = torch.autograd.grad(_project(results), wanted, create_graph=True, allow_unused=True)
-                seen.gradients = [None if g is None else g.detach().clone() for g in first]
-                seen.second = _second_order(first, wanted)
+                observation.gradients = [None if g is None else g.detach().clone() for g in first]
+                observation.second = _second_order(first, wanted)
     finally:
         hook.remove()
-    return seen
+    return observation
 
 
 def _second_order(first: Sequence[Tensor | None], wanted: Sequence[Tensor]) -> list[Tensor | None]:
-    """Gradients of the squared gradients; none where some operation of the model cannot be differentiated twice."""
+    """Return gradients of the squared gradients, or [] where an operation of the model has no second derivative."""
     again = _differentiable(first)
     if not again:
         return []
     try:
-        second = torch.autograd.grad(sum(g.square().sum().float() for g in again), wanted, allow_unused=True)  # type: ignore[arg-type]
+        squares: Any = sum(g.square().sum().float() for g in again)
+        second = torch.autograd.grad(squares, wanted, allow_unused=True)
     except (RuntimeError, NotImplementedError) as error:
         if "derivative" in str(error) or "differentiable" in str(error) or "double backward" in str(error):
             return []
@@ -138,7 +150,7 @@ def _second_order(first: Sequence[Tensor | None], wanted: Sequence[Tensor]) -> l
 
 
 def _difference(before: Tensor | None, after: Tensor | None) -> str | None:
-    """How two tensors differ, or None."""
+    """Return how two tensors differ, or None."""
     if before is None or after is None:
         missing = "before" if before is None else "after"
         present = before if after is None else after
@@ -166,11 +178,11 @@ def _first_difference(before: Sequence[Tensor | None], after: Sequence[Tensor | 
     return None
 
 
-def _culprit(before: _Seen, after: _Seen, fused: set[str]) -> str:
-    """The first module, in the order of the computation, whose outputs differ.
+def _first_differing_module(before: _Observation, after: _Observation, fused: set[str]) -> str:
+    """Return a phrase that names the first module, in the order of the computation, whose outputs differ.
 
-    A module finishes before those that hold it, so the first found is an innermost one. The first place of a fused pair
-    holds the pair's value already, and is not compared.
+    A module finishes before its parents, so the first one found is an innermost one. The first layer of a fused pair is
+    not compared, because it gives the output of the pair.
     """
     for name, outputs in before.by_module.items():
         others = after.by_module.get(name)
@@ -180,7 +192,17 @@ def _culprit(before: _Seen, after: _Seen, fused: set[str]) -> str:
 
 
 class EquivalenceCheck:
-    """What a model did before its conversion, to hold against what it does after."""
+    """Compares what a model computes before its conversion with what it computes after.
+
+    The construction runs the unconverted model.
+
+    Args:
+        model: the model.
+        inputs: the positional arguments of its forward.
+
+    Raises:
+        TypeError: where ``inputs`` is not a tuple.
+    """
 
     def __init__(self, model: nn.Module, inputs: tuple[Any, ...]) -> None:
         if not isinstance(inputs, tuple):
@@ -189,50 +211,59 @@ class EquivalenceCheck:
                 f" got {type(inputs).__name__}"
             )
         self._model, self._inputs = model, inputs
-        self._eval = self._run(self._evaluating)
-        self._training = self._run(self._training_without_dropout)
-        self._swapped: _Seen | None = None
+        self._in_eval = self._run(self._eval_mode)
+        self._in_training = self._run(self._training_mode_without_dropout)
+        self._swapped: _Observation | None = None
 
-    def _run(self, mode: Callable[[], Any], gradients: bool = True) -> _Seen:
+    def _run(self, mode: Callable[[], Any], gradients: bool = True) -> _Observation:
         with _preserved(self._model), mode():
             return _observe(self._model, self._inputs, gradients)
 
-    def _evaluating(self) -> Any:
+    def _eval_mode(self) -> Any:
         self._model.eval()
         return nullcontext()
 
-    def _training_without_dropout(self) -> Any:
+    def _training_mode_without_dropout(self) -> Any:
         self._model.train()
         for module in self._model.modules():
             if isinstance(module, (_DropoutNd, fnn.LeakyReLUDropout)):
                 module.p = 0.0
-        return _trace.dropout_off()
+        return dropout_off()
 
-    def _with_dropout(self) -> Any:
+    def _training_mode(self) -> Any:
         self._model.train()
         return nullcontext()
 
     def observe_swapped(self) -> None:
-        """Run the model in training, dropout and all, when its layers are swapped and not yet fused."""
-        self._swapped = self._run(self._with_dropout, gradients=False)
+        """Run the model in training with dropout. To be called when its layers are swapped and not yet fused."""
+        self._swapped = self._run(self._training_mode, gradients=False)
 
     def check(self, fused: set[str], traced: bool) -> None:
-        """Run the model again, and raise RuntimeError where it differs."""
-        self._compare("in eval", self._eval, self._run(self._evaluating), fused)
-        without = self._run(self._training_without_dropout)
-        self._compare("in training with p = 0", self._training, without, fused)
-        # Fused layers draw as many numbers, in the same order, as the layers they are made of: masks are the same, and
-        # a model that looks at the value between two fused layers gives itself away. Functions of torch drew others.
+        """Run the converted model and compare.
+
+        Args:
+            fused: the names of the first layers of fused pairs.
+            traced: whether forwards were rewritten.
+
+        Raises:
+            RuntimeError: where something differs; the message names the first module that does.
+        """
+        self._compare("in eval", self._in_eval, self._run(self._eval_mode), fused)
+        without_dropout = self._run(self._training_mode_without_dropout)
+        self._compare("in training with p = 0", self._in_training, without_dropout, fused)
+        # Fused layers draw as many numbers, in the same order, as the swapped layers did, so the masks are the same. A
+        # difference shows a model that uses the value between two fused layers. With rewritten forwards this cannot be
+        # compared, because the functions of torch drew other masks.
         if self._swapped is not None and fused and not traced:
-            self._compare("in training", self._swapped, self._run(self._with_dropout, gradients=False), fused)
+            self._compare("in training", self._swapped, self._run(self._training_mode, gradients=False), fused)
 
     @staticmethod
-    def _compare(mode: str, before: _Seen, after: _Seen, fused: set[str]) -> None:
+    def _compare(mode: str, before: _Observation, after: _Observation, fused: set[str]) -> None:
         for what in ("outputs", "inputs", "gradients", "second"):
             difference = _first_difference(getattr(before, what), getattr(after, what))
             if difference:
                 kind = {"inputs": "what it writes into its inputs", "second": "double gradients"}.get(what, what)
+                module = _first_differing_module(before, after, fused)
                 raise RuntimeError(
-                    f"fastgan.convert: {kind} {mode}: {difference}{_culprit(before, after, fused)}; the model is as it"
-                    " was before the call"
+                    f"fastgan.convert: {kind} {mode}: {difference}{module}; the model is as it was before the call"
                 )

@@ -1,21 +1,23 @@
 """The fused operations as functions, with the signatures of their namesakes in ``torch.nn.functional``.
 
-All of the dropout family is one kernel, ``dropout(clamp(gain * leaky_relu(input + bias)))``, with stages switched off.
-What every function of it keeps:
+The dropout family is one kernel, ``dropout(clamp(gain * leaky_relu(input + bias)))``, with some stages switched off.
+For all of its functions:
 
-- dtypes float32, float64, float16 and bfloat16 (the halves compute in float32); any shape, any dense layout as it lies
-  (``channels_last`` included), anything else made dense first; the result has the input's dtype and shape;
-- a mask depends on (seed, offset, element) only: the same bits on the CPU and on every GPU, for any number of threads.
-  Without ``seed`` it is drawn from torch's generator (or ``generator``), as torch's own dropout does;
-- a dropped element is exactly 0 whatever its input, and its gradient is exactly 0 whatever comes in (PyTorch gives NaN
-  for NaN and infinity there);
-- the backward keeps 2 bits an element alive, so in-place use is always safe, and gradients are differentiable again.
+- The dtypes are float32, float64, float16 and bfloat16; float16 and bfloat16 compute in float32. Any shape is accepted.
+  Dense layouts, ``channels_last`` included, are used as they are; others are made dense first. The result has the
+  input's dtype and shape.
+- A mask depends only on (seed, offset, element). It has the same bits on the CPU and on every GPU, for any number of
+  threads. Without ``seed``, the seed is drawn from ``generator`` or torch's own one, as torch's dropout does.
+- A dropped element is exactly 0 for any input, and its gradient is exactly 0 for any incoming gradient. (PyTorch gives
+  NaN there for NaN and infinity.)
+- The backward saves 2 bits an element and not the input or output. So in-place use is always safe, and gradients are
+  differentiable again.
 
-``generator=`` breaks a graph of ``torch.compile``, as Dynamo cannot pass one; ``seed=`` does not. Under ``vmap`` a
-dropout needs ``seed``.
+``generator=`` breaks a graph of ``torch.compile``, because Dynamo cannot pass a generator; ``seed=`` does not. Under
+``vmap``, dropout needs ``seed``.
 
-Binary cross-entropy is one pass forward and one backward. Sums are in double precision and in one order: the same bits
-for any number of threads, and in every run on a GPU.
+Binary cross-entropy is one pass forward and one pass backward. Sums are computed in double precision and in a fixed
+order: they have the same bits for any number of threads, and in every run on a GPU.
 """
 
 from fastgan.functional.bias_act_dropout import (

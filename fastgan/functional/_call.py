@@ -1,4 +1,4 @@
-"""What the dropout family of :mod:`fastgan.functional` shares: checks, and the call of the kernel."""
+"""The checks and the kernel call that all functions of the dropout family share."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
 
 
 def check_input(op: str, input: Tensor) -> None:
-    """Refuse what is no tensor before something of it is asked."""
+    """Raise TypeError unless ``input`` is a tensor."""
     if not isinstance(input, Tensor):
         raise TypeError(f"fastgan::{op}: expected input to be a Tensor, got {type(input).__name__}")
 
 
 def check(op: str, input: Tensor, p: float, seed: int | None, offset: int) -> None:
-    """Refuse arguments that the kernel would misread or never see."""
+    """Raise for arguments that would not reach the kernel as they are meant."""
     check_input(op, input)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"fastgan::{op}: expected p in [0, 1], got {p}")
-    # Out of this range they would not reach the op as 64-bit integers.
+    # The op takes 64-bit integers.
     if seed is not None and not 0 <= seed < 2**63:
         raise ValueError(f"fastgan::{op}: expected 0 <= seed < 2**63, got {seed}")
     if not 0 <= offset < 2**63:
@@ -47,7 +47,7 @@ def apply(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Run the kernel, or its composition from torch's operations, with the stages that the caller asks for."""
+    """Run the kernel with the given stages, or compose its result from torch operations where that is needed."""
     if composed.needed(op, input):
         output = composed.bias_act_dropout(
             op,
@@ -68,7 +68,7 @@ def apply(
     if not inplace:
         return _bias_act_dropout(input, *stages)[0]  # type: ignore[no-any-return]
     if torch.compiler.is_compiling():
-        # The compiler makes every graph functional first, and finds the in-place form again by itself.
+        # torch.compile functionalises the graph and restores the in-place form by itself.
         return input.copy_(_bias_act_dropout(input, *stages)[0])
     _bias_act_dropout_(input, *stages)
     return input
@@ -85,10 +85,10 @@ def feature_dropout(
     offset: int,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Feature dropout over (N, C, ...) of ``batched_dim`` dimensions, or over (C, ...) of one less."""
+    """Drop whole feature maps of (N, C, ...) with ``batched_dim`` dimensions, or of (C, ...) with one less."""
     check(op, input, p, seed, offset)
     dim = input.dim()
-    # torch reads a 3-D input of dropout2d as (N, C, L), with a warning; a warning less, the same result.
+    # torch reads a 3-D input of dropout2d as (N, C, L), with a warning. fastgan reads it so without a warning.
     batched = dim == batched_dim or (op == "dropout2d" and dim == 3)
     if not batched and dim != batched_dim - 1:
         shapes = "[N, C, L]" if op == "dropout2d" else f"{batched_dim - 1} dimensions"

@@ -1,4 +1,4 @@
-"""Leaky ReLU and dropout, apart and fused: the functions of row `bias_act_dropout`."""
+"""Leaky ReLU and dropout, apart and fused: the functions of the op `bias_act_dropout`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ __all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d", "leaky_relu", "leak
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """``x if x > 0 else negative_slope * x``, as :func:`torch.nn.functional.leaky_relu`.
+    """Return ``x if x > 0 else negative_slope * x``, as :func:`torch.nn.functional.leaky_relu`.
 
-    A slope of 0 is ReLU and gives exactly 0 for every x <= 0, -inf included. The backward reads one bit an element.
+    A slope of 0 is ReLU and gives exactly 0 for every x <= 0, -inf included. A slope of 1 returns the input itself. The
+    backward reads one bit an element.
 
     Args:
         input: any shape and floating dtype.
@@ -46,18 +47,18 @@ def dropout(
 ) -> Tensor:
     """Zero elements with probability ``p`` and scale the others by 1 / (1 - p), as :func:`torch.nn.functional.dropout`.
 
-    ``p`` is honoured to 2^-17, and the scale is the honoured probability's, so the expectation is exact. With
+    ``p`` is rounded to a multiple of 2^-16. The scale is that of the rounded ``p``, so the expectation is exact. With
     ``training=False`` or ``p=0`` the input itself is returned and nothing is drawn. Source: Srivastava et al.,
     "Dropout" (JMLR 2014).
 
     Args:
         input: any shape and floating dtype.
-        p: probability in [0, 1] of an element to be dropped.
+        p: probability in [0, 1] that an element is dropped.
         training: whether to drop at all.
         inplace: whether to write the result into ``input`` and return that.
-        seed: in [0, 2^63), makes the result a pure function of the arguments, the same on all devices.
-        offset: in [0, 2^63), another mask of the same ``seed``, which it needs.
-        generator: to draw from where there is no ``seed``; None is torch's.
+        seed: in [0, 2^63). With it the result is a pure function of the arguments, the same on all devices.
+        offset: in [0, 2^63). Each offset gives another mask of the same ``seed``; it needs a ``seed``.
+        generator: the generator to draw from without a ``seed``; None is torch's own.
 
     Raises:
         ValueError: where ``p``, ``seed`` or ``offset`` is outside its range, or ``offset`` comes without ``seed``.
@@ -85,11 +86,11 @@ def dropout1d(
 ) -> Tensor:
     """Zero whole channels of (N, C, L) or (C, L) with probability ``p``.
 
-    As :func:`torch.nn.functional.dropout1d`. Arguments and errors are those of :func:`dropout`, and ValueError
-    for another rank.
+    As :func:`torch.nn.functional.dropout1d`. Arguments and errors are those of :func:`dropout`. Another rank is
+    a ValueError.
 
     Example:
-        >>> dropout1d(torch.ones(1, 4, 3), seed=3)[0, :, 0]  # a number for each channel
+        >>> dropout1d(torch.ones(1, 4, 3), seed=3)[0, :, 0]  # a channel is doubled or zeroed
         tensor([2., 0., 0., 0.])
     """
     return feature_dropout("dropout1d", 3, input, p, training, inplace, seed, offset, generator)
@@ -108,10 +109,10 @@ def dropout2d(
     """Zero whole feature maps of (N, C, H, W) with probability ``p``.
 
     As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L). Arguments and errors
-    are those of :func:`dropout`, and ValueError for another rank.
+    are those of :func:`dropout`. Another rank is a ValueError.
 
     Example:
-        >>> dropout2d(torch.ones(2, 3, 4, 4), seed=3).mean((2, 3))  # a map is doubled, or not there
+        >>> dropout2d(torch.ones(2, 3, 4, 4), seed=3).mean((2, 3))  # a map is doubled or zeroed
         tensor([[2., 0., 0.],
                 [0., 2., 0.]])
     """
@@ -130,8 +131,8 @@ def dropout3d(
 ) -> Tensor:
     """Zero whole feature maps of (N, C, D, H, W) or (C, D, H, W) with probability ``p``.
 
-    As :func:`torch.nn.functional.dropout3d`. Arguments and errors are those of :func:`dropout`, and ValueError
-    for another rank.
+    As :func:`torch.nn.functional.dropout3d`. Arguments and errors are those of :func:`dropout`. Another rank is
+    a ValueError.
 
     Example:
         >>> dropout3d(torch.ones(2, 3, 4, 4, 4), seed=3).mean((2, 3, 4))
@@ -157,7 +158,7 @@ def leaky_relu_dropout(
     offset: int = 0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """``dropout(clamp(gain * leaky_relu(input + bias, negative_slope), -clamp, clamp), p)`` in one pass.
+    """Return ``dropout(clamp(gain * leaky_relu(input + bias, negative_slope), -clamp, clamp), p)``, in one pass.
 
     ``gain`` and ``clamp`` follow StyleGAN's ``bias_act`` (Karras et al., 2020).
 
@@ -167,11 +168,11 @@ def leaky_relu_dropout(
         p: as :func:`dropout`'s.
         training: as :func:`dropout`'s.
         inplace: as :func:`dropout`'s.
-        bias: (input.shape[channel_dim],) of any floating dtype, in which its gradient comes back.
+        bias: shape (input.shape[channel_dim],), of any floating dtype; its gradient has the same dtype.
         channel_dim: the dimension that the bias runs along.
-        gain: a factor behind the activation.
-        clamp: the largest magnitude behind it. The gradient is 0 where that is reached, equality included; NaN passes
-            through.
+        gain: a factor of the activation's output.
+        clamp: limits that output's magnitude after ``gain``. The gradient is 0 where the limit is reached or exceeded;
+            NaN passes through.
         feature: whether to drop whole feature maps.
         seed: as :func:`dropout`'s.
         offset: as :func:`dropout`'s.

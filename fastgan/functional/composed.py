@@ -1,7 +1,7 @@
 """The kernels' results, composed from torch operations.
 
-They serve where no kernel can: on devices that have none, and under ``torch.func`` transforms, which refuse C++
-autograd functions. Masks are the kernels' own, bit for bit.
+They replace the kernels on devices that have none, and under ``torch.func`` transforms, which refuse C++ autograd
+functions. The dropout masks are the kernels', bit for bit.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ __all__ = [
     "generator_loss",
     "has_kernels",
     "keep_mask",
+    "kernels_take",
     "needed",
     "philox_draws",
 ]
 
-# What this build has, not what torch has: FASTGAN_CUDA=0 leaves the kernels out beside a torch with CUDA.
+# Asks this build, not torch: a build with FASTGAN_CUDA=0 has no CUDA kernels, even with a torch that has CUDA.
 _KERNEL_DEVICES = frozenset({"cpu", "meta"} | ({"cuda"} if _C.build_info()["cuda"] else set()))
 _MASK32 = 0xFFFFFFFF
 _PHILOX_ROUNDS = 7
@@ -37,14 +38,22 @@ _warned: set[str] = set()
 
 
 def has_kernels(device_type: str) -> bool:
-    """Whether this build has kernels for such devices."""
+    """Return whether this build has kernels for devices of ``device_type``, such as "cuda"."""
     return device_type in _KERNEL_DEVICES
 
 
-def needed(op: str, input: Tensor) -> bool:
-    """Whether ``op`` on ``input`` has to be composed.
+def kernels_take(input: Tensor) -> bool:
+    """Return whether the kernels take tensors like ``input``: floating, strided and not nested."""
+    return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
 
-    Warns once for each device without kernels; with ``FASTGAN_STRICT=1`` in the environment that is a RuntimeError.
+
+def needed(op: str, input: Tensor) -> bool:
+    """Return whether the function named ``op`` has to be composed for ``input``.
+
+    For a device without kernels it warns once.
+
+    Raises:
+        RuntimeError: for a device without kernels where ``FASTGAN_STRICT=1`` is in the environment.
     """
     device = input.device.type
     if has_kernels(device):
@@ -64,11 +73,11 @@ def _under_vmap() -> bool:
 
 
 def _draw_seed(op: str, generator: torch.Generator | None) -> int:
-    """64 bits of torch's generator, as the CPU kernels take them."""
-    if _under_vmap():
+    """Draw 64 bits from torch's generator, in the way of the CPU kernels."""
+    if _under_vmap():  # a generator could mean one mask for all examples, or one for each
         raise RuntimeError(
-            f"fastgan::{op}: expected an explicit seed under vmap, got none: unseeded dropout draws from a generator,"
-            " whose use under vmap has no one meaning; pass seed= (the same mask for every example)"
+            f"fastgan::{op}: expected an explicit seed under vmap, got none; pass seed=, which gives every example the"
+            " same mask"
         )
     device = generator.device if generator is not None else "cpu"
     drawn = torch.empty((), dtype=torch.int64, device=device).random_(-(2**63), None, generator=generator)
@@ -76,15 +85,20 @@ def _draw_seed(op: str, generator: torch.Generator | None) -> int:
 
 
 def _multiply(value: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
-    """High and low 32 bits of a product; int64 wraps, and its low 64 bits are right all the same."""
+    """Return the high and low 32 bits of a product. int64 may wrap, but its 64 bits are still the right ones."""
     product = value * multiplier
     return (product >> 32) & _MASK32, product & _MASK32
 
 
 def philox_draws(seed: int, offset: int, octets: Tensor) -> Tensor:
-    """The 8 draws of 16 bits of each octet: int64 of shape (*octets.shape, 8).
+    """Return the 8 random numbers of 16 bits of each octet, as int64 of shape ``(*octets.shape, 8)``.
 
     Source: Philox4x32, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11).
+
+    Args:
+        seed: 64 bits.
+        offset: 64 bits.
+        octets: numbers of octets, int64 of any shape.
     """
     key = [seed & _MASK32, seed >> 32]
     zeros = torch.zeros_like(octets)
@@ -98,7 +112,15 @@ def philox_draws(seed: int, offset: int, octets: Tensor) -> Tensor:
 
 
 def keep_mask(input: Tensor, threshold: int, feature: bool, seed: int, offset: int) -> Tensor:
-    """Which elements of ``input`` a dropout keeps: bool, of its shape, or (N, C, 1, ...) for feature dropout."""
+    """Return which elements a dropout keeps, as bool of the input's shape, or (N, C, 1, ...) for feature dropout.
+
+    Args:
+        input: the tensor to drop elements of.
+        threshold: an element is dropped where its 16 random bits are below this number.
+        feature: whether whole feature maps are dropped.
+        seed: 64 bits.
+        offset: 64 bits.
+    """
     device = input.device
     if feature:
         elements = input.shape[0] * input.shape[1]
@@ -127,7 +149,14 @@ def bias_act_dropout(
     offset: int,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """``dropout(clamp(gain * leaky_relu(input + bias)))`` from torch operations; arguments as the op's."""
+    """Compute ``dropout(clamp(gain * leaky_relu(input + bias)))`` from torch operations.
+
+    ``op`` is the function's name in messages. The other arguments are those of
+    :func:`fastgan.functional.leaky_relu_dropout`.
+
+    Raises:
+        RuntimeError: under vmap without a seed.
+    """
     value = input.double() if input.dtype == torch.float64 else input.float()
     if bias is not None:
         shape = [1] * input.dim()
@@ -161,7 +190,7 @@ def _reduced(loss: Tensor, weight: Tensor | None, reduction: str, dtype: torch.d
 
 
 def _weighted(factor: Tensor | float, term: Tensor) -> Tensor:
-    """A product that is 0 where the factor is, though the term be infinite."""
+    """Return a product that is 0 where the factor is 0, even if the term is infinite there."""
     product = factor * term
     return torch.where(torch.isinf(term) & (torch.as_tensor(factor) == 0.0), 0.0, product)
 
@@ -169,7 +198,10 @@ def _weighted(factor: Tensor | float, term: Tensor) -> Tensor:
 def bce_with_logits(
     input: Tensor, target: Tensor | float, weight: Tensor | None, pos_weight: Tensor | None, reduction: str
 ) -> Tensor:
-    """Binary cross-entropy of logits from torch operations; arguments as the function's."""
+    """Compute the binary cross-entropy of logits from torch operations.
+
+    Arguments are those of :func:`fastgan.functional.binary_cross_entropy_with_logits`.
+    """
     dtype = torch.promote_types(input.dtype, target.dtype) if isinstance(target, Tensor) else input.dtype
     x = input.to(torch.promote_types(dtype, torch.float32))
     positive = target if pos_weight is None else pos_weight * target
@@ -179,23 +211,32 @@ def bce_with_logits(
 
 
 def _clamped_log(p: Tensor) -> Tensor:
-    """``max(log(p), -100)`` with derivative 0 where it is clamped."""
+    """Return ``max(log(p), -100)``, with derivative 0 where it is clamped."""
     unclamped = p >= math.exp(-100.0)
     return torch.where(unclamped, torch.where(unclamped, p, 1.0).log(), -100.0)
 
 
 def bce(input: Tensor, target: Tensor | float, weight: Tensor | None, reduction: str) -> Tensor:
-    """Binary cross-entropy of probabilities from torch operations; arguments as the function's. NaN outside [0, 1]."""
+    """Compute the binary cross-entropy of probabilities from torch operations; it is NaN outside [0, 1].
+
+    Arguments are those of :func:`fastgan.functional.binary_cross_entropy`.
+    """
     p = input.to(torch.promote_types(input.dtype, torch.float32))
     p = torch.where((p >= 0.0) & (p <= 1.0), p, torch.nan)
-    # log1p keeps the digits of a small p; 1 - p is exact where that of the other is near its clamp.
+    # log1p keeps the digits of a small p. For p >= 0.5, 1 - p is exact.
     log_q = torch.where(p < 0.5, torch.log1p(-torch.where(p < 0.5, p, 0.0)), _clamped_log(1.0 - p))
     loss = -target * _clamped_log(p) - (1.0 - target) * log_q
     return _reduced(torch.where(torch.isnan(p), torch.nan, loss), weight, reduction, input.dtype)
 
 
 def generator_loss(logits: Tensor, target: float, weight: float) -> Tensor:
-    """``weight * mean(bce(logits, target))`` in float32 or float64, from torch operations."""
+    """Compute ``weight * mean(bce(logits, target))`` in float32 or float64, from torch operations.
+
+    Args:
+        logits: logits of any shape.
+        target: the target of all of them.
+        weight: a factor of the mean.
+    """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return weight * bce_with_logits(logits, target, None, None, "mean")
 
@@ -203,7 +244,11 @@ def generator_loss(logits: Tensor, target: float, weight: float) -> Tensor:
 def discriminator_loss(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float, real_weight: float, fake_weight: float
 ) -> tuple[Tensor, Tensor]:
-    """Loss and statistics from torch operations; arguments as the function's."""
+    """Compute the discriminator's loss and its statistics from torch operations.
+
+    ``real`` and ``fake`` are the logits. The other arguments are those of
+    :func:`fastgan.functional.discriminator_loss`.
+    """
     loss = generator_loss(real, real_target, real_weight) + generator_loss(fake, fake_target, fake_weight)
     with torch.no_grad():
         shares = [real.float().sigmoid(), fake.float().sigmoid(), (real > 0).float(), (fake < 0).float()]

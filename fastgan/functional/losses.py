@@ -1,4 +1,4 @@
-"""Binary cross-entropy and the two losses of a GAN: the functions of rows `bce` and `gan_loss`."""
+"""Binary cross-entropy and the two losses of a GAN: the functions of the ops `bce` and `gan_loss`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REDUCTIONS = ("none", "mean", "sum")
 
 
 def _check_reduction(reduction: str) -> str:
-    """``reduction`` in today's spelling; torch's own ValueError, or warning, for what torch would not take as it is."""
+    """Return ``reduction`` in today's spelling; others get the warning or the ValueError that torch gives them."""
     if reduction in _REDUCTIONS:
         return reduction
     return _REDUCTIONS[get_enum(reduction)]
@@ -35,7 +35,7 @@ def _check_target(op: str, input: Tensor, target: Tensor) -> None:
 
 
 def _expanded(op: str, argument: str, input: Tensor, weight: Tensor) -> Tensor:
-    """A weight in the input's shape and dtype."""
+    """Return a weight expanded to the input's shape, in the input's dtype."""
     try:
         expanded = weight.expand(input.shape)
     except RuntimeError:
@@ -51,30 +51,30 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Binary cross-entropy of probabilities, as :func:`torch.nn.functional.binary_cross_entropy`.
 
-    Each element's is ``-weight * (target * log(input) + (1 - target) * log(1 - input))``, with logarithms clamped at
-    -100.
+    The loss of an element is ``-weight * (target * log(input) + (1 - target) * log(1 - input))``, with logarithms
+    clamped at -100.
 
-    The gradient is ``(1 - target) / (1 - input) - target / input``, and a clamped logarithm's part of it is 0: never
-    NaN, -1 at (input, target) = (1, 1) and 1 at (0, 0). (PyTorch divides by ``max(input * (1 - input), 1e-12)``, so
-    that behind a sigmoid a surely wrong answer teaches nothing.) Differentiable twice and more by ``input`` and
-    ``target``.
+    The gradient is ``(1 - target) / (1 - input) - target / input``, where the term of a clamped logarithm is 0. So it
+    is never NaN; it is -1 at (input, target) = (1, 1) and 1 at (0, 0). (PyTorch divides by
+    ``max(input * (1 - input), 1e-12)``, so behind a sigmoid the gradient of a very wrong answer vanishes.)
+    The loss is differentiable twice and more by ``input`` and ``target``.
 
     Args:
         input: probabilities of any shape and floating dtype.
-        target: of the same shape and dtype, or one number for all elements, for which no tensor is made.
+        target: of the same shape and dtype, or one number for all elements. For a number no tensor is made.
         weight: broadcasts to the shape of ``input``.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        The loss in the input's dtype, and under autocast, where PyTorch refuses, float32; the halves compute in
-        float32.
+        The loss in the input's dtype. Under autocast, where PyTorch raises an error, it is float32. float16 and
+        bfloat16 compute in float32.
 
     Raises:
         ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
         TypeError: where a dtype is not floating.
-        RuntimeError: where dtypes differ, a weight does not broadcast or requires grad, or ``input`` or ``target``
-            holds NaN or a value outside [0, 1]. On CUDA, where that error would have to wait for the device, such an
-            element's loss, and the gradient of such an input, are NaN instead.
+        RuntimeError: where dtypes differ, where a weight does not broadcast or requires grad, or where ``input`` or
+            ``target`` holds NaN or a value outside [0, 1]. On CUDA the last check would have to wait for the device, so
+            there the loss of such an element, and the gradient of such an input, are NaN instead.
 
     Example:
         >>> binary_cross_entropy(torch.tensor([0.9, 0.5, 0.1]), 1.0, reduction="none")
@@ -95,7 +95,7 @@ def binary_cross_entropy(
 
 
 def _dtype_under_autocast(tensor: Tensor) -> torch.dtype:
-    """The tensor's dtype, or what autocast makes of it for an operation in float32."""
+    """Return the tensor's dtype, or under autocast the one of an operation that autocast runs in float32."""
     if not torch.is_autocast_enabled(tensor.device.type):
         return tensor.dtype
     return torch.promote_types(tensor.dtype, torch.float32)
@@ -110,22 +110,22 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Binary cross-entropy of logits, as :func:`torch.nn.functional.binary_cross_entropy_with_logits`.
 
-    Each element's is ``weight * (pos_weight * target * softplus(-input) + (1 - target) * softplus(input))``.
+    The loss of an element is ``weight * (pos_weight * target * softplus(-input) + (1 - target) * softplus(input))``.
 
-    Differentiable twice and more by ``input`` and ``target``. In float32 the loss and its gradient are right to a
-    relative 4e-7 for targets of 0 and 1 (to 1e-30 where tiny), at large logits too. An infinite logit with the right
-    target costs 0.
+    It is differentiable twice and more by ``input`` and ``target``. In float32 the loss and its gradient have a
+    relative error of at most 4e-7 for targets of 0 and 1 (an absolute one of 1e-30 where they are tiny), at large
+    logits too. An infinite logit with the right target costs 0.
 
     Args:
         input: logits of any shape and floating dtype.
-        target: of the same shape, or one number for all elements, for which no tensor is made.
+        target: of the same shape, or one number for all elements. For a number no tensor is made.
         weight: broadcasts to the shape of ``input``.
-        pos_weight: weighs the first term; broadcasts likewise.
+        pos_weight: a factor of the first term; broadcasts to the shape of ``input``.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
-        The loss in the dtype of ``target``, or of ``input`` where that is a number, and float32 under autocast; the
-        halves compute in float32.
+        The loss in the dtype of ``target``, or of ``input`` where ``target`` is a number. Under autocast it is float32.
+        float16 and bfloat16 compute in float32.
 
     Raises:
         ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
@@ -133,7 +133,7 @@ def binary_cross_entropy_with_logits(
         RuntimeError: where a weight does not broadcast or requires grad.
 
     Example:
-        >>> logits = torch.tensor([-200.0, 0.0, 200.0])  # a sigmoid would have rounded the outer ones
+        >>> logits = torch.tensor([-200.0, 0.0, 200.0])  # a sigmoid would round the first and the last
         >>> binary_cross_entropy_with_logits(logits, 1.0, reduction="none")
         tensor([200.0000,   0.6931,   0.0000])
     """
@@ -175,17 +175,17 @@ def discriminator_loss(
 
     Args:
         real_logits: D's logits of real samples, of any shape and floating dtype.
-        fake_logits: those of generated ones, of any shape, too, and the same dtype and device.
-        real_target: below 1 it is one-sided label smoothing (Salimans et al., 2016).
-        fake_target: the generated samples' target.
-        real_weight: factor of the first mean.
-        fake_weight: factor of the second.
+        fake_logits: D's logits of generated samples, of any shape, with the same dtype and device.
+        real_target: the target of real samples; below 1 it is one-sided label smoothing (Salimans et al., 2016).
+        fake_target: the target of generated samples.
+        real_weight: a factor of the first mean.
+        fake_weight: a factor of the second mean.
 
     Returns:
-        ``(loss, statistics)``. The loss is a scalar in float32 (float64 for float64), under autocast too,
-        differentiable twice and more; the mean over no logits is NaN. The statistics are a float32 tensor of 4 on the
-        logits' device, without a gradient: the mean probability given to real and to generated samples, and the share
-        of real logits > 0 and of generated ones < 0.
+        ``(loss, statistics)``. The loss is a scalar in float32 (float64 for float64), under autocast too. It is
+        differentiable twice and more, and NaN for no logits. The statistics are a float32 tensor of 4 numbers on the
+        logits' device, without a gradient: the mean probability of real samples and of generated ones, the share of
+        real logits > 0 and the share of generated logits < 0.
 
     Raises:
         TypeError: where a dtype is not floating.
@@ -209,13 +209,13 @@ def generator_loss(fake_logits: Tensor, *, target: float = 1.0, saturating: bool
     ``-mean(bce(fake_logits, 0))`` (Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, section 3).
 
     Args:
-        fake_logits: any shape and floating dtype.
-        target: what the generator wants to be told.
-        saturating: whether to play the original game, in which there is no ``target``.
+        fake_logits: D's logits of generated samples, of any shape and floating dtype.
+        target: the target of these samples.
+        saturating: whether to take the loss of the original game, which has no ``target``.
 
     Returns:
-        A scalar in float32 (float64 for float64), under autocast too, differentiable twice and more; the mean over no
-        logits is NaN.
+        A scalar in float32 (float64 for float64), under autocast too. It is differentiable twice and more, and NaN for
+        no logits.
 
     Raises:
         ValueError: where both ``saturating`` and a ``target`` are given.

@@ -1,4 +1,4 @@
-"""convert() and revert(): the report, what is refused, the proof by running, and the way back."""
+"""convert(): its report, the layers that it skips, and the check with example inputs."""
 
 import copy
 import importlib
@@ -15,16 +15,17 @@ import convert_taps as taps
 import fastgan
 from convert_checks import images, rows
 from fastgan import nn as fnn
+from fastgan.convert.usage import SequentialUsage
 
-FAST = [kind for kind in vars(fnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
-NAMESAKES = [kind for kind in FAST if hasattr(nn, kind.__name__)]
+LAYERS = [kind for kind in vars(fnn).values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
+NAMESAKES = [kind for kind in LAYERS if hasattr(nn, kind.__name__)]
 
 
 def pair(activation=None, dropout=None):
     return nn.Sequential(nn.Linear(6, 6), activation or nn.LeakyReLU(0.2), dropout or nn.Dropout(0.5))
 
 
-def test_the_function_hides_the_module_and_both_are_there():
+def test_the_function_and_the_module_of_the_same_name_are_both_there():
     assert fastgan.convert is importlib.import_module("fastgan.convert").convert
     assert callable(fastgan.convert)
     assert callable(fastgan.revert)
@@ -32,15 +33,15 @@ def test_the_function_hides_the_module_and_both_are_there():
 
 @pytest.mark.parametrize("kind", NAMESAKES, ids=lambda kind: kind.__name__)
 def test_every_namesake_is_swapped_and_reverted(kind):
-    slow = getattr(nn, kind.__name__)
-    model = nn.ModuleDict({"layer": slow()})
+    torch_class = getattr(nn, kind.__name__)
+    model = nn.ModuleDict({"layer": torch_class()})
     layer = model["layer"]
     report = fastgan.convert(model)
-    assert report.swapped == [("layer", slow.__name__)]
+    assert report.swapped == [("layer", torch_class.__name__)]
     assert model["layer"] is layer
     assert type(layer) is kind
     assert fastgan.revert(model) is model
-    assert type(layer) is slow
+    assert type(layer) is torch_class
 
 
 def test_a_model_that_is_one_layer():
@@ -61,7 +62,7 @@ def test_loss_with_a_weight_shared_with_another_model():
     torch.testing.assert_close(model["loss"](logits.double(), target.double()).float(), loss(logits, target))
 
 
-def test_report_reads_well():
+def test_the_report_as_text():
     report = fastgan.convert(nn.Sequential(*pair(), nn.Dropout1d(), nn.ReLU()))
     assert str(report).splitlines() == [
         "fastgan: 2 swapped, 1 pair fused, 1 skipped",
@@ -150,7 +151,7 @@ def slope_tensor(net):
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
-def test_what_is_skipped_says_why(change, swapped, reason):
+def test_a_skipped_layer_has_a_reason(change, swapped, reason):
     net = pair()
     change(net)
     kinds = [type(layer) for layer in net]
@@ -172,7 +173,7 @@ def test_hooks_on_a_swapped_layer_go_on_running():
 
 
 @pytest.mark.parametrize("trace", [False, True])
-def test_the_proof_leaves_everything_as_it_was(trace):
+def test_the_equivalence_check_leaves_everything_as_it_was(trace):
     net = models.Discriminator()
     inputs = (images()[0].requires_grad_(),)
     net(*inputs).sum().backward()
@@ -192,7 +193,7 @@ def test_the_proof_leaves_everything_as_it_was(trace):
 
 
 @pytest.mark.parametrize("fault", ["output", "gradient", "second", "mutation"])
-def test_the_proof_names_the_first_module_that_differs(monkeypatch, fault):
+def test_the_equivalence_check_names_the_first_module_that_differs(monkeypatch, fault):
     def wrong(self, input):
         y = nn.functional.leaky_relu(input.clone(), self.negative_slope)
         if fault == "output":
@@ -215,8 +216,8 @@ def test_the_proof_names_the_first_module_that_differs(monkeypatch, fault):
     assert [type(layer) for layer in net] == [nn.Identity, nn.LeakyReLU, nn.Linear, nn.LeakyReLU, nn.Dropout]
 
 
-def test_the_proof_catches_a_tap_that_was_not_seen(monkeypatch):
-    monkeypatch.setattr("fastgan.convert.usage.SequentialUsage.why_not", lambda *_: None)
+def test_the_equivalence_check_finds_a_tap_that_the_code_analysis_missed(monkeypatch):
+    monkeypatch.setattr(SequentialUsage, "why_exposed", lambda *_: None)
     net = taps.FeatureTaps()
     with pytest.raises(RuntimeError, match="outputs in training"):
         fastgan.convert(net, tuple(rows()))

@@ -1,4 +1,4 @@
-"""revert(): the way back to torch.nn, and what it is for: scripting and export."""
+"""revert(): torch.nn's layers are back, and the model can be scripted and exported."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_revert_of_layers_placed_by_hand():
     assert [type(layer) for layer in alone] == [nn.LeakyReLU, nn.Dropout]
 
 
-def test_revert_where_the_second_place_is_gone():
+def test_revert_after_the_identity_was_deleted():
     net = pair()
     fastgan.convert(net)
     del net[2]

@@ -1,4 +1,4 @@
-"""convert(trace=True): forwards that call functions, and those of which a record would not be the whole."""
+"""convert(trace=True): forwards that it rewrites, and forwards that a graph would not cover."""
 
 import functools
 import gc
@@ -152,7 +152,7 @@ def test_functions_become_fastgans_in_both_modes():
         (Closed, "its 'function'"),
     ],
 )
-def test_a_forward_that_a_record_does_not_cover_stays(kind, reason):
+def test_a_forward_that_a_graph_does_not_cover_stays(kind, reason):
     net, state = kind(), torch.get_rng_state()
     attributes = dict(vars(net))
     report = fastgan.convert(net, trace=True)
@@ -163,7 +163,7 @@ def test_a_forward_that_a_record_does_not_cover_stays(kind, reason):
     assert vars(net) == attributes
 
 
-def test_a_record_holds_only_while_what_it_read_does(monkeypatch):
+def test_a_graph_is_used_only_while_its_dependencies_are_unchanged(monkeypatch):
     net = Straight().eval()
     fastgan.convert(net, trace=True)
     x = rows()[0]
@@ -208,7 +208,7 @@ def test_a_traced_slope_of_one_gives_new_memory():
     assert net(x).data_ptr() != x.data_ptr()
 
 
-def test_hooks_added_later_see_what_they_would_have_seen():
+def test_hooks_added_later_see_the_value_between_the_layers():
     class Pair(Base):
         def __init__(self):
             super().__init__()
@@ -227,9 +227,9 @@ def test_hooks_added_later_see_what_they_would_have_seen():
     assert torch.equal(net(rows()[0]), seen[1])
 
 
-def test_a_garbage_collection_meanwhile_is_no_part_of_the_forward():
+def test_a_garbage_collection_during_tracing_is_ignored():
     def callback(phase, info):
-        return phase if phase == "start" else info  # branches, as the callbacks of profilers and test tools do
+        return phase if phase == "start" else info  # has a branch, which would be refused in a forward
 
     gc.callbacks.append(callback)
     threshold = gc.get_threshold()

@@ -14,7 +14,7 @@ import fastgan
 from convert_checks import assert_same_model, count, identities, images, rows
 from fastgan import nn as fnn
 
-# Of each model: its inputs, and how many layers are swapped, pairs fused, layers and pairs skipped.
+# For each model: how to make it, its inputs, and the numbers of layers swapped, pairs fused, and both skipped.
 CASES = {
     "DCGAN": (models.Discriminator, images(), (0, 2, 0)),
     "U-Net": (models.UNet, images(channels=4), (6, 0, 0)),
@@ -78,18 +78,18 @@ def test_an_inplace_layer_overwrites_its_input_as_before():
 @pytest.mark.parametrize("order", ["activation first", "dropout first"])
 @pytest.mark.parametrize("first_inplace", [False, True])
 @pytest.mark.parametrize("second_inplace", [False, True])
-@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("after_linear", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_every_combination_of_inplace_flags(order, first_inplace, second_inplace, fresh, training):
-    """What is written into the input, in both modes and with masks that are compared."""
+def test_every_combination_of_inplace_flags(order, first_inplace, second_inplace, after_linear, training):
+    """The output, its mask and what is written into the input are the same, in both modes."""
     pair = (nn.LeakyReLU(0.2, first_inplace), nn.Dropout(0.5, second_inplace))
     if order == "dropout first":
         pair = (nn.Dropout(0.5, first_inplace), nn.LeakyReLU(0.2, second_inplace))
-    plain = nn.Sequential(*([nn.Linear(6, 6)] if fresh else []), *pair).train(training)
+    plain = nn.Sequential(*([nn.Linear(6, 6)] if after_linear else []), *pair).train(training)
     fused = copy.deepcopy(plain)
     fastgan.convert(plain, fuse=False)
     fastgan.convert(fused)
-    if fresh or first_inplace == second_inplace:
+    if after_linear or first_inplace == second_inplace:
         assert identities(fused) == 1
     results = []
     for model in (plain, fused):
@@ -99,7 +99,7 @@ def test_every_combination_of_inplace_flags(order, first_inplace, second_inplace
     torch.testing.assert_close(results[0], results[1])
 
 
-def test_a_layer_of_two_models_is_changed_in_one():
+def test_a_layer_of_two_models_is_changed_in_one_only():
     converted, other = models.DefaultArgument(), models.DefaultArgument()
     act = other.net[1]
     assert converted.net[1] is act
@@ -119,12 +119,12 @@ def test_a_layer_shared_by_generator_and_discriminator():
     assert discriminator[1] is discriminator[2]
 
 
-def test_what_only_one_model_holds_stays_the_same_instance():
+def test_a_layer_that_only_one_model_holds_stays_the_same_instance():
     act = nn.LeakyReLU(0.2)
     net = nn.Sequential(nn.Linear(6, 8), act, nn.Linear(8, 8), act)
     dead = nn.Sequential(nn.Linear(6, 8), act)
     dead.cycle = [dead]
-    del dead  # garbage in a cycle holds nothing
+    del dead  # a dead model in a cycle does not count
     fastgan.convert(net)
     assert net[1] is act
     assert net[3] is act
@@ -150,7 +150,7 @@ def test_aliases_in_a_plain_list_go_on_following_the_mode():
     assert not torch.equal(net.train()(x), net(x))
 
 
-def test_taps_see_what_they_saw_in_training():
+def test_taps_see_the_values_between_the_layers_in_training():
     net = taps.FeatureTaps()
     fastgan.convert(net)
     seen = net(rows()[0])

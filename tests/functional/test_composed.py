@@ -1,4 +1,4 @@
-"""The composed results: the kernels' masks bit for bit, their values within roundings; when they serve, and say so."""
+"""Composed results: equal masks and close values; when they replace the kernels, and the warning about it."""
 
 import importlib.util
 import warnings
@@ -11,8 +11,8 @@ import fastgan
 from fastgan import functional as FF
 from fastgan.functional import composed
 
-# Both compute in float32 (float64 for float64) and round once to the dtype; composed, factors are multiplied one by
-# one: up to three roundings more. A half may then fall on the neighbouring number.
+# Both compute in float32 (float64 for float64) and round once to the dtype. Composed, the factors are multiplied one by
+# one, which adds up to three roundings. In float16 and bfloat16 that may give the neighbouring number.
 RELATIVE = {torch.float64: 2.0**-50, torch.float32: 2.0**-21, torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
 STAGES = {
     "dropout": {"p": 0.4},
@@ -39,7 +39,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def no_kernels(monkeypatch):
-    """As on a device without kernels."""
+    """Make every device one without kernels."""
     monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"meta"}))
     monkeypatch.setattr(composed, "_warned", set())
 
@@ -47,7 +47,7 @@ def no_kernels(monkeypatch):
 @pytest.mark.parametrize("dtype", RELATIVE, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("stages", STAGES)
-def test_composed_results_are_the_kernels(stages, layout, dtype):
+def test_composed_results_equal_the_kernels(stages, layout, dtype):
     x = torch.randn(3, 5, 7, 6).to(dtype)
     settings = {**DEFAULTS, **STAGES[stages]}
     results = []
@@ -89,7 +89,7 @@ def test_layouts_with_gaps_get_the_same_mask(layout):
 @pytest.mark.filterwarnings("ignore:.*composed from torch operations")
 @pytest.mark.parametrize("inplace", [False, True])
 def test_functions_on_a_device_without_kernels(no_kernels, monkeypatch, inplace):
-    """The same masks from the same generator, in place too."""
+    """The masks from the same generator are the same, in place too."""
     calls = (
         lambda x: FF.leaky_relu(x, 0.2, inplace),
         lambda x: FF.dropout(x, 0.3, inplace=inplace),
@@ -122,7 +122,7 @@ def test_converted_models_on_a_device_without_kernels(no_kernels):
     assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
-def test_warns_once_a_device(no_kernels):
+def test_warns_once_for_each_device(no_kernels):
     x = torch.randn(5)
     with pytest.warns(UserWarning, match=r"fastgan::dropout: expected input on meta, got cpu: composed"):
         FF.dropout(x)
@@ -147,7 +147,7 @@ def test_strict_is_an_error(no_kernels, monkeypatch):
             call()
 
 
-def test_strict_says_nothing_where_there_are_kernels(monkeypatch):
+def test_strict_has_no_effect_where_there_are_kernels(monkeypatch):
     monkeypatch.setenv("FASTGAN_STRICT", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -155,20 +155,20 @@ def test_strict_says_nothing_where_there_are_kernels(monkeypatch):
         torch.func.grad(lambda x: FF.leaky_relu(x).sum())(torch.randn(5))
 
 
-def test_cuda_counts_where_this_build_has_kernels_for_it(monkeypatch):
-    """A build for the CPU alone also imports beside a torch with CUDA."""
+def test_cuda_has_kernels_only_if_this_build_has_them(monkeypatch):
+    """A build for the CPU only can be imported with a torch that has CUDA."""
     for cuda in (None, "13.0"):
         with monkeypatch.context() as patch:
             patch.setattr(torch.version, "cuda", "13.0")
             patch.setattr(fastgan._C, "build_info", lambda cuda=cuda: {"cuda": cuda})
-            spec = importlib.util.spec_from_file_location("composed_anew", composed.__file__)
-            anew = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(anew)
-        assert anew.has_kernels("cuda") == (cuda is not None)
-        assert anew.has_kernels("cpu")
+            spec = importlib.util.spec_from_file_location("composed_again", composed.__file__)
+            again = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(again)
+        assert again.has_kernels("cuda") == (cuda is not None)
+        assert again.has_kernels("cpu")
 
 
-def test_losses_compose_to_the_kernels(no_kernels, monkeypatch):
+def test_composed_losses_equal_the_kernels(no_kernels, monkeypatch):
     logits, target = torch.randn(64, 1) * 5, torch.rand(64, 1)
     calls = (
         lambda x: FF.binary_cross_entropy_with_logits(x, target),
@@ -189,7 +189,7 @@ def test_losses_compose_to_the_kernels(no_kernels, monkeypatch):
                 loss = call(leaf)
             loss.backward()
             results.append((loss.detach(), leaf.grad))
-        # Sums of 64 terms, and torch's gradient at large logits loses digits (the kernels' does not).
+        # Sums of 64 terms. torch's gradient loses digits at large logits; the kernels' does not.
         torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
 
 
@@ -206,7 +206,7 @@ def test_transforms_of_torch_func():
     torch.testing.assert_close(hessian, hessian.diag().diag())
 
 
-def test_vmap_needs_a_seed_and_gives_every_example_its_mask():
+def test_vmap_needs_a_seed():
     x = torch.randn(5, 8)
     mapped = torch.func.vmap(lambda row: FF.dropout(row, 0.5, seed=3))(x)
     torch.testing.assert_close(mapped, torch.stack([FF.dropout(row, 0.5, seed=3) for row in x]))

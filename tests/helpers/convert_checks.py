@@ -1,4 +1,4 @@
-"""What must hold of a model and its conversion, whatever the model."""
+"""Checks that hold for the conversion of any model."""
 
 import copy
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import fastgan
 
 
 def observe(model, inputs, seed=0):
-    """Outputs, inputs as the model leaves them, gradients and double gradients."""
+    """Return the outputs, the inputs after the run, the gradients and the double gradients."""
     torch.manual_seed(seed)
     leaves = [x.clone().requires_grad_() for x in inputs]
     fed = [x.clone() for x in leaves]
@@ -24,20 +24,20 @@ def observe(model, inputs, seed=0):
     return [outputs, fed, first, second]
 
 
-def equal(one, other):
+def assert_equal(one, other):
     for some, others in zip(one, other, strict=True):
         for a, b in zip(some, others, strict=True):
-            if a is None or b is None:  # no gradient is a gradient of zeros
+            if a is None or b is None:  # a missing gradient counts as zeros
                 assert not any(g.any() for g in (a, b) if g is not None)
             else:
-                # p = 0: the same products in the same order. Convolutions sum as they did; torch's own defaults.
+                # With p = 0 the operations are the same. torch's default tolerances cover the sums of convolutions.
                 torch.testing.assert_close(a, b)
 
 
 @contextmanager
-def without_dropout(*both):
-    """Training, with p = 0 in every layer that has one."""
-    layers = [module for model in both for module in model.train().modules() if hasattr(module, "p")]
+def without_dropout(*models):
+    """Put the models in training mode, with p = 0 in every layer that has a p."""
+    layers = [module for model in models for module in model.train().modules() if hasattr(module, "p")]
     before = [layer.p for layer in layers]
     for layer in layers:
         layer.p = 0.0
@@ -47,14 +47,14 @@ def without_dropout(*both):
 
 
 def assert_same_model(make, inputs, counts, **settings):
-    """Converting changes nothing that can be seen, and the report says `counts`: swapped, fused, skipped."""
+    """Assert that converting changes no result, and that the report has `counts`: swapped, fused, skipped."""
     torch.set_num_threads(1)
 
     def build():
         torch.manual_seed(7)
         return make()
 
-    model, original, swapped, proved = build(), build(), build(), build()
+    model, original, swapped, checked = build(), build(), build(), build()
     names, state = [name for name, _ in model.named_modules()], copy.deepcopy(model.state_dict())
     report = fastgan.convert(model, **settings)
     assert (len(report.swapped), len(report.fused), len(report.skipped)) == counts, str(report)
@@ -65,23 +65,23 @@ def assert_same_model(make, inputs, counts, **settings):
     def compare_in_eval():
         for each in (model, original):
             each.eval().load_state_dict(state)
-        equal(observe(model, inputs), observe(original, inputs))
+        assert_equal(observe(model, inputs), observe(original, inputs))
 
     compare_in_eval()
     if not settings.get("trace"):
-        # Functions have no p to set, and torch's draw other masks; layers draw the same ones, fused or not.
+        # Only layers: functions have no p to set, and torch's functions draw other masks than fastgan's.
         with without_dropout(model, original):
-            equal(observe(model, inputs), observe(original, inputs))
+            assert_equal(observe(model, inputs), observe(original, inputs))
         fastgan.convert(swapped, fuse=False)
         for each in (swapped, model):
             each.train().load_state_dict(state)
-        equal(observe(swapped, inputs)[:2], observe(model, inputs)[:2])
+        assert_equal(observe(swapped, inputs)[:2], observe(model, inputs)[:2])
         compare_in_eval()
 
     again = fastgan.convert(model, **settings)
     assert (again.swapped, again.fused) == ([], [])
-    proof = fastgan.convert(proved, tuple(inputs), **settings)
-    assert (proof.swapped, proof.fused, proof.skipped) == (report.swapped, report.fused, report.skipped)
+    verified = fastgan.convert(checked, tuple(inputs), **settings)
+    assert (verified.swapped, verified.fused, verified.skipped) == (report.swapped, report.fused, report.skipped)
 
     fastgan.revert(model)
     assert repr(model) == repr(original)

@@ -1,4 +1,4 @@
-"""Models in the styles that people write GANs in, each with something that a careless conversion would break."""
+"""Models in common styles of GAN code. A careless conversion would break each of them."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Discriminator(nn.Module):
-    """DCGAN's, with dropout of feature maps."""
+    """The discriminator of DCGAN, with dropout of feature maps."""
 
     def __init__(self, width=8):
         super().__init__()
@@ -28,7 +28,7 @@ class Discriminator(nn.Module):
 
 
 class UNet(nn.Module):
-    """A block's in-place leaky ReLU overwrites the very tensor that the skip connection then concatenates."""
+    """An in-place leaky ReLU overwrites the tensor that the skip connection concatenates afterwards."""
 
     def __init__(self, depth=2, dropout_first=False):
         super().__init__()
@@ -43,7 +43,7 @@ class UNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """The activation comes first and in place, so the shortcut gets its value and not the block's input."""
+    """The first layer is an in-place activation, so the shortcut adds its output and not the block's input."""
 
     def __init__(self):
         super().__init__()
@@ -122,7 +122,7 @@ class PlainList(nn.Module):
 
 
 class Loop(nn.Module):
-    """Runs Sequentials from a ModuleList whole, which is not proved."""
+    """Runs Sequentials from a ModuleList as a whole; convert cannot tell that it does."""
 
     def __init__(self):
         super().__init__()
@@ -135,7 +135,7 @@ class Loop(nn.Module):
 
 
 class OwnForward(nn.Sequential):
-    """A Sequential that looks at what lies between its layers."""
+    """A Sequential that reads the values between its layers."""
 
     def forward(self, x):
         total = 0
@@ -158,7 +158,7 @@ class Halves(nn.Module):
 
 
 def slope_one():
-    """Meant as inplace=True, and it is slope 1: the identity, in new memory."""
+    """LeakyReLU(True) is a slope of 1 and not inplace=True: the identity, in new memory."""
     return nn.Sequential(nn.Linear(6, 8), nn.LeakyReLU(True), nn.Linear(8, 8), nn.LeakyReLU(True), nn.Dropout(0.3))
 
 
@@ -176,7 +176,7 @@ def normalised_weights():
 
 
 class Packed(nn.Module):
-    """CTGAN's discriminator: `pac` samples are judged as one, and it computes its own gradient penalty."""
+    """CTGAN's discriminator: it takes `pac` samples as one, and computes its own gradient penalty."""
 
     def __init__(self, pac=2):
         super().__init__()
@@ -198,7 +198,7 @@ class Packed(nn.Module):
 
 
 class Growing(nn.Module):
-    """Grows while it is trained, as progressive GANs do."""
+    """Gets more layers during training, as in progressive GANs."""
 
     def __init__(self):
         super().__init__()
@@ -213,7 +213,7 @@ class Growing(nn.Module):
 
 
 class GrowingLoop(nn.Module):
-    """The same by a loop over a ModuleList and a number."""
+    """Gets more layers in a ModuleList, and another number, during training."""
 
     def __init__(self):
         super().__init__()

@@ -1,10 +1,10 @@
-"""Models that look, or may look, at what lies between the layers of a Sequential."""
+"""Models that read, or may read, the values between the layers of a Sequential."""
 
 from torch import nn
 
 
 class Features(nn.Module):
-    """Runs its Sequential whole; what inherits from it does other things too."""
+    """Runs its Sequential as a whole; the subclasses also run a part of it."""
 
     def __init__(self):
         super().__init__()
@@ -15,7 +15,7 @@ class Features(nn.Module):
 
 
 class FeatureTaps(Features):
-    """Runs a Sequential layer by layer and returns what lies between."""
+    """Runs its Sequential layer by layer and returns all values."""
 
     def forward(self, x):
         taps = []
@@ -31,7 +31,7 @@ class SlicedTaps(Features):
 
 
 class TapsInAMethod(Features):
-    """Forward runs the Sequential whole; another method, which a feature-matching loss calls, does not."""
+    """Has a method that runs a part of the Sequential, as for a feature-matching loss."""
 
     def middle(self, x):
         return self.features[1](self.features[0](x))
@@ -78,7 +78,7 @@ class TapsByName(Features):
 
 
 class TapsFromOutside(nn.Module):
-    """Not the model that is converted, but one that holds it."""
+    """Holds the Sequential of the model that is converted, and runs a part of it."""
 
     def __init__(self, features):
         super().__init__()

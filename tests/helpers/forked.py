@@ -1,4 +1,4 @@
-"""Processes that start quickly, and several that train together as torchrun would start them."""
+"""Starts processes quickly, and groups of processes that train together as under torchrun."""
 
 import datetime as dt
 import multiprocessing
@@ -15,7 +15,7 @@ import fastgan.cli
 import fastgan.metrics.report
 from fastgan.train import distributed
 
-# Forked from a server that has imported the libraries, a child starts training within 0.1 s.
+# The children are forked from a server that has imported the libraries, and start to train within 0.1 s.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
@@ -31,7 +31,7 @@ SERVER.set_forkserver_preload(
 
 
 def command(arguments: list[str]) -> None:
-    """The command line, less patient, and without the quality of what was trained, which takes longer than all else."""
+    """Run the command line with a short timeout, and without the quality report, which takes longer than the rest."""
     distributed._PATIENCE = dt.timedelta(seconds=40)
     fastgan.metrics.report.summary = lambda *_: "quality"  # type: ignore[assignment]
     fastgan.cli.main(arguments)
@@ -39,8 +39,8 @@ def command(arguments: list[str]) -> None:
 
 @contextmanager
 def team(function: Callable[..., None], *arguments: Any, count: int = 2, folder: Any = None):
-    """Processes, started, that call `function(*arguments)` with torchrun's environment; killed at the end."""
-    # As torchrun does, the parent holds the store through which they meet.
+    """Start processes that call `function(*arguments)` in torchrun's environment; kill them at the end of the block."""
+    # The parent holds the store of the process group, as torchrun does.
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     processes = []
     for rank in range(count):
@@ -64,7 +64,7 @@ def team(function: Callable[..., None], *arguments: Any, count: int = 2, folder:
 
 
 def together(function: Callable[..., None], *arguments: Any, count: int = 2) -> None:
-    """Run `function(*arguments)` in several processes of one group, or in this one; all must come to its end."""
+    """Run `function(*arguments)` in `count` processes of one group, or in this process; all must succeed."""
     if count == 1:
         function(*arguments)
         return

@@ -1,4 +1,4 @@
-"""Strategies of hypothesis for tests/ops/test_fuzz.py: tensors as nobody should pass them, and as everybody does."""
+"""Strategies of hypothesis for tests/ops/test_fuzz.py: common and unusual tensors and numbers."""
 
 import math
 
@@ -19,7 +19,7 @@ seeds = st.one_of(st.none(), st.integers(0, 2**63 - 1), st.sampled_from([-1, 2**
 
 
 def filled(size, dtype, seed):
-    """A tensor of special and common values."""
+    """Return a tensor of common and special values."""
     generator = torch.Generator().manual_seed(seed)
     count = math.prod(size)
     x = torch.randn(count, generator=generator, dtype=torch.float64)
@@ -36,7 +36,7 @@ def _transposed(x):
 
 
 def _strided(x):
-    """Every third element of a larger tensor, so that gaps lie between."""
+    """Return every third element of a larger tensor, so that there are gaps in memory."""
     wide = x.new_zeros((*x.shape, 3))
     wide[..., 1] = x
     return wide[..., 1]
@@ -47,7 +47,7 @@ def _expanded(x):
 
 
 def _overlapping(x):
-    """Rows that share all but one element with the next."""
+    """Return rows that share all elements but one with the next row."""
     if x.dim() != 2 or x.numel() == 0:
         return x
     line = torch.zeros(sum(x.shape), dtype=x.dtype)
@@ -55,7 +55,7 @@ def _overlapping(x):
 
 
 def _offset(x):
-    """Starting one element into a storage, aligned to nothing but the element."""
+    """Return a tensor that starts at the second element of its storage, so that it is aligned to elements only."""
     line = x.new_zeros(x.numel() + 1)
     line[1:] = x.reshape(-1)
     return line[1:].view(x.shape)
@@ -66,7 +66,7 @@ def _channels_last(x):
 
 
 def _negative(x):
-    """Marked as negated and not yet so (torch's lazy negation), the nearest there is to a negative view."""
+    """Return a view with torch's lazy negation: it is marked as negated, and its memory is not."""
     return torch._neg_view(x) if x.is_floating_point() else x
 
 
@@ -75,7 +75,7 @@ LAYOUTS = [lambda x: x, _transposed, _strided, _expanded, _overlapping, _offset,
 
 @st.composite
 def tensors(draw, size=None, dtype=None):
-    """A tensor, mostly floating, on the CPU or (seldom) without data, in any layout."""
+    """Draw a tensor in any layout, mostly of a floating dtype and on the CPU, seldom on the meta device."""
     shape = draw(sizes) if size is None else size
     kind = draw(st.sampled_from(FLOATING * 3 + DTYPES)) if dtype is None else dtype
     x = draw(st.sampled_from(LAYOUTS))(filled(shape, kind, draw(st.integers(0, 9))))
@@ -84,7 +84,7 @@ def tensors(draw, size=None, dtype=None):
 
 @st.composite
 def near(draw, x):
-    """Something in place of a tensor that should be like `x`: mostly like it, or None, or of another shape or dtype."""
+    """Draw an argument that should be a tensor like `x`: mostly such a tensor, else None, another shape or dtype."""
     choice = draw(st.integers(0, 9))
     if choice == 0:
         return None

@@ -1,4 +1,4 @@
-"""A data set whose samples are masks, in a module that a spawned process can import."""
+"""A data set of dropout masks, in a module that a spawned process can import."""
 
 import torch
 from torch.utils.data import Dataset
@@ -7,7 +7,7 @@ from fastgan import functional as FF
 
 
 class Masks(Dataset):
-    """Masks drawn where the sample is loaded."""
+    """Draws each mask in the process that loads the sample."""
 
     def __len__(self):
         return 12

@@ -1,15 +1,15 @@
-"""What the kernels should compute, written independently of them, in float64 and from the formulas."""
+"""The results that the kernels should give, computed in float64 from the formulas, independently of the kernels."""
 
 import numpy as np
 
 MASK32 = np.uint64(0xFFFFFFFF)
 
 
-def philox4x32(counter, key, rounds):
-    """Philox4x32 (Salmon et al., SC'11) over arrays of uint64 that hold 32-bit words: four words in, four out."""
+def philox4x32(counter, key):
+    """Philox4x32 with 7 rounds (Salmon et al., SC'11): four words in, four out, as uint64 arrays of 32-bit words."""
     c0, c1, c2, c3 = (np.asarray(word, dtype=np.uint64) for word in counter)
     k0, k1 = (int(word) for word in key)
-    for r in range(rounds):
+    for r in range(7):
         left = np.uint64((k0 + r * 0x9E3779B9) & 0xFFFFFFFF)
         right = np.uint64((k1 + r * 0xBB67AE85) & 0xFFFFFFFF)
         a = np.uint64(0xD2511F53) * c0
@@ -19,7 +19,7 @@ def philox4x32(counter, key, rounds):
 
 
 def draws(elements, seed, offset):
-    """The 16-bit draw of each of the first `elements` elements, in memory order."""
+    """Return the 16-bit random number of each of the first `elements` elements, in memory order."""
     octet = np.arange((elements + 7) // 8, dtype=np.uint64)
     counter = (
         np.full_like(octet, offset & 0xFFFFFFFF),
@@ -27,29 +27,29 @@ def draws(elements, seed, offset):
         octet & MASK32,
         octet >> np.uint64(32),
     )
-    words = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32), 7)
+    words = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))
     halves = [half for word in words for half in (word & np.uint64(0xFFFF), word >> np.uint64(16))]
     return np.stack(halves, axis=-1).reshape(-1)[:elements].astype(np.int64)
 
 
 def threshold(p):
-    """The draw from which an element is kept."""
+    """Return the smallest random number whose element is kept."""
     return int(np.floor(p * 65536 + 0.5))
 
 
 def keep(shape, stride, p, seed, offset, feature=False):
-    """Boolean array of `shape`: what a dropout over a dense tensor with these strides (in elements) keeps."""
+    """Return the mask of a dropout over a dense tensor with these strides, counted in elements."""
     if feature:
         maps = draws(shape[0] * shape[1], seed, offset) >= threshold(p)
         return np.broadcast_to(maps.reshape(shape[:2] + (1,) * (len(shape) - 2)), shape)
-    place = np.zeros(shape, dtype=np.int64)
+    index = np.zeros(shape, dtype=np.int64)
     for dim, (size, step) in enumerate(zip(shape, stride, strict=True)):
-        place += np.arange(size).reshape((-1,) + (1,) * (len(shape) - dim - 1)) * step
-    return (draws(int(np.prod(shape)), seed, offset) >= threshold(p))[place]
+        index += np.arange(size).reshape((-1,) + (1,) * (len(shape) - dim - 1)) * step
+    return (draws(int(np.prod(shape)), seed, offset) >= threshold(p))[index]
 
 
 def bias_act_dropout(x, kept, p, negative_slope=1.0, bias=None, channel_dim=1, gain=1.0, clamp=None):
-    """Output and its derivative by x, float64: dropout(clamp(gain * leaky_relu(x + bias))) with the mask `kept`."""
+    """Return dropout(clamp(gain * leaky_relu(x + bias))) with the mask `kept`, and its derivative by x."""
     x = np.asarray(x, dtype=np.float64)
     if bias is not None:
         shape = [1] * x.ndim
@@ -68,27 +68,27 @@ def bias_act_dropout(x, kept, p, negative_slope=1.0, bias=None, channel_dim=1, g
 
 
 def _times(factor, term):
-    """A product that is 0 where the factor is, though the term be infinite."""
+    """Return a product that is 0 where the factor is 0, even if the term is infinite there."""
     factor, term = np.broadcast_arrays(factor, term)
     with np.errstate(invalid="ignore"):
         return np.where((factor == 0) & np.isinf(term), 0.0, factor * term)
 
 
 def bce_with_logits(x, target, weight=1.0, pos_weight=1.0):
-    """Loss of each element and its derivative by x, float64: the weighted -log of a sigmoid's two probabilities."""
+    """Return the loss of each logit and its derivative by the logit."""
     x, target, weight, pos_weight = (np.asarray(a, dtype=np.float64) for a in (x, target, weight, pos_weight))
     loss = _times(pos_weight * target, np.logaddexp(0, -x)) + _times(1 - target, np.logaddexp(0, x))
-    # sigmoid(x) and sigmoid(-x), neither as 1 minus the other
+    # sigmoid(x) and sigmoid(-x). 1 minus the other one would lose digits.
     up, down = np.exp(-np.logaddexp(0, -x)), np.exp(-np.logaddexp(0, x))
     return weight * loss, weight * ((1 - target) * up - pos_weight * target * down)
 
 
 def bce(p, target, weight=1.0):
-    """Loss of each probability and its derivative by it, float64; logarithms are clamped at -100 and constant there."""
+    """Return the loss of each probability and its derivative by it. Logarithms are clamped at -100."""
     p, target, weight = (np.asarray(a, dtype=np.float64) for a in (p, target, weight))
     loss, gradient = 0.0, 0.0
     with np.errstate(divide="ignore"):
-        # log1p(-p) for 1 - p, whose float64 would lose digits of a small p
+        # log1p(-p), because log(1 - p) would lose digits of a small p.
         for share, log, inverse, sign in ((target, np.log(p), 1 / p, -1), (1 - target, np.log1p(-p), 1 / (1 - p), 1)):
             loss = loss - share * np.maximum(log, -100)
             gradient = gradient + sign * np.where(log < -100, 0.0, share * np.where(np.isinf(inverse), 0, inverse))
@@ -96,7 +96,7 @@ def bce(p, target, weight=1.0):
 
 
 def reduced(loss, gradient, reduction):
-    """The same after reduction to the "mean" or "sum" ("none" changes nothing)."""
+    """Return a loss and its gradient after the reduction "mean", "sum" or "none"."""
     if reduction == "none":
         return loss, gradient
     if reduction == "sum":
@@ -106,7 +106,7 @@ def reduced(loss, gradient, reduction):
 
 
 def gan_side(logits, target, weight, is_real):
-    """One side, in float64: weight * mean loss, its derivative, mean probability, share of logits on the right side."""
+    """Return weight * mean loss, its derivative, the mean probability and the share of correctly classified logits."""
     x = np.asarray(logits, dtype=np.float64)
     loss, gradient = bce_with_logits(x, target)
     loss, gradient = reduced(loss, gradient, "mean")

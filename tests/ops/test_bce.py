@@ -1,4 +1,4 @@
-"""Row bce, with logits: values and gradients against the float64 reference."""
+"""Op bce_with_logits: values and gradients against the float64 reference."""
 
 import os
 import subprocess
@@ -13,15 +13,15 @@ from fastgan import functional as FF
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SIZES = [0, 1, 7, 8, 9, 127, 128, 129, 4095, 40_000]
-# Of a loss that is rounded to the dtype: half an ulp; the arithmetic adds about three in float32, and two in float64.
+# A loss is rounded to its dtype by half an ulp. The arithmetic adds about three ulps in float32 and two in float64.
 RELATIVE = {torch.float64: 2.0**-51, torch.float32: 6e-7, torch.float16: 2.0**-10, torch.bfloat16: 2.0**-7}
-# Gradients are differences of numbers up to 1 (or pos_weight), so errors are absolute; halves may be denormal.
+# Gradients are differences of numbers up to 1 (or pos_weight), so errors are absolute. float16 may be denormal.
 ABSOLUTE = {torch.float64: 2.0**-51, torch.float32: 3e-7, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 
 
 def close(got, expected, relative, absolute):
     limit = torch.finfo(got.dtype).max
-    expected = np.where(np.abs(expected) > limit, np.copysign(np.inf, expected), expected)  # a sum of halves, say
+    expected = np.where(np.abs(expected) > limit, np.copysign(np.inf, expected), expected)  # such as a sum in float16
     got = got.detach().cpu().double().numpy()
     assert got.shape == np.shape(expected)
     np.testing.assert_allclose(got, expected, rtol=relative, atol=absolute, equal_nan=True)
@@ -50,17 +50,17 @@ def test_values_and_gradients(device, dtype, size, reduction, target):
 
 @pytest.mark.parametrize("target", [0.0, 1.0, 0.1, 0.9, 0.5, "drawn"])
 def test_accuracy_over_all_logits(device, target):
-    """The bounds of the docstring, over float32 logits in [-100, 100]: dense, and by the logarithm around 0."""
+    """The docstring's bounds hold for float32 logits in [-100, 100]: evenly spaced ones, and tiny ones."""
     x = torch.cat([torch.linspace(-100, 100, 800_001), torch.logspace(-30, 0, 50_000), -torch.logspace(-30, 0, 50_000)])
     x = x.to(device).requires_grad_()
     exact = target in (0.0, 1.0)
     t = torch.rand_like(x) if target == "drawn" else target
     loss = FF.binary_cross_entropy_with_logits(x, t, reduction="none")
     loss.sum().backward()
-    # A number is given to the kernel in float32.
+    # The kernel takes a target that is a number in float32.
     t = t.cpu().double() if target == "drawn" else float(np.float32(target))
     expected, gradient = reference.bce_with_logits(x.detach().cpu().double(), t)
-    # The gradient on its own scale at targets 0 and 1, where it may be tiny.
+    # At targets 0 and 1 the gradient may be tiny, and its error is relative.
     close(loss, expected, 4e-7 if exact else 6e-7, 1e-30)
     close(x.grad, gradient, 4e-7 if exact else 0, 1e-30 if exact else 3e-7)
 
@@ -90,7 +90,7 @@ def test_nan_stays_nan(device, dtype, bad):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_of_nothing_as_torch(device, reduction):
+def test_an_empty_input_gives_what_torch_gives(device, reduction):
     x = torch.empty(0, 3, device=device, requires_grad=True)
     loss = FF.binary_cross_entropy_with_logits(x, 1.0, reduction=reduction)
     plain = torch.nn.functional.binary_cross_entropy_with_logits(x, torch.ones_like(x), reduction=reduction)
@@ -118,7 +118,7 @@ def test_weights_broadcast(device, dtype, shape, which, target):
         loss = FF.binary_cross_entropy_with_logits(x, target, reduction=reduction, **weights)
         loss.backward(torch.ones_like(loss))
         expected, gradient = reference.reduced(*reference.bce_with_logits(*terms, **known), reduction)
-        # Two roundings more, of products with weights up to 3.
+        # The products with weights of up to 3 add two roundings.
         close(loss, expected, 2 * RELATIVE[dtype], 0)
         close(x.grad, gradient, 2 * RELATIVE[dtype], 9 * ABSOLUTE[dtype])
 
@@ -151,7 +151,7 @@ def test_every_layout(device, reduction, layout, of):
     close(gradient, by_x * grad.cpu().double().numpy(), 6e-7, 3e-6)
 
 
-def test_more_than_one_thread_changes_nothing():
+def test_the_number_of_threads_changes_no_bit():
     x, target = torch.randn(300_001), torch.rand(300_001)
     results = []
     for threads in (1, 2, 3):
@@ -182,7 +182,7 @@ torch.save(results, sys.argv[2])
 
 
 def test_every_instruction_set_gives_the_same(tmp_path):
-    """Within 2 eps of the largest term, as elements are rounded differently where there is no fused multiply-add."""
+    """Results differ by at most 2 eps of the largest term: without fused multiply-add they are rounded differently."""
     results = {}
     for capability in ("avx512", "avx2", "default"):
         path = tmp_path / f"{capability}.pt"

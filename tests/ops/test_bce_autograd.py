@@ -1,4 +1,4 @@
-"""Row bce: higher derivatives, autocast, torch.compile, torch.func, operator checks and errors."""
+"""Op bce_with_logits: higher derivatives, autocast, torch.compile, torch.func, operator checks and errors."""
 
 import warnings
 
@@ -67,7 +67,7 @@ def test_opcheck(device, dtype, target):
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_compiles_whole(device, reduction, dynamic):
+def test_compiles_as_one_graph(device, reduction, dynamic):
     def run(x, target):
         return FF.binary_cross_entropy_with_logits(x * 2, target, reduction=reduction).sum()
 
@@ -133,7 +133,7 @@ def test_the_targets_dtype_comes_out_as_from_torch(device, input, target):
     assert got.dtype == plain.dtype
 
 
-def test_module_is_torchs_own(device):
+def test_the_module_acts_as_torchs(device):
     settings = {"weight": torch.rand(4, device=device), "pos_weight": torch.rand(4, device=device), "reduction": "sum"}
     ours, plain = fnn.BCEWithLogitsLoss(**settings), torch.nn.BCEWithLogitsLoss(**settings)
     assert isinstance(ours, torch.nn.BCEWithLogitsLoss)

@@ -1,4 +1,4 @@
-"""Row bce, on probabilities: values, gradients and errors."""
+"""Op bce, of probabilities: values, gradients and errors."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import reference
 from fastgan import functional as FF
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
-# One rounding to the dtype; in float32 the logarithms are within 1.4e-7 and two products and a sum follow.
+# One rounding to the dtype. In float32 the logarithms are right to 1.4e-7, and two products and a sum follow.
 RELATIVE = {torch.float64: 2.0**-50, torch.float32: 5e-7, torch.float16: 2.0**-10, torch.bfloat16: 2.0**-7}
 
 
@@ -32,16 +32,16 @@ def test_values_and_gradients(device, dtype, size, reduction, target):
     assert (loss.dtype, p.grad.dtype) == (dtype, dtype)
     terms = (a.cpu().double() for a in (p.detach(), torch.as_tensor(target, dtype=torch.float64), weight))
     expected, gradient = reference.reduced(*reference.bce(*terms), reduction)
-    close(loss, expected, RELATIVE[dtype], 2.0**-24 if dtype == torch.float16 else 0.0)  # a denormal's ulp
+    close(loss, expected, RELATIVE[dtype], 2.0**-24 if dtype == torch.float16 else 0.0)  # the ulp of denormals
     factor = grad.cpu().double().numpy()
-    # A difference of terms up to 100.
+    # The gradient is a difference of terms up to 100.
     absolute = 100 * RELATIVE[dtype] * np.abs(factor).max(initial=0)
     close(p.grad, gradient * factor, RELATIVE[dtype], absolute / (max(size, 1) if reduction == "mean" else 1))
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
 def test_accuracy_over_all_probabilities(device, target):
-    """Down to denormals at 0 and to the last float32 before 1."""
+    """The probabilities include denormals and the last float32 before 1."""
     small = torch.arange(0, 0x3F800000, 4999, dtype=torch.int32).view(torch.float32)
     near_one = torch.arange(0x3F800000 - 50_000, 0x3F800001, dtype=torch.int32).view(torch.float32)
     p = torch.cat([small, near_one]).to(device).requires_grad_()
@@ -65,15 +65,15 @@ def test_certain_probabilities(device, dtype):
 
 
 @pytest.mark.parametrize("logit", [-80.0, -50.0, -20.0, 0.0, 2.0])
-def test_a_surely_wrong_answer_teaches(device, logit):
+def test_a_very_wrong_answer_has_a_gradient(device, logit):
     x = torch.tensor([logit], device=device, requires_grad=True)
     FF.binary_cross_entropy(torch.sigmoid(x), 1.0).backward()
-    # sigmoid(x) - 1; the sigmoid and its derivative round a few times, more where 1 - sigmoid(x) is small.
+    # Expected is sigmoid(x) - 1. The error of the sigmoid is larger where 1 - sigmoid(x) is small.
     close(x.grad, [-1 / (1 + np.exp(logit))], 3e-6 if logit > 0 else 1e-6)
 
 
-def test_torchs_own_gradient_is_the_one_that_is_wrong():
-    """What the row is for; if this fails, torch has been mended and the docstring must say so."""
+def test_torchs_gradient_of_a_very_wrong_answer_vanishes():
+    """The docstring says so. If this fails, torch has changed and the docstring must, too."""
     x = torch.tensor([-50.0], requires_grad=True)
     torch.nn.functional.binary_cross_entropy(torch.sigmoid(x), torch.ones(1)).backward()
     assert x.grad.abs() < 1e-9
@@ -131,7 +131,7 @@ def test_gradients_and_double_gradients(device, reduction, target, weighted):
     assert torch.autograd.gradgradcheck(run, inputs)
 
 
-def test_second_derivatives_of_tiny_probabilities_are_no_nan(device):
+def test_second_derivatives_of_tiny_probabilities_are_not_nan(device):
     p = torch.tensor([1e-40], device=device, requires_grad=True)
     (by_p,) = torch.autograd.grad(FF.binary_cross_entropy(p, 0.0), p, create_graph=True)
     (second,) = torch.autograd.grad(by_p, p)
@@ -175,7 +175,7 @@ def test_opcheck(device, dtype, target):
         torch.library.opcheck(ops.bce_backward.default, (grad.requires_grad_(), p, *terms, False))
 
 
-def test_more_than_one_thread_changes_nothing():
+def test_the_number_of_threads_changes_no_bit():
     p, target = torch.rand(300_001), torch.rand(300_001)
     results = []
     for threads in (1, 2, 3):
@@ -196,7 +196,7 @@ def test_autocast_is_allowed_and_computes_in_float32(device, reduction):
     assert torch.equal(got, FF.binary_cross_entropy(p.bfloat16().float(), target, reduction=reduction))
 
 
-def test_compiles_whole(device):
+def test_compiles_as_one_graph(device):
     compiled = torch.compile(FF.binary_cross_entropy, fullgraph=True, backend="aot_eager")
     p, target = torch.rand(9, device=device, requires_grad=True), torch.rand(9, device=device)
     torch.testing.assert_close(compiled(p, target), FF.binary_cross_entropy(p, target))
@@ -214,7 +214,7 @@ def test_torch_func_transforms(device, target):
     torch.testing.assert_close(grad, leaf.grad)
 
 
-def test_module_is_torchs_own(device):
+def test_the_module_acts_as_torchs(device):
     settings = {"weight": torch.rand(4, device=device), "reduction": "sum"}
     ours, plain = fnn.BCELoss(**settings), torch.nn.BCELoss(**settings)
     assert isinstance(ours, torch.nn.BCELoss)

@@ -1,4 +1,4 @@
-"""Row bias_act_dropout: values and gradients against the float64 reference."""
+"""Op bias_act_dropout: values and gradients against the float64 reference."""
 
 import itertools
 
@@ -11,8 +11,8 @@ from fastgan import functional as FF
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SIZES = [0, 1, 7, 8, 9, 127, 128, 129, 4095, 40000]
-# The factor gain * slope * scale is rounded once to the arithmetic's type, the product once more; halves are computed
-# in float32 and rounded once to their own.
+# The factor gain * slope * scale is rounded once to the type of the arithmetic, and the product once more. float16 and
+# bfloat16 compute in float32 and are rounded once to their own type.
 RELATIVE = {
     torch.float64: 2.0**-51,
     torch.float32: 2.0**-22,
@@ -23,7 +23,7 @@ DENORMAL = {torch.float16: 2.0**-24, torch.bfloat16: 1e-40, torch.float32: 1e-44
 
 
 def close(got, expected, dtype, terms=1):
-    """`terms`: how many roundings of the size of the greatest addend go before (a bias, say)."""
+    """Compare; `terms` is the number of roundings as large as that of the greatest addend, such as a bias."""
     expected = np.asarray(expected, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         allowed = terms * RELATIVE[dtype] * np.maximum(np.abs(expected), terms - 1) + DENORMAL[dtype]
@@ -55,7 +55,7 @@ def test_values_and_gradients(device, dtype, size, slope, p):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shift", [0, 1])
-def test_large_tensors_whose_results_pass_by_the_caches(device, dtype, shift):
+def test_large_tensors_with_stores_that_bypass_the_caches(device, dtype, shift):
     size = (1 << 23) // dtype.itemsize + 13
     x = tensor(size, dtype, device, False)[shift:].requires_grad_()
     grad = tensor(size, dtype, device, False)[shift:]
@@ -91,8 +91,8 @@ def test_every_stage_in_every_layout(device, dtype, channel_dim, layout, feature
     settings["bias"] = bias.detach().cpu()
     expected, factor = reference.bias_act_dropout(x.detach().cpu().double(), kept, 0.4, 0.2, **settings)
     grad_input = factor * grad.cpu().double().numpy()
-    # An addition and a product more, of terms up to about 4. An element within a rounding of the clamp or of zero may
-    # lie on its other side; with these seeds none does.
+    # One more addition and product, of terms up to about 4. An element within a rounding error of the clamp or of zero
+    # could fall on the other side of it; with these seeds none does.
     close(y, expected, dtype, terms=5)
     close(x.grad, grad_input, dtype)
     others = tuple(dim for dim in range(4) if dim != channel_dim % 4)
@@ -100,7 +100,7 @@ def test_every_stage_in_every_layout(device, dtype, channel_dim, layout, feature
     np.testing.assert_allclose(bias.grad.cpu().numpy(), grad_input.sum(others), atol=tolerance, rtol=tolerance)
 
 
-def test_strides_of_single_channels_mean_nothing():
+def test_a_gradient_with_other_strides_of_a_single_channel_is_not_copied():
     x = torch.randn(4, 1, 3, 3, requires_grad=True)
     y = FF.leaky_relu(x, 0.2)
     grad = torch.randn(4, 1, 3, 3).as_strided((4, 1, 3, 3), (9, 1, 3, 1))  # channels_last, in the same order
@@ -172,7 +172,7 @@ def test_identity_returns_its_input(device):
     assert FF.leaky_relu_dropout(x, 1.0, 0.5, training=False) is x
 
 
-def test_more_than_one_thread_changes_nothing():
+def test_the_number_of_threads_changes_no_bit():
     x = torch.randn(300_001)
     results = []
     for threads in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""Row bias_act_dropout: bad input is an exception that names op, argument, what was expected and what came."""
+"""Op bias_act_dropout: errors name the op, the argument, what was expected and what came."""
 
 import re
 
@@ -163,16 +163,16 @@ def test_a_refusal_in_place_writes_nothing(make):
 def test_using_a_modified_input_in_another_backward_is_an_error():
     leaf = torch.randn(8, requires_grad=True)
     h = leaf * 2
-    square = h**2  # keeps h
+    square = h**2  # saves h
     FF.leaky_relu(h, 0.2, inplace=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         square.sum().backward()
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_a_modification_without_gradients_counts_as_one(mode):
+def test_a_modification_without_gradients_is_noticed(mode):
     h = torch.randn(8, requires_grad=True) * 2
-    square = h**2  # keeps h
+    square = h**2  # saves h
     with mode():
         FF.leaky_relu(h, 0.2, inplace=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -188,7 +188,7 @@ def test_an_inference_tensor_is_modified_in_inference_mode_only():
     assert x.tolist() == [-0.5] * 4
 
 
-def test_a_bias_that_is_a_part_of_the_input_is_refused_in_place_and_served_otherwise():
+def test_a_bias_that_is_a_part_of_the_input_is_refused_in_place_only():
     x = torch.randn(3, 4)
     values = x.clone()
     with pytest.raises(RuntimeError, match=r"bias_act_dropout_: expected bias in memory of its own"):
@@ -199,7 +199,7 @@ def test_a_bias_that_is_a_part_of_the_input_is_refused_in_place_and_served_other
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_a_lazily_negated_bias_has_the_sign_that_it_shows(inplace):
+def test_a_lazily_negated_bias_has_the_right_sign(inplace):
     bias = torch.tensor([1 + 2j]).conj().imag
     assert FF.leaky_relu_dropout(torch.zeros(3, 1), 0.5, 0.0, bias=bias, inplace=inplace).tolist() == [[-1.0]] * 3
 
@@ -212,7 +212,7 @@ def test_an_offset_without_a_seed_is_refused_whether_or_not_anything_is_drawn(p)
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_forward_mode_is_refused_and_not_forgotten(inplace):
+def test_forward_mode_is_an_error(inplace):
     forward_ad = torch.autograd.forward_ad
     with forward_ad.dual_level():
         dual = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
@@ -220,7 +220,7 @@ def test_forward_mode_is_refused_and_not_forgotten(inplace):
             FF.leaky_relu(dual, 0.2, inplace=inplace)
 
 
-def test_a_lazily_negated_view_is_refused_in_place_and_served_otherwise():
+def test_a_lazily_negated_view_is_refused_in_place_only():
     x = torch.randn(8, dtype=torch.complex64).conj().imag
     values = x.clone()
     with pytest.raises(RuntimeError, match=r"expected input whose memory holds its values, .*resolve_neg"):

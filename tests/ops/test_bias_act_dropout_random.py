@@ -1,4 +1,4 @@
-"""Row bias_act_dropout: where its masks come from, and what keeps or changes them."""
+"""Op bias_act_dropout: its masks as functions of seed, offset, generator and layout."""
 
 import copy
 
@@ -26,7 +26,7 @@ def test_mask_is_the_references_bit_for_bit(device, size, p, seed, offset):
 
 @pytest.mark.parametrize("shape", [(3, 5, 7), (2, 9, 4, 4), (4, 16, 3, 5, 2)])
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_maps_are_the_references_in_any_layout(device, shape, channels_last):
+def test_masks_of_feature_maps_are_the_references_in_any_layout(device, shape, channels_last):
     x = torch.ones(shape, device=device)
     if channels_last and x.dim() > 3:
         x = x.contiguous(memory_format=torch.channels_last if x.dim() == 4 else torch.channels_last_3d)
@@ -47,7 +47,7 @@ def test_a_sample_without_a_batch_is_a_batch_of_one(device):
 
 
 def test_share_of_kept_elements(device):
-    # 10^6 draws, each p: |share - (1 - p)| < 5 standard deviations. False alarm over all: under 4e-6.
+    # For each p 10^6 draws and a bound of 5 standard deviations. All four together fail by chance with p < 4e-6.
     for p in (0.1, 0.3, 0.5, 0.9):
         share = mask(FF.dropout(torch.ones(10**6, device=device), p, seed=12)).double().mean().item()
         assert abs(share - (1 - p)) < 5 * (p * (1 - p) / 10**6) ** 0.5
@@ -150,7 +150,7 @@ def test_compiled_equals_eager_for_any_seed_without_another_compilation(device, 
             results.append((y.detach(), *torch.autograd.grad(y.sum(), x)))
         assert torch.equal(results[0][0], results[1][0])
         assert torch.equal(results[0][1], results[1][1])
-    assert len(compilations) <= 3  # seed 0 and 1 are constants to Dynamo; then any integer
+    assert len(compilations) <= 3  # Dynamo specialises on 0 and 1, then compiles once for any integer
 
 
 def test_a_transform_inside_a_compiled_function(device):

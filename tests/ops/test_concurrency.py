@@ -1,4 +1,4 @@
-"""Ops called from many threads and processes at once give what they give alone."""
+"""Ops called from many threads and processes at once give the same results as called alone."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,11 +9,11 @@ from torch.utils.data import DataLoader
 from fastgan import functional as FF
 from loaded_masks import Masks
 
-SIZES = [1, 9, 4097, 70_000]  # below and above the work that is shared among threads
+SIZES = [1, 9, 4097, 70_000]  # below and above the size from which an op uses several threads
 
 
 def _work(seed):
-    """Every row, forward and backward, as a function of a seed."""
+    """Run every op forward and backward, as a function of a seed."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(SIZES[seed % len(SIZES)], generator=generator, requires_grad=True)
     y = FF.leaky_relu_dropout(x, 0.2, 0.3, seed=seed)
@@ -32,7 +32,7 @@ def test_eight_threads_give_what_one_does():
 
 
 @pytest.mark.parametrize("generator", [torch.Generator(), None], ids=["given", "default"])
-def test_a_generator_shared_by_threads_gives_each_call_bits_of_its_own(generator):
+def test_a_generator_shared_by_threads_gives_each_call_its_own_bits(generator):
     (generator or torch.default_generator).manual_seed(1)
     with ThreadPoolExecutor(8) as pool:
         masks = list(pool.map(lambda _: FF.dropout(torch.ones(256), 0.5, generator=generator), range(200)))
@@ -40,7 +40,7 @@ def test_a_generator_shared_by_threads_gives_each_call_bits_of_its_own(generator
     (generator or torch.default_generator).manual_seed(1)
     alone = {FF.dropout(torch.ones(256), 0.5, generator=generator).numpy().tobytes() for _ in range(200)}
     assert len(together) == 200
-    assert together == alone  # the same draws, in whatever order the threads came
+    assert together == alone  # the same masks, in any order
 
 
 def test_autograds_own_threads_may_run_the_backward():
@@ -54,8 +54,8 @@ def test_autograds_own_threads_may_run_the_backward():
         assert all(torch.equal(gradient, expected) for gradient in pool.map(loss, range(64)))
 
 
-def test_threads_that_write_neighbours_stay_within_their_own():
-    """No store is wider than the slice that it ends: ThreadSanitizer would call one a race."""
+def test_threads_that_write_neighbouring_slices_do_not_race():
+    """No store is wider than the rest of its slice. ThreadSanitizer would report such a store as a race."""
     sizes = [1, 7, 9, 63, 130, 1025, 4097, 8]
     buffer = torch.randn(sum(sizes))
     expected = torch.where(buffer > 0, buffer, 0.25 * buffer)
@@ -66,8 +66,8 @@ def test_threads_that_write_neighbours_stay_within_their_own():
 
 
 @pytest.mark.parametrize("context", ["fork", "spawn"])
-def test_workers_of_a_data_loader_give_what_this_process_does(context):
-    # First, as it starts this process' threads, which a fork does not take along.
+def test_workers_of_a_data_loader_give_the_same_as_this_process(context):
+    # Computed first, so that this process has threads when it forks; the fork does not copy them.
     expected = torch.stack([Masks()[i] for i in range(12)])
     loader = DataLoader(Masks(), batch_size=3, num_workers=2, multiprocessing_context=context)
     assert torch.equal(torch.cat(list(loader)), expected)

@@ -1,4 +1,4 @@
-"""What only a GPU has: streams, graphs, its own generators, other devices, room for tensors beyond 2^31 elements."""
+"""Tests for GPUs only: streams, graphs, CUDA generators, several devices, tensors of more than 2^31 elements."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ several = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs 2 GPUs
 
 
 def need_gib(gib):
-    torch.cuda.empty_cache()  # what earlier tests had
+    torch.cuda.empty_cache()  # memory of earlier tests
     if torch.cuda.mem_get_info()[0] < gib * 2**30:
         pytest.skip(f"needs {gib} GiB")
 
@@ -42,7 +42,7 @@ def test_a_generator_of_the_cpu_is_refused():
 
 
 def test_counters_are_torchs_own():
-    """A generator's offset counts words, four a counter, so that no other kernel of torch reads the same block."""
+    """The offset of a generator counts words, four for each Philox block, so no torch kernel uses a block again."""
     generator = torch.Generator("cuda").manual_seed(77)
     generator.set_offset(40)
     y = FF.dropout(ones(), 0.3, generator=generator)
@@ -63,7 +63,7 @@ def test_nothing_is_drawn_where_nothing_is_random():
 
 
 def step(x, seed=9):
-    """A forward, a loss and a backward: every kind of kernel, those with a shared ticket too."""
+    """Run a forward, a loss and a backward: every kind of kernel, those with a ticket for the last block included."""
     leaf = x.detach().requires_grad_()
     hidden = FF.leaky_relu_dropout(leaf, 0.2, 0.3, seed=seed)
     loss, statistics = FF.discriminator_loss(hidden[: len(x) // 3], hidden[len(x) // 3 :])
@@ -78,7 +78,7 @@ def assert_all_equal(got, expected):
 
 
 def test_other_streams_give_the_same_bits():
-    """Many launches on two streams at once: each has a ticket and partial sums of its own."""
+    """Many launches run on two streams at once. Each has its own ticket and partial sums."""
     inputs = [torch.randn(200_003, device="cuda") for _ in range(2)]
     expected = [step(x) for x in inputs]
     streams = [torch.cuda.Stream() for _ in inputs]
@@ -94,7 +94,7 @@ def test_other_streams_give_the_same_bits():
 
 
 def test_work_waits_for_its_stream():
-    """A kernel on another stream than the current one would read `x` before it is written."""
+    """A kernel that did not run on the current stream would read `x` before it is written."""
     stream = torch.cuda.Stream()
     x = torch.zeros(1_000_000, device="cuda")
     torch.cuda.synchronize()
@@ -110,7 +110,7 @@ def test_work_waits_for_its_stream():
 
 
 def captured(work):
-    """A graph of `work`, warmed up on a stream of its own as torch asks, and what it returns."""
+    """Return a CUDA graph of `work`, after a warm-up on another stream as torch asks, and the outputs of `work`."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -150,7 +150,7 @@ def test_an_explicit_seed_is_the_same_in_every_replay():
 
 
 def test_a_captured_step_follows_its_input():
-    """Forward, loss and backward, replayed with new values in the same memory, and again, as tickets must be reset."""
+    """Replay with new values in the same memory, each twice, because a replay must reset the tickets."""
     x = torch.randn(30_001, device="cuda")
     graph, outputs = captured(lambda: step(x))
     for _ in range(3):
@@ -210,7 +210,7 @@ def test_sums_do_not_change_from_run_to_run():
 
 @several
 def test_the_other_device_gives_the_same_bits():
-    """While the first is the current one, and with a ticket of its own."""
+    """The first device is the current one meanwhile."""
     x = torch.randn(70_001, device="cuda:0")
     expected = step(x)
     with torch.cuda.device(0):
@@ -234,11 +234,11 @@ def test_masks_beyond_two_to_the_31():
     need_gib(12)
     x = ones(HUGE, dtype=torch.float16)
     y = FF.dropout(x, 0.25, seed=2**40, inplace=True)
-    last = 100_003  # elements that are compared, from an octet's first on
+    last = 100_003  # number of elements compared, rounded to whole octets
     first = (HUGE - last) // 8 * 8
     octet = np.arange(first // 8, (HUGE + 7) // 8, dtype=np.uint64)
     counter = (np.zeros_like(octet), np.zeros_like(octet), octet & reference.MASK32, octet >> np.uint64(32))
-    words = reference.philox4x32(counter, (0, 2**8), 7)
+    words = reference.philox4x32(counter, (0, 2**8))
     draws = np.stack([half for word in words for half in (word & np.uint64(0xFFFF), word >> np.uint64(16))], axis=-1)
     kept = draws.reshape(-1)[: HUGE - first] >= reference.threshold(0.25)
     np.testing.assert_array_equal((y[first:] != 0).cpu().numpy(), kept)

@@ -1,4 +1,4 @@
-"""CUDA's kernels against the CPU's, on a GPU: the same masks and states bit for bit, values within roundings."""
+"""The CUDA kernels against the CPU kernels: equal masks and states, values within rounding."""
 
 import pytest
 import torch
@@ -14,14 +14,14 @@ INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 
 
 def both(function, *tensors):
-    """What a function gives on the CPU and on CUDA, the latter brought back."""
+    """Return pairs of a function's results: on CUDA, moved to the CPU, and on the CPU."""
     expected = function(*tensors)
     got = function(*(tensor.cuda() if tensor is not None else None for tensor in tensors))
     return [(a.cpu(), b) for a, b in zip(got, expected, strict=True)]
 
 
 def rank(x):
-    """Where floating numbers stand among all of their dtype; neighbours differ by 1, and 0 and -0 are one."""
+    """Number the floating values of a dtype in order: neighbours differ by 1, and 0 equals -0."""
     bits = x.contiguous().view(INTEGERS[x.element_size()]).to(torch.int64)
     lowest = -(2 ** (8 * x.element_size() - 1))
     return torch.where(bits < 0, lowest - bits, bits)
@@ -39,7 +39,7 @@ def laid_out(x, layout):
         return x.contiguous(memory_format=torch.channels_last)
     if layout == "transposed":
         return x.permute(3, 1, 0, 2)
-    if layout == "shifted":  # dense, at an address that no 16-byte access may use
+    if layout == "shifted":  # dense, but not aligned to 16 bytes
         base = torch.empty(x.numel() + 1, dtype=x.dtype, device=x.device)
         base[1:] = x.flatten()
         return base[1:].view(x.shape)
@@ -47,7 +47,7 @@ def laid_out(x, layout):
 
 
 def with_edges(shape, dtype):
-    """Random numbers, with the values among them at which an activation or a loss could go wrong."""
+    """Return random numbers and the special values at which an activation or a loss could go wrong."""
     x = torch.randn(shape, dtype=torch.float64) * 2
     edges = torch.tensor([0.0, -0.0, float("nan"), float("inf"), -float("inf"), 1e-40, -1e-40], dtype=torch.float64)
     flat = x.view(-1)
@@ -68,7 +68,7 @@ STAGES = [  # negative slope, gain, clamp, p
 
 
 def act(x, bias, slope, gain, clamp, p, *, feature=False, channel_dim=1, seed=2**62 + 5, offset=2**40 + 3):
-    """The result and the state of row bias_act_dropout, and the gradient of one that is `x` itself."""
+    """Return the output of op bias_act_dropout, the input's gradient for an output gradient of `x`, and the state."""
     y, state = torch.ops.fastgan.bias_act_dropout(
         x, bias, channel_dim, slope, gain, clamp, p, feature, seed, offset, None, True
     )
@@ -112,9 +112,9 @@ def test_bias_act_dropout_in_every_layout(dtype, layout, feature, channel_dim):
     )
 
 
-# A loss and its gradient are rounded a few times on the way, and a GPU fuses products with sums: each device keeps the
-# bounds of its docstring (4e-7 of the loss at targets 0 and 1, 6e-7 at others, and for float64 as many of its own
-# roundings), so that the two may differ by twice as much. The halves are rounded to their own dtype on top.
+# Each device keeps the docstring's bounds: a relative error of 4e-7 at targets 0 and 1 and of 6e-7 at others, and as
+# many roundings in float64. So two devices, which round in different places, may differ by twice as much. float16 and
+# bfloat16 are rounded to their own dtype in addition.
 LOSS = {torch.float32: 1.2e-6, torch.float64: 4e-15, torch.float16: 2.0**-9, torch.bfloat16: 2.0**-6}
 
 
@@ -191,7 +191,7 @@ def test_generator_loss(dtype, settings):
 
 @pytest.mark.parametrize("size", [129, 70_001])
 def test_second_derivatives(size):
-    """Through the backward's own kernels: the gradient penalty of R1."""
+    """The gradient penalty of R1 differentiates the backward kernels."""
     x, weight = torch.randn(size, 1), torch.randn(1, 16)
 
     def run(x, weight):

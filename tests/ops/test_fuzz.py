@@ -1,6 +1,6 @@
-"""No input crashes an op: it computes, or refuses by an error that names the op and the argument.
+"""No input crashes an op: it computes, or raises an error that names the op and the argument.
 
-2,200 cases in a run, the same ones each time.
+Each run has the same 2,200 cases.
 """
 
 import re
@@ -14,7 +14,7 @@ import fastgan  # noqa: F401 - registers the ops
 import fuzz_inputs as inputs
 
 OPS = torch.ops.fastgan
-# Of all that is registered: dir(OPS) knows only what somebody has called.
+# All registered ops. dir(OPS) has only those that were used already.
 NAMES = sorted({name[9:] for name in torch._C._dispatch_get_all_op_names() if re.match(r"fastgan::\w+$", name)})
 CASES = settings(
     max_examples=200,
@@ -26,18 +26,18 @@ REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError
 
 
 def attempt(op, *arguments):
-    """The op's outputs as a tuple, or None where it refuses; a refusal that names nothing fails."""
+    """Return the op's outputs as a tuple, or None for an error, which must name the op and an argument."""
     try:
         result = op(*arguments)
     except REFUSALS as error:
         text = str(error)
         if "There were no tensor arguments to this function" in text or "utils/pybind.cpp" in text:
-            return None  # torch's dispatcher or its parser of lists, before any op is chosen
-        row = re.sub(r"(_reduced|_)$", "", op._schema.name)  # variants of a row speak in its name
-        assert row in text, f"no op named: {text}"
+            return None  # raised by torch before it chooses an op
+        name = re.sub(r"(_reduced|_)$", "", op._schema.name)  # variants of an op use its name in messages
+        assert name in text, f"no op named: {text}"
         names = {argument.name for argument in op._schema.arguments} | {"target"}
-        words = set(re.findall(r"\w+", text.replace(row, "")))
-        assert names & words, f"no argument of {row} named: {text}"
+        words = set(re.findall(r"\w+", text.replace(name, "")))
+        assert names & words, f"no argument of {name} named: {text}"
         return None
     return result if isinstance(result, tuple) else (result,)
 
@@ -81,7 +81,7 @@ def test_bias_act_dropout(arguments):
     assert state.dtype == torch.uint8
     threshold = int(arguments[6] * 65536 + 0.5)
     if threshold == 65536 and not output.is_meta:
-        assert not output.any()  # all is dropped, NaN and infinity too
+        assert not output.any()  # every element is dropped, NaN and infinity included
 
 
 @CASES

@@ -1,4 +1,4 @@
-"""Row gan_loss: a GAN's losses and statistics against the float64 reference."""
+"""Ops gan_loss and generator_loss: losses and statistics against the float64 reference."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ SETTINGS = [
     {"real_target": 0.9},
     {"real_target": 0.9, "fake_target": 0.1, "real_weight": 0.5, "fake_weight": 2.0},
 ]
-# Losses and statistics are rounded to float32 (float64) once; the arithmetic before adds about three roundings.
+# Losses and statistics are rounded once to float32 (float64). The arithmetic before adds about three roundings.
 RELATIVE = {torch.float64: 2.0**-50}
-# Gradients are rounded to the logits' dtype; the halves' are often denormal.
+# Gradients are rounded to the logits' dtype. Those in float16 are often denormal.
 GRADIENT = {torch.float64: 2.0**-50, torch.float32: 6e-7, torch.float16: 2.0**-10, torch.bfloat16: 2.0**-7}
 DENORMAL = {torch.float16: 2.0**-24}
 
@@ -75,7 +75,7 @@ def test_generator_loss(device, dtype, size, target, saturating):
 
 @pytest.mark.parametrize("mean", [-60.0, -20.0, 0.0, 20.0, 60.0])
 def test_losses_keep_their_accuracy_where_they_are_tiny(device, mean):
-    """A sure and right discriminator: every loss far below 1, where 1 + exp(-|x|) is 1."""
+    """The losses of a confident, correct discriminator are tiny; there 1 + exp(-|x|) rounds to 1."""
     real = torch.randn(5000, device=device) * 2 + mean
     loss, _ = FF.discriminator_loss(real, -real)
     x = real.cpu().double()
@@ -83,7 +83,7 @@ def test_losses_keep_their_accuracy_where_they_are_tiny(device, mean):
     close(loss, expected, 4e-7, 1e-30)
 
 
-def test_losses_of_single_logits_are_as_accurate(device):
+def test_losses_of_single_logits_are_accurate(device):
     for x in torch.cat([torch.linspace(-100, 100, 401), torch.logspace(-8, 0, 50)]).to(device).split(1):
         expected = reference.gan_side(x.cpu().double(), 1.0, 1.0, True)[0]
         close(FF.generator_loss(x), expected, 4e-7, 1e-30)
@@ -132,7 +132,7 @@ def test_every_layout(device, layout):
         close(grad, side[1], 6e-7, 1e-9)
 
 
-def test_more_than_one_thread_changes_nothing():
+def test_the_number_of_threads_changes_no_bit():
     real, fake = torch.randn(120_001), torch.randn(90_007)
     results = []
     for threads in (1, 2, 3):
@@ -194,7 +194,7 @@ def test_opcheck(device, dtype):
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-def test_compiles_whole(device, dynamic):
+def test_compiles_as_one_graph(device, dynamic):
     def run(real, fake):
         loss, statistics = FF.discriminator_loss(real * 2, fake, real_target=0.9)
         return loss + FF.generator_loss(fake) + statistics.sum()
@@ -232,7 +232,7 @@ def test_torch_func_transforms(device):
     torch.testing.assert_close(aux, statistics)
 
 
-def test_forward_mode_is_refused_and_not_forgotten():
+def test_forward_mode_is_an_error():
     forward_ad = torch.autograd.forward_ad
     with forward_ad.dual_level():
         x = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
@@ -245,7 +245,7 @@ def test_forward_mode_is_refused_and_not_forgotten():
                 loss(x, 1.0)
 
 
-def test_a_forward_mode_gradient_of_the_gradient_is_refused_too():
+def test_a_forward_mode_gradient_of_the_gradient_is_an_error():
     losses = (
         FF.generator_loss,
         lambda x: FF.discriminator_loss(x, x)[0],

@@ -1,4 +1,4 @@
-"""Ops give back all memory that they take, and take no more of it than PyTorch's."""
+"""Ops free all memory that they allocate, and need no more of it than PyTorch's."""
 
 import copy
 from functools import partial
@@ -17,7 +17,7 @@ _PAGE = 4096
 
 
 def _resident():
-    """Bytes of this process in memory."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
@@ -25,7 +25,7 @@ def _step(x, target):
     y = FF.leaky_relu_dropout(x, 0.2, 0.3, bias=target[:10])
     y = FF.leaky_relu(FF.dropout2d(y[..., None, None], 0.5)[..., 0, 0], 0.1)
     loss = FF.binary_cross_entropy_with_logits(y, target.expand_as(y)) + FF.discriminator_loss(y, x)[0]
-    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)  # and the second backward
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)  # for the second backward
     gradient.square().sum().backward()
     x.grad = None
 
@@ -37,13 +37,13 @@ def test_ten_thousand_steps_keep_no_memory():
     before = _resident()
     for _ in range(10_000):
         _step(x, target)
-    # One tensor of 800 bytes kept by each step would be 8 MB; the allocator's own drift is a few pages.
+    # A leak of one tensor of 800 bytes a step would be 8 MB. The allocator itself drifts by a few pages.
     assert _resident() - before < 2 * 2**20
 
 
 def _peak(step):
-    """Bytes, at most, that a step holds at once beyond what was there before."""
-    step()  # what is only made once
+    """Return the peak of the bytes that a step allocates."""
+    step()  # allocations that happen only once
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         step()
     events = [e for e in watched.profiler.kineto_results.events() if e.name() == "[memory]"]
@@ -56,7 +56,7 @@ def _peak(step):
 
 
 def _forward_and_backward(layer, inputs, gradients):
-    outputs = layer(*(x * 1 if x.requires_grad else x for x in inputs))  # inputs that none but the layer keeps
+    outputs = layer(*(x * 1 if x.requires_grad else x for x in inputs))  # only the layer holds the inputs
     torch.autograd.backward([y for y in _tuple(outputs) if y.requires_grad], gradients)
     for x in inputs:
         x.grad = None
@@ -67,18 +67,18 @@ def _tuple(outputs):
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_a_rows_peak_is_at_most_eagers(name):
+def test_peak_memory_is_at_most_eagers(name):
     work = WORKLOADS[name]
     inputs = work.inputs(2**20, torch.float32, "cpu")
     peaks = []
     for layer in (work.fused, work.eager):
         gradients = [torch.randn_like(y) for y in _tuple(layer(*inputs)) if y.requires_grad]
         peaks.append(_peak(partial(_forward_and_backward, layer, inputs, gradients)))
-    bit_each = 2**20 // 8 if name == "relu" else 0  # ReLU's own backward reads the output, which is there anyway
+    bit_each = 2**20 // 8 if name == "relu" else 0  # torch's backward of ReLU reads the output and saves nothing else
     assert peaks[0] <= peaks[1] + bit_each + 4096
 
 
-def test_a_training_steps_peak_is_at_most_eagers():
+def test_peak_memory_of_a_training_step_is_at_most_eagers():
     eager = nn.Sequential(
         nn.Conv2d(3, 32, 5, 2, 2),
         nn.LeakyReLU(0.2),
