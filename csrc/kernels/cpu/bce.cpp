@@ -89,12 +89,12 @@ template void run_cpu(const BceSum<c10::BFloat16>&, int64_t, int64_t);
 
 #include "kernels/cpu/simd.h"
 #include "math/bce.h"
-// After math/bce.h.
+// After simd.h.
 #include "kernels/cpu/bce_range.h"
 #include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 // One vector of elements, as the tensors hold it.
 template <class V>
@@ -294,7 +294,7 @@ FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
   if (terms.probabilities) in_range.report(terms.outside);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

@@ -1,7 +1,7 @@
-// Included by bce.cpp once a pass, after simd.h.
+// Included by bce.cpp once for each instruction set, after simd.h; no include guard.
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 // Which lanes of all vectors so far were in [0, 1]: 1, or else 0.
 template <class V>
@@ -35,5 +35,5 @@ FASTGAN_MATH InRange<V> none_outside() {
   return {broadcast<V>(1), broadcast<V>(1)};
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan

@@ -97,7 +97,7 @@ template void run_cpu(const BiasActDropoutBackward<c10::BFloat16>&, int64_t, int
 #include "math/activation.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 template <class V>
 FASTGAN_MATH ActivationFactors<V> broadcast_factors(
@@ -274,7 +274,7 @@ FASTGAN_TARGET inline void draw_maps(const DrawMaps& params, int64_t first, int6
   }
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

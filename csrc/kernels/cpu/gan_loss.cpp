@@ -60,11 +60,11 @@ template void run_cpu(const GanGradient<c10::BFloat16>&, int64_t, int64_t);
 
 #include "kernels/cpu/simd.h"
 #include "math/bce.h"
-// After math/bce.h.
+// After simd.h.
 #include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 template <class V>
 struct GanBlockSums {
@@ -164,7 +164,7 @@ FASTGAN_TARGET void gan_gradient(const GanGradient<T>& params, int64_t first, in
   }
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

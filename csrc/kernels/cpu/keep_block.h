@@ -3,7 +3,7 @@
 #include "math/octet.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 // The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of
 // math/octet.h, 16 counters side by side. They differ in word 2 alone, and not in its upper half's
@@ -45,5 +45,5 @@ FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold
   store_decisions(word0, word1, word2, word3, threshold, keep);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan

@@ -2,7 +2,7 @@
 // a pass, after simd.h.
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 FASTGAN_MATH Doubles widened_sum(Doubles a) { return a; }
 
@@ -49,5 +49,5 @@ FASTGAN_TARGET void clear_from(V (&block)[vectors], int64_t count) {
   for (int i = 0; i < vectors; ++i) block[i] = load(number + i * V::kLanes);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
