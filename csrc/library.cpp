@@ -8,7 +8,7 @@
 
 namespace {
 
-// Shared by the two forms of bias_act_dropout.
+// Of bias_act_dropout and bias_act_dropout_.
 const std::string kBiasActDropoutSettings =
     "Tensor? bias, int channel_dim, float negative_slope, float gain, float? clamp, float p, "
     "bool feature, SymInt? seed, SymInt offset, Generator? generator, bool needs_state";

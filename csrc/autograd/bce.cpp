@@ -48,7 +48,7 @@ struct Saved {
 // apply() finds the tensors to differentiate by among its arguments, so the target is an argument
 // of its own too.
 template <BceForm form>
-class Backward : public torch::autograd::Function<Backward<form>> {
+class BceBackwardFunction : public torch::autograd::Function<BceBackwardFunction<form>> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& grad, const Tensor& input,
                         const OptionalTensor&, const BceSettings<form>& settings, bool mean) {
@@ -79,7 +79,7 @@ class Backward : public torch::autograd::Function<Backward<form>> {
 };
 
 template <BceForm form, bool reduced>
-class Forward : public torch::autograd::Function<Forward<form, reduced>> {
+class BceFunction : public torch::autograd::Function<BceFunction<form, reduced>> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& input, const OptionalTensor&,
                         const BceSettings<form>& settings, bool mean) {
@@ -133,10 +133,10 @@ bool needs_gradient(const char* op, const Tensor& input, const BceSettings<form>
 template <BceForm form, bool reduced>
 Tensor forward_autograd(const Tensor& input, const BceSettings<form>& settings, bool mean) {
   if (needs_gradient(BceOps<form>::Elementwise::kName, input, settings)) {
-    return Forward<form, reduced>::apply(input, settings.target, settings, mean);
+    return BceFunction<form, reduced>::apply(input, settings.target, settings, mean);
   }
   const at::AutoDispatchBelowADInplaceOrView below;
-  return Forward<form, reduced>::loss(input, settings, mean);
+  return BceFunction<form, reduced>::loss(input, settings, mean);
 }
 
 template <BceForm form>
@@ -148,7 +148,7 @@ template <BceForm form>
 Tensor backward_autograd(const Tensor& grad, const Tensor& input, const BceSettings<form>& settings,
                          bool mean) {
   if (needs_gradient(BceOps<form>::Backward::kName, input, settings, grad)) {
-    return Backward<form>::apply(grad, input, settings.target, settings, mean);
+    return BceBackwardFunction<form>::apply(grad, input, settings.target, settings, mean);
   }
   const at::AutoDispatchBelowADInplaceOrView below;
   return BceOps<form>::Backward::call(grad, input, settings, mean);

@@ -57,7 +57,7 @@ Tensor gradient_of_bias(AutogradContext* ctx, const Tensor& grad_input) {
 
 // Of (input, bias, settings). apply() finds the tensors to differentiate by among its arguments, so
 // the bias is an argument of its own too.
-class Forward : public torch::autograd::Function<Forward> {
+class BiasActDropoutFunction : public torch::autograd::Function<BiasActDropoutFunction> {
  public:
   static variable_list forward(AutogradContext* ctx, const Tensor& input, const OptionalTensor&,
                                const Settings& settings) {
@@ -78,7 +78,8 @@ class Forward : public torch::autograd::Function<Forward> {
 
 // Returns only the input, as autograd refuses to modify a view in place in a Function with two
 // outputs. The state is returned through `state`.
-class ForwardInplace : public torch::autograd::Function<ForwardInplace> {
+class BiasActDropoutInplaceFunction
+    : public torch::autograd::Function<BiasActDropoutInplaceFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, Tensor input, const OptionalTensor&,
                         const Settings& settings, Tensor* state) {
@@ -97,7 +98,8 @@ class ForwardInplace : public torch::autograd::Function<ForwardInplace> {
 };
 
 // Linear in the gradient with constant factors, so the derivative is the same op again.
-class Backward : public torch::autograd::Function<Backward> {
+class BiasActDropoutBackwardFunction
+    : public torch::autograd::Function<BiasActDropoutBackwardFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& grad, const Tensor& state,
                         const BackwardSettings& settings) {
@@ -128,7 +130,7 @@ std::tuple<Tensor, Tensor> forward_autograd(const Tensor& input, const Settings&
     const at::AutoDispatchBelowADInplaceOrView below;
     return ops::bias_act_dropout::call(input, settings);
   }
-  variable_list out = Forward::apply(input, settings.bias, with_state(settings));
+  variable_list out = BiasActDropoutFunction::apply(input, settings.bias, with_state(settings));
   return {std::move(out[0]), std::move(out[1])};
 }
 
@@ -150,7 +152,7 @@ Tensor inplace_autograd(Tensor& input, const Settings& settings) {
     return state;
   }
   Tensor state;
-  ForwardInplace::apply(input, settings.bias, with_state(settings), &state);
+  BiasActDropoutInplaceFunction::apply(input, settings.bias, with_state(settings), &state);
   return state;
 }
 
@@ -176,7 +178,7 @@ Tensor backward_autograd(const Tensor& grad, const Tensor& state,
     const at::AutoDispatchBelowADInplaceOrView below;
     return ops::bias_act_dropout_backward::call(grad, state, settings);
   }
-  return Backward::apply(grad, state, settings);
+  return BiasActDropoutBackwardFunction::apply(grad, state, settings);
 }
 
 }  // namespace

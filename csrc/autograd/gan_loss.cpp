@@ -37,7 +37,7 @@ std::pair<Tensor, Tensor> second_derivatives(const Tensor& along, const Tensor& 
 
 Tensor sum(const Tensor& a, const Tensor& b) { return !a.defined() ? b : !b.defined() ? a : a + b; }
 
-class GanLossBackward : public torch::autograd::Function<GanLossBackward> {
+class GanLossBackwardFunction : public torch::autograd::Function<GanLossBackwardFunction> {
  public:
   static variable_list forward(AutogradContext* ctx, const Tensor& grad, const Tensor& real,
                                const Tensor& fake, const GanLossSettings& settings) {
@@ -64,7 +64,8 @@ class GanLossBackward : public torch::autograd::Function<GanLossBackward> {
   }
 };
 
-class GeneratorLossBackward : public torch::autograd::Function<GeneratorLossBackward> {
+class GeneratorLossBackwardFunction
+    : public torch::autograd::Function<GeneratorLossBackwardFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& grad, const Tensor& fake,
                         const GeneratorLossSettings& settings) {
@@ -173,7 +174,7 @@ std::tuple<Tensor, Tensor> gan_loss_backward_autograd(const Tensor& grad, const 
                                                       const GanLossSettings& settings) {
   check_no_tangent(ops::gan_loss_backward::kName, grad, real, fake);
   if (any_requires_grad(grad, real, fake)) {
-    variable_list out = GanLossBackward::apply(grad, real, fake, settings);
+    variable_list out = GanLossBackwardFunction::apply(grad, real, fake, settings);
     return {std::move(out[0]), std::move(out[1])};
   }
   const at::AutoDispatchBelowADInplaceOrView below;
@@ -197,7 +198,8 @@ Tensor generator_loss_autograd(const Tensor& fake, const GeneratorLossSettings& 
 Tensor generator_loss_backward_autograd(const Tensor& grad, const Tensor& fake,
                                         const GeneratorLossSettings& settings) {
   check_no_tangent(ops::generator_loss_backward::kName, grad, fake);
-  if (any_requires_grad(grad, fake)) return GeneratorLossBackward::apply(grad, fake, settings);
+  if (any_requires_grad(grad, fake))
+    return GeneratorLossBackwardFunction::apply(grad, fake, settings);
   const at::AutoDispatchBelowADInplaceOrView below;
   return ops::generator_loss_backward::call(grad, fake, settings);
 }

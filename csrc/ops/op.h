@@ -18,9 +18,13 @@
 //     static constexpr const char* kName = "X";
 //   };
 //
-// A schema's arguments are, in this order, those of the function type, the fields of XSettings, and
-// the types that follow it. Settings are a struct whose fields() lists its fields in a std::tie().
-// The dispatcher checks all of it against the schema when the library is loaded.
+// The schema's arguments are, in this order, those of the function type, the fields of XSettings
+// and the types after it (here one bool). A settings struct lists its fields in fields(), a
+// std::tie(). Loading the library fails if the declaration and the schema differ. To add an
+// argument: add it to the schema, to the struct and to fields().
+//
+//   X::call(input, settings, flag)     calls the op through the dispatcher
+//   X::implement<f>(library)           registers f(input, settings, flag) as a kernel
 
 namespace fastgan {
 
@@ -49,7 +53,6 @@ struct OpOfFields;
 template <class Self, class Result, class... Inputs, class Settings, class... Fields,
           class... Trailing>
 struct OpOfFields<Self, Result(Inputs...), Settings, std::tuple<Fields...>, Trailing...> {
-  // Calls the op through the dispatcher.
   static Result call(Inputs... inputs, const Settings& settings, Trailing... trailing) {
     static const auto op =
         c10::Dispatcher::singleton()
@@ -61,7 +64,6 @@ struct OpOfFields<Self, Result(Inputs...), Settings, std::tuple<Fields...>, Trai
         settings.fields());
   }
 
-  // Registers `f` as the op's kernel for the dispatch key of `m`.
   template <Result (*f)(Inputs..., const Settings&, Trailing...)>
   static void implement(torch::Library& m) {
     m.impl(Self::kName, TORCH_FN(kernel<f>));

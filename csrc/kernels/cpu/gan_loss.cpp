@@ -12,7 +12,7 @@
 namespace fastgan {
 namespace {
 
-// The elements of one chunk, in one side.
+// One chunk: elements [first, last) of a side.
 struct Chunk {
   int side;
   int64_t first;
@@ -71,7 +71,7 @@ struct GanBlockSums {
   BlockSum<V> linear, logarithm, probability, right;
 };
 
-// Elements from `count` on add nothing: there are logits of 0 in their place.
+// Elements from `count` on are padding, logits of 0, and add nothing.
 template <bool statistics, class T>
 FASTGAN_MATH void add_block(const T* logits, int64_t count, int side,
                             LogitTarget<VectorOf<T> > target, GanBlockSums<VectorOf<T> >& sums) {

@@ -6,8 +6,8 @@
 //   Floats, Doubles             16 and 8 lanes, + - * /; with kLanes, Scalar and Mask
 //   VectorOf<T>                 the one of them in which tensors of T are computed
 //   broadcast<V>(number)        the number in every lane
-//   load(T*), store(T*, V)      any alignment; float16 and bfloat16 are converted, rounding to nearest even
-//   stream(T*, V)               store past the caches where the processor can; address a multiple of 64 bytes
+//   load(T*), store(T*, V)      any alignment; halves are converted, rounding to nearest even
+//   stream(T*, V)               store past the caches if the processor can; multiples of 64 bytes
 //   finish_streaming()          call after a series of stream()
 //   greater, less_equal, equal  false where a lane is NaN
 //   select, zero_unless         by mask; zero_unless gives exact zeros
