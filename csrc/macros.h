@@ -1,22 +1,25 @@
 #pragma once
 
-// The project's few macros. Two of them say how a function of csrc/math is compiled, so that a
-// formula stands once and serves every device and instruction set:
+// The macros of the project that several files use.
 //
-//   FASTGAN_HD    a scalar function for the host and, under nvcc, the device
-//   FASTGAN_MATH  a function of the current pass: a scalar one here; where foreach_isa.h of
-//                 kernels/cpu compiles a file once for each instruction set, one that carries that
-//                 set's target attribute
-//   FASTGAN_PASS  the namespace of the current pass: `scalar` here, else the instruction set's name
+// A formula of csrc/math is written once, as a template over V, a number or a vector of numbers. It
+// is compiled once for scalars and once for each CPU instruction set. These two macros say which of
+// them is being compiled. Here they have their values for scalars; kernels/cpu/foreach_isa.h gives
+// them others while it compiles a file for an instruction set.
+//
+//   FASTGAN_ISA_NAMESPACE  `scalar`, or the instruction set's name
+//   FASTGAN_MATH           before a function: for the host and, under nvcc, the device; or with the
+//                          instruction set's target attribute, and always inlined
 
+// Before a scalar function: for the host and, under nvcc, the device.
 #if defined(__CUDACC__)
 #define FASTGAN_HD __host__ __device__ __forceinline__
 #else
 #define FASTGAN_HD inline
 #endif
 
-#ifndef FASTGAN_PASS
-#define FASTGAN_PASS scalar
+#ifndef FASTGAN_ISA_NAMESPACE
+#define FASTGAN_ISA_NAMESPACE scalar
 #define FASTGAN_MATH FASTGAN_HD
 #endif
 

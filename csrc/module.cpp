@@ -1,6 +1,5 @@
-// The Python module fastgan._C. Importing it loads the library, and with it the operators that the
-// other files register; all it offers itself are the facts that only the compiler and the processor
-// know.
+// The Python module fastgan._C. Importing it loads the library, whose other files register the ops.
+// The module itself only tells what the library was compiled with and what it runs on.
 
 #include <pybind11/pybind11.h>
 
@@ -42,7 +41,7 @@ py::dict build_info() {
 
 }  // namespace
 
-// Nothing here touches shared state, so free-threaded Pythons need not take the GIL back.
+// The functions touch no shared state, so free-threaded Python does not need to enable the GIL.
 PYBIND11_MODULE(_C, m, py::mod_gil_not_used()) {
   m.def("build_info", &build_info,
         "The CUDA toolkit (None without CUDA kernels) and the compiler of this build.");

@@ -14,7 +14,7 @@ inline bool has_tangent(const std::optional<at::Tensor>& tensor) {
   return tensor.has_value() && has_tangent(*tensor);
 }
 
-// No op has a forward-mode derivative: said, as the kernels would lose it.
+// No op has a forward-mode derivative. Without this error the kernels would drop the tangent.
 template <class... Tensors>
 void check_no_tangent(const char* op, const Tensors&... tensors) {
   TORCH_CHECK_NOT_IMPLEMENTED(!(has_tangent(tensors) || ...), "fastgan::", op,

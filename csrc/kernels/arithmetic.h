@@ -2,7 +2,7 @@
 
 namespace fastgan {
 
-// The type in which tensors of T are computed.
+// The type in which the elements of a tensor of T are computed.
 template <class T>
 struct ArithmeticOf {
   using type = float;

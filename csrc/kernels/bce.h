@@ -8,27 +8,28 @@
 
 struct CUstream_st;
 
-// Row bce: binary cross-entropy of logits or of probabilities, element by element or summed, and
-// its gradient, each in one pass over dense tensors in memory order. T is float, double, c10::Half
-// or c10::BFloat16.
+// Row bce: binary cross-entropy of logits or of probabilities, for each element or summed, and its
+// gradient. Each is one pass over dense tensors in memory order. T is float, double, c10::Half or
+// c10::BFloat16.
 
 namespace fastgan {
 
-// What the loss of each element is made of. A pointer may be null where it says so.
+// What each element's loss is computed from.
 template <class T>
 struct BceTerms {
   const T* input;       // [elements]
-  const T* target;      // [elements] or null: target_value
+  const T* target;      // [elements] or null: target_value for all
   const T* weight;      // [elements] or null: 1
-  const T* pos_weight;  // [elements] or null: 1; with logits only
+  const T* pos_weight;  // [elements] or null: 1; logits only
   Arithmetic<T> target_value;
   int64_t elements;
-  bool probabilities;         // or else logits
-  std::atomic<int>* outside;  // CPU, probabilities: kInputOutside | kTargetOutside are set where
-                              // not in [0, 1], or null
+  bool probabilities;  // false: logits
+  // CPU, probabilities: the kernel sets kInputOutside or kTargetOutside if a value is NaN or
+  // outside [0, 1]. Null: no check.
+  std::atomic<int>* outside;
 };
 
-// On probabilities: the most that a logarithm costs, as PyTorch clamps it, and exp(-100).
+// Probabilities: PyTorch clamps log() at -100, which is the logarithm of kLeastUnclamped.
 constexpr float kMostCost = 100.0f;
 constexpr double kLeastUnclamped = 3.720075976020836e-44;
 
@@ -44,20 +45,21 @@ struct BceLoss {
 template <class T>
 struct BceGradient {
   BceTerms<T> terms;
-  const T* grad;  // [elements], or one number
+  const T* grad;  // [elements], or one number if grad_is_number
   T* grad_input;  // [elements]
   bool grad_is_number;
   double scale;  // multiplies grad
 };
 
-// The sum of all losses, times `scale`. Its order is fixed: sums of chunks, added in order.
+// The sum of all losses, times `scale`. The order of the additions does not depend on the number of
+// threads.
 template <class T>
 struct BceSum {
   BceTerms<T> terms;
   double scale;
   T* result;         // CUDA: one number
   double* partials;  // CPU: [chunks], of kSumChunk elements; CUDA: [sum_blocks(elements)]
-  uint32_t* ticket;  // CUDA: 0, and again 0 afterwards
+  uint32_t* ticket;  // CUDA: 0 before and after
 };
 
 // CPU: octets [first, last), `first` a multiple of 16; `last` too, or the end.

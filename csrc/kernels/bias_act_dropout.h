@@ -10,12 +10,11 @@
 struct CUstream_st;
 
 // Row bias_act_dropout: y = dropout(clamp(gain * leaky_relu(x + bias, negative_slope))), in one
-// pass over a dense tensor in memory order. A stage that is off costs nothing. T is float, double,
-// c10::Half or c10::BFloat16.
+// pass over a dense tensor in memory order. T is float, double, c10::Half or c10::BFloat16.
 
 namespace fastgan {
 
-// The planes of the backward's state that carry anything.
+// Which planes of the state (math/octet.h) exist. A plane without effect does not.
 struct Planes {
   bool active;
   bool positive;
@@ -29,14 +28,14 @@ template <class T>
 struct BiasActDropoutForward {
   const T* x;                 // [elements]
   T* y;                       // [elements]; may be x
-  uint8_t* active;            // [octets] or null: not wanted
-  uint8_t* positive;          // [octets] or null: not wanted
+  uint8_t* active;            // plane, [octets], or null: not written
+  uint8_t* positive;          // plane, [octets], or null: not written
   const Arithmetic<T>* bias;  // [channels] or null: none
-  const uint8_t* map_keep;  // [samples * channels], 0 or 1, or null: dropout, if any, is by element
+  const uint8_t* map_keep;    // [samples * channels], 0 or 1, or null: dropout by element
   int64_t elements;
-  Channels bias_channels;
-  Channels maps;
-  uint32_t threshold;  // 0: no dropout
+  Channels bias_channels;  // how elements find their entry of bias
+  Channels maps;           // and of map_keep
+  uint32_t threshold;      // 0: no dropout
   RandomState random;
   ActivationFactors<Arithmetic<T>> factors;
 };
@@ -45,13 +44,13 @@ template <class T>
 struct BiasActDropoutBackward {
   const T* grad;            // [elements]
   T* grad_input;            // [elements]
-  const uint8_t* active;    // [octets] or null: all
-  const uint8_t* positive;  // [octets] or null: all
+  const uint8_t* active;    // plane, [octets], or null: all bits 1
+  const uint8_t* positive;  // plane, [octets], or null: all bits 1
   int64_t elements;
   ActivationFactors<Arithmetic<T>> factors;
 };
 
-// Feature-map dropout's decisions, for all maps at once: the draw of map m is that of element m.
+// Feature-map dropout's keep decisions for all maps. Map m has the draw that element m would have.
 struct DrawMaps {
   uint8_t* map_keep;  // [maps], 0 or 1
   int64_t maps;

@@ -6,10 +6,10 @@
 
 namespace fastgan {
 
-// How elements of a dense tensor, in memory order, find their entry n * channels + c in a table
-// with one entry a (sample, channel): element e belongs to channel (e / channel_stride) % channels
-// and sample (e / sample_stride) % samples. That holds for every dense layout. A table with one
-// entry a channel has samples = 1.
+// Maps the elements of a dense tensor, in memory order, to the entries n * channels + c of a table
+// with one entry for each (sample, channel): element e belongs to channel c = (e / channel_stride)
+// % channels and sample n = (e / sample_stride) % samples. This holds for every dense layout. A
+// table with one entry for each channel has samples = 1.
 struct Channels {
   int64_t channel_stride = 1;
   int64_t channels = 1;
@@ -17,10 +17,10 @@ struct Channels {
   int64_t samples = 1;
 };
 
-// A walk over consecutive elements, with a division at its start only.
+// Walks over consecutive elements and their entries. Only the constructor divides.
 struct ChannelWalk {
   Channels table;
-  int64_t channel, channel_left;  // elements left before the channel changes
+  int64_t channel, channel_left;  // _left: elements until the channel changes, this one included
   int64_t sample, sample_left;
 
   FASTGAN_HD ChannelWalk(const Channels& channels, int64_t element) : table(channels) {
@@ -34,7 +34,7 @@ struct ChannelWalk {
 
   FASTGAN_HD int64_t entry() const { return sample * table.channels + channel; }
 
-  // Elements, this one included, that share its entry.
+  // The number of elements, from this one on, that share its entry.
   FASTGAN_HD int64_t run() const { return channel_left < sample_left ? channel_left : sample_left; }
 
   // `elements` is at most run().
@@ -48,14 +48,14 @@ struct ChannelWalk {
     if (sample_left == 0) next_sample();
   }
 
-  // Innermost channels: elements, this one included, whose entries lie side by side.
-  FASTGAN_HD int64_t entries_side_by_side() const {
+  // With channel_stride 1: the number of elements, from this one on, whose entries are consecutive.
+  FASTGAN_HD int64_t consecutive_entries() const {
     const int64_t channels = table.channels - channel;
     return channels < sample_left ? channels : sample_left;
   }
 
-  // `elements` is at most entries_side_by_side().
-  FASTGAN_HD void advance_side_by_side(int64_t elements) {
+  // `elements` is at most consecutive_entries().
+  FASTGAN_HD void advance_consecutive(int64_t elements) {
     channel = channel + elements == table.channels ? 0 : channel + elements;
     sample_left -= elements;
     if (sample_left == 0) next_sample();

@@ -7,27 +7,27 @@
 
 struct CUstream_st;
 
-// Row gan_loss: the loss of a GAN's logits in one pass, real_weight * mean(bce(real, real_target))
-// + fake_weight * mean(bce(fake, fake_target)), with the discriminator's statistics, and its
-// gradient in one pass. T is float, double, c10::Half or c10::BFloat16.
+// Row gan_loss: the discriminator's loss real_weight * mean(bce(real, real_target)) + fake_weight *
+// mean(bce(fake, fake_target)) with its statistics in one pass, and its gradient in one pass. The
+// generator's loss is the same with one side. T is float, double, c10::Half or c10::BFloat16.
 
 namespace fastgan {
 
-// The logits of one kind of sample, real or generated.
+// The logits of the real samples, or of the fake ones.
 template <class T>
 struct GanSide {
   const T* logits;  // [elements]
-  T* grad_logits;   // [elements]; the backward's
+  T* grad_logits;   // [elements]; backward only
   int64_t elements;
-  Arithmetic<T> target;  // every logit's
+  Arithmetic<T> target;  // of every logit
   double weight;
 };
 
-// What a part of one side adds up to.
+// Sums over a part of one side.
 struct GanSums {
   double loss;
   double probability;  // sum of sigmoid(logit)
-  double right;        // how many logits are > 0 (real), or < 0 (fake)
+  double right;        // the number of logits > 0 (real) or < 0 (fake)
 
   FASTGAN_HD GanSums& operator+=(const GanSums& other) {
     loss += other.loss;
@@ -37,15 +37,15 @@ struct GanSums {
   }
 };
 
-// D's loss has two sides, real and fake; G's has one.
+// The discriminator's loss has two sides, real (0) and fake (1), the generator's has one.
 template <class T>
 struct GanLoss {
   GanSide<T> side[2];
   int sides;
   Arithmetic<T>* loss;  // CUDA: one number
-  float* statistics;    // [4]: p_real, p_fake, accuracy_real, accuracy_fake; or null: not wanted
-  GanSums* partials;    // CPU: [chunks of side 0, then of side 1]; CUDA: [blocks], the same way
-  uint32_t* ticket;     // CUDA: 0, and again 0 afterwards
+  float* statistics;    // [4]: p_real, p_fake, accuracy_real, accuracy_fake; or null: not written
+  GanSums* partials;    // CPU: [chunks], CUDA: [blocks]; those of side 0 first
+  uint32_t* ticket;     // CUDA: 0 before and after
 };
 
 template <class T>
@@ -55,7 +55,7 @@ struct GanGradient {
   const Arithmetic<T>* grad;  // one number
 };
 
-// CPU: chunks of all sides together.
+// CPU: the number of chunks of all sides.
 template <class Params>
 int64_t chunks_of(const Params& params) {
   int64_t chunks = 0;
@@ -69,13 +69,13 @@ void run_cpu(const GanLoss<T>& params, int64_t first, int64_t last);
 template <class T>
 void run_cpu(const GanGradient<T>& params, int64_t first, int64_t last);
 
-// CUDA: all of it.
+// CUDA: all elements.
 template <class T>
 void run_cuda(const GanLoss<T>& params, CUstream_st* stream);
 template <class T>
 void run_cuda(const GanGradient<T>& params, CUstream_st* stream);
 
-// What the sums of one side mean, on either device. All NaN where it has no element.
+// NaN if there are no elements.
 FASTGAN_HD double mean_of(double sum, int64_t elements) {
   return sum / static_cast<double>(elements);
 }

@@ -7,9 +7,9 @@
 
 namespace fastgan {
 
-// Where a kernel's random key comes from: two numbers, or, while a CUDA graph is captured, two
-// places in device memory that torch's generator refills before each replay, so that every replay
-// draws new masks.
+// Where a kernel gets its random key from: seed and offset. If a CUDA graph captures the launch,
+// the captured pointers to device memory instead. torch's generator writes new values there before
+// each replay, so every replay draws a new mask.
 struct RandomState {
   uint64_t seed = 0;
   uint64_t offset = 0;
@@ -18,8 +18,8 @@ struct RandomState {
   uint64_t offset_in_graph = 0;
 };
 
-// torch's own kernels read four words at each offset and use offset / 4 as the counter; doing the
-// same keeps our blocks of random bits apart from theirs.
+// torch's own kernels draw four words at each counter, which is offset / 4. With the same counter,
+// no block of random bits is shared with them.
 constexpr uint64_t kTorchWordsPerCounter = 4;
 
 FASTGAN_HD RandomKey random_key(const RandomState& state) {

@@ -1,32 +1,28 @@
-// Compiled once a pass (macros.h): for scalars, and in kernels/cpu once for each instruction set's
-// vectors.
-#if !defined(FASTGAN_MATH_ACTIVATION_H) || defined(FASTGAN_ISA)
-#define FASTGAN_MATH_ACTIVATION_H
+// No include guard: included once for each FASTGAN_ISA_NAMESPACE (macros.h).
 
 #include "macros.h"
 #include "math/activation_factors.h"
-#ifndef FASTGAN_ISA
 #include "math/scalar.h"
-#endif
 
-// y = dropout(clamp(gain * leaky_relu(x))), and its derivative. V is a number or a vector of
-// numbers, M a mask of as many lanes.
+// y = dropout(clamp(gain * leaky_relu(x))) and its derivative. V is a number or a vector of
+// numbers, M a mask with as many lanes.
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 template <class V, class M>
 struct Activated {
-  V value;     // 0 where dropped, whatever came in
+  V value;     // exactly 0 where dropped, whatever x is
   M active;    // gradient flows: kept and not clamped
-  M positive;  // gradient factor 1 rather than negative_slope; clear at 0 and NaN, as in PyTorch
+  M positive;  // x > 0: the gradient's factor is 1, not negative_slope. Clear at 0 and NaN, as in
+               // PyTorch
 };
 
 template <class V, class M>
 FASTGAN_MATH Activated<V, M> activate(V x, M keep, const ActivationFactors<V>& factors) {
   const M positive = greater(x, factors.zero);
   V value = x * select(positive, factors.positive, factors.nonpositive);
-  // ReLU: exactly 0 below, where -inf times 0 would be NaN.
+  // ReLU gives exactly 0 for x <= 0. The product would be NaN at -inf.
   if (factors.zero_slope) value = select(less_equal(x, factors.zero), factors.zero, value);
   M active = keep;
   if (factors.has_clamp) {
@@ -46,7 +42,5 @@ FASTGAN_MATH V activate_backward(V grad, M active, M positive,
   return zero_unless(flows, grad * select(positive, factors.positive, factors.nonpositive));
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
-
-#endif

@@ -2,16 +2,16 @@
 
 namespace fastgan {
 
-// The constants of activate() and activate_backward() (math/activation.h), S a number or a vector
-// that holds it in each lane. Backward, the two factors hold the whole product gain * slope *
-// dropout's scale.
+// Constants of activate() and activate_backward() (math/activation.h). S is a number, or a vector
+// with the number in every lane.
 template <class S>
 struct ActivationFactors {
   S zero;
-  S positive;     // gain, times dropout's scale where there is no clamp
-  S nonpositive;  // the same, times negative_slope
+  // Forward: gain, times dropout's scale where there is no clamp. Backward: gain * dropout's scale.
+  S positive;
+  S nonpositive;  // positive * negative_slope
   S clamp;
-  S scale;          // dropout's, where there is a clamp
+  S scale;          // dropout's scale, applied after the clamp; read only where has_clamp
   bool zero_slope;  // nonpositive is exactly 0
   bool has_clamp;
 };

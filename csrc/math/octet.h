@@ -5,16 +5,16 @@
 #include "macros.h"
 #include "math/philox.h"
 
-// The unit of all work on tensors: an OCTET is 8 consecutive elements of a dense tensor in memory
-// order. It is at once
+// The unit of work is the OCTET: 8 consecutive elements of a dense tensor in memory order. An octet
+// has
 //
-//   one Philox block: 128 bits, that is 8 DRAWS of 16 bits, a draw an element; and
-//   one byte in each PLANE of the STATE that the backward reads: bit i is element i. Plane
-//   `active`: gradient flows (the element was kept and not clamped). Plane `positive`: the
-//   activation's factor is 1 rather than negative_slope.
+//   one Philox block of 128 bits: 8 DRAWS of 16 bits, one for each element; and
+//   one byte in each PLANE of the STATE, which the backward reads. Bit i belongs to element i. In
+//   plane `active` a set bit means that gradient flows (the element was kept and not clamped), in
+//   plane `positive` that the activation's factor is 1, not negative_slope.
 //
-// Bits past the last element are 0. A draw depends on (seed, offset, element) alone, so masks are
-// the same on every device, for any number of threads, grid or SIMD width.
+// Bits past the last element are 0. A draw depends only on seed, offset and element, so masks are
+// the same on every device and for any number of threads, grid and SIMD width.
 
 namespace fastgan {
 
@@ -26,20 +26,20 @@ FASTGAN_HD Int octets_of(Int elements) {
   return (elements + (kOctet - 1)) / kOctet;
 }
 
-// An element is dropped when its draw is below the threshold. p is honoured to 2^-17.
+// An element is dropped when its draw is below the threshold. This quantises p with an error of at
+// most 2^-17.
 FASTGAN_HD uint32_t dropout_threshold(double p) {
   return static_cast<uint32_t>(p * kThresholdOne + 0.5);
 }
 
-// 1 / P(kept), of the quantised probability, so that the expectation is exact; 0 where all is
-// dropped.
+// 1 / P(kept) for the quantised p, so that the expectation is exact; 0 if everything is dropped.
 FASTGAN_HD double dropout_scale(uint32_t threshold) {
   return threshold >= kThresholdOne
              ? 0.0
              : static_cast<double>(kThresholdOne) / (kThresholdOne - threshold);
 }
 
-// A pure function's worth of randomness: what every draw depends on, besides the element's index.
+// What a draw depends on, besides the element's index.
 struct RandomKey {
   uint64_t seed;
   uint64_t offset;
@@ -61,8 +61,7 @@ FASTGAN_HD uint32_t draw_of(const PhiloxBlock& block, int i) {
   return (block.word[i / 2] >> (16 * (i % 2))) & 0xFFFFu;
 }
 
-// The 8 decisions of an octet, as a byte of the plane `active`: bit i is set where element i is
-// kept.
+// The 8 keep decisions of an octet: bit i is set where element i is kept.
 FASTGAN_HD uint8_t keep_octet(RandomKey key, int64_t octet, uint32_t threshold) {
   const PhiloxBlock block = draw_octet(key, octet);
   uint32_t bits = 0;
@@ -74,7 +73,7 @@ FASTGAN_HD uint8_t keep_octet(RandomKey key, int64_t octet, uint32_t threshold) 
   return static_cast<uint8_t>(bits);
 }
 
-// Bits of an octet that lie before element `elements` of the tensor.
+// The bits of an octet that belong to one of the tensor's `elements` elements.
 FASTGAN_HD uint8_t octet_bits_below(int64_t octet, int64_t elements) {
   const int64_t left = elements - octet * kOctet;
   return left >= kOctet ? 0xFF : left <= 0 ? 0 : static_cast<uint8_t>((1u << left) - 1);

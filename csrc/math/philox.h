@@ -5,15 +5,14 @@
 #include "macros.h"
 
 // Philox4x32, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random
-// numbers: as easy as 1, 2, 3" (SC'11): a keyed bijection of a 128-bit counter, so that any block
-// of random bits is computed alone, on any device.
+// numbers: as easy as 1, 2, 3" (SC'11): a keyed bijection of a 128-bit counter. Any block of random
+// bits can be computed without the others, on any device.
 
 namespace fastgan {
 
 // 7 is the smallest count of rounds that passes BigCrush (table 2 of the paper); 10 is the authors'
-// usual margin. 7 it is, as leaky ReLU and dropout then take 0.15 ns an element in cache rather
-// than 0.19 with AVX-512, 0.31 rather than 0.41 with AVX2 (AMD EPYC, one thread, gcc 12,
-// 2026-11-20).
+// usual margin. With 7, leaky ReLU and dropout take 0.15 ns an element in cache with AVX-512 (10:
+// 0.19) and 0.31 with AVX2 (10: 0.41) (AMD EPYC, one thread, gcc 12, 2026-11-20).
 constexpr int kPhiloxRounds = 7;
 
 // The multipliers and the Weyl increments of the key, from the paper.
@@ -30,7 +29,6 @@ struct PhiloxBlock {
   uint32_t word[4];
 };
 
-// The key of the next round.
 FASTGAN_HD PhiloxKey next_key(PhiloxKey key) {
   return {{key.word[0] + kPhiloxWeyl0, key.word[1] + kPhiloxWeyl1}};
 }

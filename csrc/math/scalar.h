@@ -2,8 +2,8 @@
 
 #include "macros.h"
 
-// The scalar pass's spelling of the operations in which csrc/math's formulas are written;
-// kernels/cpu/simd.h gives the same names to vectors. A mask of one lane is a bool.
+// The operations in which the formulas of csrc/math are written, for scalars. A mask is a bool.
+// kernels/cpu/simd.h has them for vectors, under the same names.
 
 namespace fastgan {
 namespace scalar {
@@ -19,6 +19,11 @@ FASTGAN_HD bool less_equal(T a, T b) {
 }
 
 template <class T>
+FASTGAN_HD bool equal(T a, T b) {
+  return a == b;
+}
+
+template <class T>
 FASTGAN_HD T select(bool mask, T where_set, T where_clear) {
   return mask ? where_set : where_clear;
 }
@@ -26,11 +31,6 @@ FASTGAN_HD T select(bool mask, T where_set, T where_clear) {
 template <class T>
 FASTGAN_HD T zero_unless(bool mask, T value) {
   return mask ? value : T(0);
-}
-
-template <class T>
-FASTGAN_HD bool equal(T a, T b) {
-  return a == b;
 }
 
 template <class T>

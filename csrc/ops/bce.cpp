@@ -1,4 +1,4 @@
-#include "kernels/bce.h"
+#include "ops/bce.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
@@ -6,37 +6,36 @@
 #include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
 
+#include "kernels/bce.h"
 #include "ops/checks.h"
-#include "ops/launch.h"
 #include "ops/layout.h"
 #include "ops/register.h"
+#include "ops/run_kernel.h"
 #include "ops/workspace.h"
 
 namespace fastgan {
 namespace {
 
-using at::Tensor;
-using OptionalTensor = std::optional<Tensor>;
-
-// One call's arguments: checked, then all in the memory order of the input made dense.
+// The arguments of one call, checked. After lay_out() the input is dense and the other tensors are
+// in its memory order.
 struct Arguments {
   const char* op;
   bool probabilities;
   Tensor input;
-  Tensor target;  // undefined: target_value
+  Tensor target;  // undefined: target_value for every element
   double target_value;
-  Tensor weight;      // undefined: none
-  Tensor pos_weight;  // undefined: none
+  Tensor weight;      // undefined: 1
+  Tensor pos_weight;  // undefined: 1
 
-  Arguments(const char* op, bool probabilities, const Tensor& input, const OptionalTensor& target,
-            double target_value, const OptionalTensor& weight, const OptionalTensor& pos_weight)
+  template <BceForm form>
+  Arguments(const char* op, const Tensor& input, const BceSettings<form>& settings)
       : op(op),
-        probabilities(probabilities),
+        probabilities(form == BceForm::kProbabilities),
         input(input),
-        target(target.value_or(Tensor())),
-        target_value(target_value),
-        weight(weight.value_or(Tensor())),
-        pos_weight(pos_weight.value_or(Tensor())) {
+        target(settings.target.value_or(Tensor())),
+        target_value(settings.target_value),
+        weight(settings.weight.value_or(Tensor())),
+        pos_weight(settings.pos_weight.value_or(Tensor())) {
     check_floating(op, "input", input);
     check("target", this->target);
     check("weight", this->weight);
@@ -61,7 +60,7 @@ struct Arguments {
     if (pos_weight.defined()) pos_weight = in_order_of(input, pos_weight);
   }
 
-  // What a kernel found, on the CPU.
+  // Raises an error for what a CPU kernel has set in BceTerms::outside.
   void check_range(int outside) const {
     if (outside == 0) return;
     const char* argument = (outside & kInputOutside) != 0 ? "input" : "target";
@@ -103,7 +102,7 @@ Tensor loss(Arguments arguments) {
   return result;
 }
 
-// All chunks' partial sums by as many threads as there are, added up in order.
+// On the CPU: all chunks' partial sums, added up in order.
 template <class T>
 double sum_of_chunks(BceSum<T>& params) {
   const int64_t chunks = chunks_of(params.terms.elements);
@@ -121,7 +120,7 @@ Tensor reduced_loss(Arguments arguments, bool mean) {
   arguments.lay_out();
   const Tensor& input = arguments.input;
   const double scale =
-      mean ? 1.0 / static_cast<double>(input.numel()) : 1.0;  // of nothing, the mean is NaN
+      mean ? 1.0 / static_cast<double>(input.numel()) : 1.0;  // 0 * inf = NaN without elements
   std::atomic<int> outside{0};
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), "bce", [&] {
     BceSum<scalar_t> params{arguments.terms<scalar_t>(&outside), scale,
@@ -142,7 +141,7 @@ Tensor reduced_loss(Arguments arguments, bool mean) {
   return result;
 }
 
-// One number in every element: no dimension of more than one element is stepped through.
+// Whether all elements are one number in memory, as in an expanded gradient.
 bool is_one_number(const Tensor& tensor) {
   for (int64_t dim = 0; dim < tensor.dim(); ++dim) {
     if (tensor.stride(dim) != 0 && tensor.size(dim) != 1) return false;
@@ -172,53 +171,36 @@ Tensor gradient(Tensor grad, Arguments arguments, bool mean) {
   return result;
 }
 
-Tensor bce_with_logits(const Tensor& input, const OptionalTensor& target, double target_value,
-                       const OptionalTensor& weight, const OptionalTensor& pos_weight) {
-  return loss({"bce_with_logits", false, input, target, target_value, weight, pos_weight});
+template <BceForm form>
+Tensor elementwise(const Tensor& input, const BceSettings<form>& settings) {
+  return loss({BceOps<form>::Elementwise::kName, input, settings});
 }
 
-Tensor bce_with_logits_reduced(const Tensor& input, const OptionalTensor& target,
-                               double target_value, const OptionalTensor& weight,
-                               const OptionalTensor& pos_weight, bool mean) {
-  return reduced_loss({"bce_with_logits", false, input, target, target_value, weight, pos_weight},
-                      mean);
+template <BceForm form>
+Tensor reduced(const Tensor& input, const BceSettings<form>& settings, bool mean) {
+  return reduced_loss({BceOps<form>::Elementwise::kName, input, settings}, mean);
 }
 
-Tensor bce_with_logits_backward(const Tensor& grad, const Tensor& input,
-                                const OptionalTensor& target, double target_value,
-                                const OptionalTensor& weight, const OptionalTensor& pos_weight,
-                                bool mean) {
-  return gradient(
-      grad, {"bce_with_logits_backward", false, input, target, target_value, weight, pos_weight},
-      mean);
+template <BceForm form>
+Tensor backward(const Tensor& grad, const Tensor& input, const BceSettings<form>& settings,
+                bool mean) {
+  return gradient(grad, {BceOps<form>::Backward::kName, input, settings}, mean);
 }
 
-Tensor bce(const Tensor& input, const OptionalTensor& target, double target_value,
-           const OptionalTensor& weight) {
-  return loss({"bce", true, input, target, target_value, weight, {}});
-}
-
-Tensor bce_reduced(const Tensor& input, const OptionalTensor& target, double target_value,
-                   const OptionalTensor& weight, bool mean) {
-  return reduced_loss({"bce", true, input, target, target_value, weight, {}}, mean);
-}
-
-Tensor bce_backward(const Tensor& grad, const Tensor& input, const OptionalTensor& target,
-                    double target_value, const OptionalTensor& weight, bool mean) {
-  return gradient(grad, {"bce_backward", true, input, target, target_value, weight, {}}, mean);
+template <BceForm form>
+void register_form(torch::Library& m) {
+  BceOps<form>::Elementwise::template implement<elementwise<form>>(m);
+  BceOps<form>::Reduced::template implement<reduced<form>>(m);
+  BceOps<form>::Backward::template implement<backward<form>>(m);
 }
 
 void register_row(torch::Library& m) {
-  m.impl("bce", TORCH_FN(bce));
-  m.impl("bce_reduced", TORCH_FN(bce_reduced));
-  m.impl("bce_backward", TORCH_FN(bce_backward));
-  m.impl("bce_with_logits", TORCH_FN(bce_with_logits));
-  m.impl("bce_with_logits_reduced", TORCH_FN(bce_with_logits_reduced));
-  m.impl("bce_with_logits_backward", TORCH_FN(bce_with_logits_backward));
+  register_form<BceForm::kLogits>(m);
+  register_form<BceForm::kProbabilities>(m);
 }
 
 }  // namespace
 
-FASTGAN_REGISTER(register_row, register_row)
+FASTGAN_REGISTER(register_row)
 
 }  // namespace fastgan

@@ -3,12 +3,12 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 
-// Messages name the op, the argument, what was expected and what came:
+// An error names the op and the argument, what was expected and what was given:
 //   fastgan::bce: expected target of shape [8, 1], got [8]
 
 namespace fastgan {
 
-// The arithmetic's types: what every op takes.
+// The dtypes that every op takes.
 inline void check_floating(const char* op, const char* argument, const at::Tensor& tensor) {
   const at::ScalarType type = tensor.scalar_type();
   TORCH_CHECK_TYPE(

@@ -1,4 +1,4 @@
-#include "kernels/gan_loss.h"
+#include "ops/gan_loss.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
@@ -6,25 +6,26 @@
 #include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
 
+#include <array>
+
+#include "kernels/gan_loss.h"
 #include "ops/checks.h"
-#include "ops/launch.h"
 #include "ops/layout.h"
 #include "ops/register.h"
+#include "ops/run_kernel.h"
 #include "ops/workspace.h"
 
 namespace fastgan {
 namespace {
 
-using at::Tensor;
-
-// The dtype of the loss: that of the arithmetic.
+// The dtype of the loss is that of the arithmetic.
 at::ScalarType loss_type(const Tensor& logits) {
   return logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// One side's arguments.
+// The arguments of one side, real or fake.
 struct Side {
-  Tensor logits;
+  Tensor logits;  // dense
   double target;
   double weight;
 
@@ -50,7 +51,7 @@ void check_grad(const char* op, const Tensor& grad, const Tensor& logits) {
                     grad.sym_sizes());
 }
 
-// The weighted sum of the sides' means, and the statistics where they are wanted.
+// On the CPU: makes the loss, and the statistics if wanted, of the chunks' partial sums.
 template <class T>
 void finish(const GanLoss<T>& params) {
   double loss = 0.0;
@@ -69,7 +70,7 @@ void finish(const GanLoss<T>& params) {
   params.loss[0] = static_cast<Arithmetic<T>>(loss);
 }
 
-// `statistics` may be undefined: not wanted.
+// Writes the loss, and the statistics if that tensor is defined.
 void run_loss(const Side* sides, int count, const Tensor& loss, const Tensor& statistics) {
   if (loss.is_meta()) return;
   AT_DISPATCH_FLOATING_TYPES_AND2(
@@ -117,57 +118,59 @@ void run_gradient(const Tensor& grad, const Side* sides, int count, Tensor* grad
       });
 }
 
-std::tuple<Tensor, Tensor> gan_loss(const Tensor& real, const Tensor& fake, double real_target,
-                                    double fake_target, double real_weight, double fake_weight) {
-  check("gan_loss", real, fake);
+std::array<Side, 2> sides_of(const Tensor& real, const Tensor& fake,
+                             const GanLossSettings& settings) {
+  return {Side{dense(real), settings.real_target, settings.real_weight},
+          Side{dense(fake), settings.fake_target, settings.fake_weight}};
+}
+
+std::tuple<Tensor, Tensor> gan_loss(const Tensor& real, const Tensor& fake,
+                                    const GanLossSettings& settings) {
+  check(ops::gan_loss::kName, real, fake);
   Tensor loss = at::empty({}, real.options().dtype(loss_type(real)));
   Tensor statistics = at::empty({4}, real.options().dtype(at::kFloat));
-  const Side sides[] = {{dense(real), real_target, real_weight},
-                        {dense(fake), fake_target, fake_weight}};
-  run_loss(sides, 2, loss, statistics);
+  const auto sides = sides_of(real, fake, settings);
+  run_loss(sides.data(), 2, loss, statistics);
   return {std::move(loss), std::move(statistics)};
 }
 
 std::tuple<Tensor, Tensor> gan_loss_backward(const Tensor& grad, const Tensor& real,
-                                             const Tensor& fake, double real_target,
-                                             double fake_target, double real_weight,
-                                             double fake_weight) {
-  check("gan_loss_backward", real, fake);
-  check_grad("gan_loss_backward", grad, real);
-  const Side sides[] = {{dense(real), real_target, real_weight},
-                        {dense(fake), fake_target, fake_weight}};
+                                             const Tensor& fake, const GanLossSettings& settings) {
+  check(ops::gan_loss_backward::kName, real, fake);
+  check_grad(ops::gan_loss_backward::kName, grad, real);
+  const auto sides = sides_of(real, fake, settings);
   Tensor grads[] = {at::empty_like(sides[0].logits), at::empty_like(sides[1].logits)};
-  run_gradient(grad, sides, 2, grads);
+  run_gradient(grad, sides.data(), 2, grads);
   return {std::move(grads[0]), std::move(grads[1])};
 }
 
-Tensor generator_loss(const Tensor& fake, double target, double weight) {
-  check_floating("generator_loss", "fake_logits", fake);
+Tensor generator_loss(const Tensor& fake, const GeneratorLossSettings& settings) {
+  check_floating(ops::generator_loss::kName, "fake_logits", fake);
   Tensor loss = at::empty({}, fake.options().dtype(loss_type(fake)));
-  const Side side{dense(fake), target, weight};
+  const Side side{dense(fake), settings.target, settings.weight};
   run_loss(&side, 1, loss, Tensor());
   return loss;
 }
 
-Tensor generator_loss_backward(const Tensor& grad, const Tensor& fake, double target,
-                               double weight) {
-  check_floating("generator_loss_backward", "fake_logits", fake);
-  check_grad("generator_loss_backward", grad, fake);
-  const Side side{dense(fake), target, weight};
+Tensor generator_loss_backward(const Tensor& grad, const Tensor& fake,
+                               const GeneratorLossSettings& settings) {
+  check_floating(ops::generator_loss_backward::kName, "fake_logits", fake);
+  check_grad(ops::generator_loss_backward::kName, grad, fake);
+  const Side side{dense(fake), settings.target, settings.weight};
   Tensor result = at::empty_like(side.logits);
   run_gradient(grad, &side, 1, &result);
   return result;
 }
 
 void register_row(torch::Library& m) {
-  m.impl("gan_loss", TORCH_FN(gan_loss));
-  m.impl("gan_loss_backward", TORCH_FN(gan_loss_backward));
-  m.impl("generator_loss", TORCH_FN(generator_loss));
-  m.impl("generator_loss_backward", TORCH_FN(generator_loss_backward));
+  ops::gan_loss::implement<gan_loss>(m);
+  ops::gan_loss_backward::implement<gan_loss_backward>(m);
+  ops::generator_loss::implement<generator_loss>(m);
+  ops::generator_loss_backward::implement<generator_loss_backward>(m);
 }
 
 }  // namespace
 
-FASTGAN_REGISTER(register_row, register_row)
+FASTGAN_REGISTER(register_row)
 
 }  // namespace fastgan

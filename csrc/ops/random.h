@@ -17,14 +17,14 @@
 
 namespace fastgan {
 
-// Where masks come from: an explicit seed and offset, or a generator, or none of them.
+// The random arguments of a call, checked: a seed with an offset, or a generator, or neither.
 struct RandomSource {
   std::optional<int64_t> seed;
   int64_t offset;
   const std::optional<at::Generator>& generator;
 };
 
-// Symbolic numbers, as torch.compile traces them, have their values by now.
+// A kernel runs with real tensors, so symbolic numbers have values: guard_int() reads them.
 inline RandomSource random_source(const char* op, c10::Device device,
                                   const std::optional<c10::SymInt>& symbolic_seed,
                                   const c10::SymInt& symbolic_offset,
@@ -45,8 +45,8 @@ inline RandomSource random_source(const char* op, c10::Device device,
   return {seed, offset, generator};
 }
 
-// The explicit seed and offset as they are; else a state of torch's generator for the device (or
-// the source's), which moves on as it does for torch's own dropout.
+// The explicit seed and offset. Else a draw from the given generator, or from torch's default one
+// for the device, which advances as it does for torch's own dropout.
 inline RandomState random_state(c10::Device device, const RandomSource& source) {
   RandomState state;
   if (source.seed.has_value()) {

@@ -17,12 +17,12 @@
 
 namespace fastgan {
 
-// The scratch memory of reductions that end in their last block: a ticket, which is 0 between
-// launches, and the blocks' partial sums. There is one for each stream, as launches on one stream
-// follow each other, and it lives as long as the process. While a graph is captured there is a new
-// one for each launch, whose zeroing the graph replays.
+// Scratch memory of a CUDA reduction (kernels/cuda/reduce.cuh): the ticket, which is 0 between
+// launches, and the blocks' partial sums. Each stream has one, which its launches use one after
+// another; it is never freed. A launch that a graph captures gets its own, and the graph replays
+// the zeroing of it.
 struct Workspace {
-  at::Tensor captured;  // what a graph holds
+  at::Tensor captured;  // undefined outside of a capture
   CUstream_st* stream;
   uint32_t* ticket;
   double* partials;  // [kMostPartials]
@@ -34,8 +34,8 @@ struct Workspace {
       captured = at::zeros({kDoubles}, at::TensorOptions().device(device).dtype(at::kDouble));
       lay_out(captured.mutable_data_ptr<double>());
     } else {
-      static auto& pool =
-          *new std::map<std::pair<int, CUstream_st*>, double*>();  // outlives CUDA's own statics
+      // Never destroyed, as it may be used after CUDA's own statics are gone.
+      static auto& pool = *new std::map<std::pair<int, CUstream_st*>, double*>();
       static auto& mutex = *new std::mutex();
       const std::lock_guard<std::mutex> lock(mutex);
       double*& kept = pool[{current.device_index(), stream}];
@@ -52,8 +52,8 @@ struct Workspace {
     partials = memory + 1;
   }
 
-  // Not of torch's allocator: torch.compile's CUDA graphs warm up with it turned to a pool of their
-  // own, and take back what lies there. Another stream may be capturing meanwhile.
+  // Not from torch's allocator: while torch.compile's CUDA graphs warm up, it allocates from a pool
+  // that they reclaim later. The relaxed mode permits cudaMalloc while another stream is capturing.
   static double* allocate(CUstream_st* stream) {
     const c10::cuda::CUDAStreamCaptureModeGuard relaxed(cudaStreamCaptureModeRelaxed);
     void* memory = nullptr;

@@ -2,20 +2,20 @@
 
 #include "checks.h"
 
-// Row bce: CUDA's kernels against the CPU's, of the same params.
+// Row bce: the CUDA kernels against the CPU kernels, with the same params.
 
 namespace fastgan {
 namespace emulation {
 namespace {
 
-// Losses add up in another order, and CUDA's in float within an octet: eight additions.
+// Losses are added in different orders, and CUDA adds an octet's eight in float.
 template <class T>
 constexpr double kSumTolerance = std::is_same_v<T, double> ? 1e-13 : 1e-6;
 
 struct Inputs {
   const char* name;
   bool probabilities = false;
-  bool target = true;  // a tensor, or else one value
+  bool target = true;  // a tensor; false: one value
   bool weight = false;
   bool pos_weight = false;
 };
@@ -28,7 +28,7 @@ constexpr Inputs kInputs[] = {
     {"probabilities, one target, weight", true, false, true},
 };
 
-// The last has more blocks than there is work for.
+// The last grid has more blocks than there is work for.
 constexpr Grid kGrids[] = {kWholeGrid, {1, 0, true}, {kMostBlocksOfCuda, 3, true}};
 
 template <class T>
@@ -90,9 +90,9 @@ void check_sum(const BceTerms<T>& terms) {
     mismatch("sum: differs with the order of threads");
 }
 
-// The sums of elements above kFarFirst, in a grid of a thread an octet: larger than any that runs,
-// but one that has to run from its start takes too long. No block is the last here, so what is
-// compared is what blocks and chunks leave.
+// Sums of the elements from kFarFirst on. The grid has one thread for each octet, far more than a
+// real launch, so that the blocks before can be skipped. No block sees itself as the last one then,
+// so the partial sums are compared.
 template <class T>
 void check_far_sum(const BceTerms<T>& terms) {
   const int64_t first_block = kFarFirst / kBlockOfCuda, first_chunk = kFarFirst / kSumChunk;
@@ -118,9 +118,9 @@ void check_loss(const BceTerms<T>& terms, int64_t shift, int64_t first) {
   run_cpu(BceLoss<T>{terms, reference.data()}, first / kOctet, octets_of(terms.elements));
   start_at(first);
   run_cuda(BceLoss<T>{terms, loss.data()}, nullptr);
-  // Emulated, exp() and the logarithms are the library's; vectors have their own. Each is within 1
-  // ulp, which the roundings of three operations after it may double. A
-  // denormal logarithm, times pos_weight and weight, may be 0.
+  // Emulated kernels take exp() and log() from the C library, the CPU's vectors have their own.
+  // Each is within 1 ulp, and the roundings of three more operations may double that. The product
+  // of a denormal logarithm, pos_weight and weight may be 0.
   expect_close("loss", loss, reference, 8 * std::numeric_limits<float>::min(), 4);
 }
 
@@ -136,13 +136,13 @@ void check_gradient(const BceTerms<T>& terms, int64_t shift, int64_t first, bool
   params.grad_input = emulated.data();
   start_at(first);
   run_cuda(params, nullptr);
-  // The gradient of a logit is a difference of terms of at most 6, for the weights and gradients
-  // that there are, and exp() has other roundings in vectors than in the library.
+  // A logit's gradient is a difference of terms of at most 6, for these weights and gradients, and
+  // the vectors' exp() is rounded differently from the library's.
   const double slack = terms.probabilities ? 0.0 : 6 * epsilon_of<T>();
   expect_close("grad_input", emulated, reference, slack);
 }
 
-// Of a tensor's elements from `first` on.
+// Checks a tensor's elements from `first` on.
 template <class T>
 void check(const Inputs& inputs, int64_t elements, int64_t shift, int64_t first = 0) {
   Tensors<T> tensors(elements, shift, inputs.probabilities, first);
@@ -163,9 +163,9 @@ void check_all(T) {
       for (const int64_t elements : kSizes) {
         if (!grid.wants(elements)) continue;
         for (const int64_t shift : {0, 1}) {
-          current = std::string(name_of<T>()) + ", " + inputs.name + ", " +
-                    std::to_string(elements) + " elements shifted by " + std::to_string(shift) +
-                    ", " + of_grid;
+          current_case = std::string(name_of<T>()) + ", " + inputs.name + ", " +
+                         std::to_string(elements) + " elements shifted by " +
+                         std::to_string(shift) + ", " + of_grid;
           check<T>(inputs, elements, shift);
         }
       }
@@ -173,22 +173,22 @@ void check_all(T) {
   }
   kWholeGrid.use();
   for (const Inputs& inputs : kInputs) {
-    current = std::string(name_of<T>()) + ", " + inputs.name + ", octets above 2^32";
+    current_case = std::string(name_of<T>()) + ", " + inputs.name + ", octets above 2^32";
     check<T>(inputs, kFarElements, cases % 2, kFarFirst);
     start_at(0);
   }
-  current = std::string(name_of<T>()) + ", nothing to sum";
+  current_case = std::string(name_of<T>()) + ", nothing to sum";
   check_sum(Tensors<T>(0, 0, false).terms(kInputs[0]));
 }
 
-// More octets than the most blocks have threads.
+// More octets than the largest grid has threads.
 void check_large_sum() {
   const int64_t elements = kMostSumBlocks * kSumThreads * kOctet + 13;
-  current = "float, a sum of more than a grid";
+  current_case = "float, a sum of more than a grid";
   check_sum(Tensors<float>(elements, 0, false).terms(kInputs[0]));
 }
 
-// Three blocks, which share a ticket, and stores side by side.
+// Three blocks that share a ticket, and adjacent stores.
 int check_races() {
   settings.order = 1;
   Tensors<float> tensors(5003, 1, false);

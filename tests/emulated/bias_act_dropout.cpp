@@ -2,7 +2,7 @@
 
 #include "checks.h"
 
-// Row bias_act_dropout: CUDA's kernels against the CPU's, of the same params.
+// Row bias_act_dropout: the CUDA kernels against the CPU kernels, with the same params.
 
 namespace fastgan {
 namespace emulation {
@@ -12,7 +12,7 @@ constexpr int64_t kChannels = 3, kInner = 5;
 
 enum class Table { kNone, kContiguous, kChannelsLast };
 
-struct Stages {
+struct Options {
   const char* name;
   uint32_t threshold = 0;
   double slope = 0.2;
@@ -24,7 +24,7 @@ struct Stages {
 };
 
 constexpr uint32_t kThird = 21845;
-constexpr Stages kStages[] = {
+constexpr Options kOptions[] = {
     {"activation"},
     {"activation without state", 0, 0.2, 0.0, Table::kNone, Table::kNone, false},
     {"dropout", kThird},
@@ -55,7 +55,7 @@ constexpr Random kRandom[] = {
     {"captured state", 0x765432100ABCDEu, 0x7FFF12345678u, true},
 };
 
-// What a captured graph finds in device memory.
+// The device memory of a captured random state.
 struct Captured {
   Buffer<int64_t> seed{1}, offset{1};
 
@@ -72,16 +72,16 @@ Channels table_of(Table order, int64_t sample_stride, int64_t samples) {
 }
 
 template <class S>
-ActivationFactors<S> factors_of(const Stages& stages) {
-  const double scale = dropout_scale(stages.threshold);
-  const bool has_clamp = stages.clamp > 0;
+ActivationFactors<S> factors_of(const Options& options) {
+  const double scale = dropout_scale(options.threshold);
+  const bool has_clamp = options.clamp > 0;
   const double gain = has_clamp ? 1.25 : 1.25 * scale;
   return {S(0),
           S(gain),
-          S(gain * stages.slope),
-          S(stages.clamp),
+          S(gain * options.slope),
+          S(options.clamp),
           S(has_clamp ? scale : 1.0),
-          gain * stages.slope == 0.0,
+          gain * options.slope == 0.0,
           has_clamp};
 }
 
@@ -95,7 +95,7 @@ void check_maps(const DrawMaps& params, Buffer<uint8_t>& emulated, Buffer<uint8_
 }
 
 template <class T>
-void check_backward(const Stages& stages, int64_t elements, int64_t shift, int64_t first,
+void check_backward(const Options& options, int64_t elements, int64_t shift, int64_t first,
                     Buffer<uint8_t>& active, Buffer<uint8_t>& positive) {
   Buffer<T> grad(elements, shift, first), emulated(elements, shift, first);
   Buffer<T> reference(elements, shift, first);
@@ -103,10 +103,10 @@ void check_backward(const Stages& stages, int64_t elements, int64_t shift, int64
   sprinkle(grad, special_numbers());
   BiasActDropoutBackward<T> params{grad.data(),
                                    reference.data(),
-                                   stages.state ? active.data() : nullptr,
-                                   stages.state ? positive.data() : nullptr,
+                                   options.state ? active.data() : nullptr,
+                                   options.state ? positive.data() : nullptr,
                                    elements,
-                                   factors_of<Arithmetic<T>>(stages)};
+                                   factors_of<Arithmetic<T>>(options)};
   run_cpu(params, first / kOctet, octets_of(elements));
   params.grad_input = emulated.data();
   start_at(first);
@@ -119,9 +119,9 @@ void copy(Buffer<T>& from, Buffer<T>& to) {
   for (int64_t i = from.first(); i < from.size(); ++i) to[i] = from[i];
 }
 
-// Of a tensor's elements from `first` on.
+// Checks a tensor's elements from `first` on.
 template <class T>
-void check(const Stages& stages, const Random& random, int64_t elements, int64_t shift,
+void check(const Options& options, const Random& random, int64_t elements, int64_t shift,
            int64_t first = 0) {
   using S = Arithmetic<T>;
   const int64_t octets = octets_of(elements), sample = kChannels * kInner;
@@ -143,41 +143,41 @@ void check(const Stages& stages, const Random& random, int64_t elements, int64_t
   params.x = x.data();
   params.y = y_reference.data();
   params.elements = elements;
-  params.threshold = stages.threshold;
+  params.threshold = options.threshold;
   params.random = captured.state(random);
-  params.factors = factors_of<S>(stages);
-  if (stages.state) params.active = active_reference.data();
-  if (stages.state) params.positive = positive_reference.data();
-  if (stages.bias != Table::kNone) {
+  params.factors = factors_of<S>(options);
+  if (options.state) params.active = active_reference.data();
+  if (options.state) params.positive = positive_reference.data();
+  if (options.bias != Table::kNone) {
     params.bias = bias.data();
-    params.bias_channels = table_of(stages.bias, elements, 1);
+    params.bias_channels = table_of(options.bias, elements, 1);
   }
-  if (stages.maps != Table::kNone) {
-    check_maps({map_keep.data(), maps, stages.threshold, params.random}, map_keep,
+  if (options.maps != Table::kNone) {
+    check_maps({map_keep.data(), maps, options.threshold, params.random}, map_keep,
                map_keep_reference);
     params.map_keep = map_keep_reference.data();
-    params.maps = table_of(stages.maps, sample, maps / kChannels);
+    params.maps = table_of(options.maps, sample, maps / kChannels);
   }
   run_cpu(params, first_octet, octets);
 
   params.y = y.data();
-  if (stages.in_place) {
+  if (options.in_place) {
     params.x = y.data();
     copy(x, y);
     run_cpu(params, first_octet, octets);
     expect_close("y, in place on the CPU", y, y_reference, 0.0, 0);
     copy(x, y);
   }
-  if (stages.state) params.active = active.data();
-  if (stages.state) params.positive = positive.data();
+  if (options.state) params.active = active.data();
+  if (options.state) params.positive = positive.data();
   start_at(first);
   run_cuda(params, nullptr);
   expect_close("y", y, y_reference);
-  if (stages.state) {
+  if (options.state) {
     expect_equal("active", active, active_reference);
     expect_equal("positive", positive, positive_reference);
   }
-  check_backward<T>(stages, elements, shift, first, active_reference, positive_reference);
+  check_backward<T>(options, elements, shift, first, active_reference, positive_reference);
   ++cases;
 }
 
@@ -185,31 +185,31 @@ template <class T>
 void check_all(T) {
   for (const Grid& grid : kGrids) {
     const std::string of_grid = grid.use();
-    for (const Stages& stages : kStages) {
+    for (const Options& options : kOptions) {
       for (const int64_t elements : kSizes) {
         if (!grid.wants(elements)) continue;
         for (const int64_t shift : {0, 1}) {
           const Random& random = kRandom[cases % 3];
-          current = std::string(name_of<T>()) + ", " + stages.name + ", " + random.name + ", " +
-                    std::to_string(elements) + " elements shifted by " + std::to_string(shift) +
-                    ", " + of_grid;
-          check<T>(stages, random, elements, shift);
+          current_case = std::string(name_of<T>()) + ", " + options.name + ", " + random.name +
+                         ", " + std::to_string(elements) + " elements shifted by " +
+                         std::to_string(shift) + ", " + of_grid;
+          check<T>(options, random, elements, shift);
         }
       }
     }
   }
   kWholeGrid.use();
-  for (const Stages& stages : kStages) {
+  for (const Options& options : kOptions) {
     const Random& random = kRandom[cases % 3];
-    current =
-        std::string(name_of<T>()) + ", " + stages.name + ", " + random.name + ", octets above 2^32";
-    check<T>(stages, random, kFarElements, cases % 2, kFarFirst);
+    current_case = std::string(name_of<T>()) + ", " + options.name + ", " + random.name +
+                   ", octets above 2^32";
+    check<T>(options, random, kFarElements, cases % 2, kFarFirst);
   }
 }
 
-// Maps above 2^35: those of the tensors above are fewer.
+// As many maps as kFarElements; the tensors above have fewer.
 void check_far_maps() {
-  current = "maps, octets above 2^32";
+  current_case = "maps, octets above 2^32";
   Captured captured;
   Buffer<uint8_t> emulated(kFarElements, 0, kFarFirst), reference(kFarElements, 0, kFarFirst);
   check_maps({emulated.data(), kFarElements, kThird, captured.state(kRandom[1])}, emulated,

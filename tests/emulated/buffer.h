@@ -14,25 +14,25 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-// Tensors for the drivers: memory between guards, and the message of a case that fails.
+// Buffers between guard bytes, and the message of a failing case.
 
 namespace fastgan {
 namespace emulation {
 
-// The case at hand, for messages; and how many there were.
-inline std::string current;
+// The current case, for messages, and the number of cases so far.
+inline std::string current_case;
 inline int64_t cases = 0;
 
 template <class... A>
 [[noreturn]] void mismatch(const char* format, A... arguments) {
-  std::fprintf(stderr, "%s: ", current.c_str());
+  std::fprintf(stderr, "%s: ", current_case.c_str());
   std::fprintf(stderr, format, arguments...);
   std::fputc('\n', stderr);
   std::exit(1);
 }
 
-// Addresses of `bytes` bytes, of which those from about `start` on have memory. To touch the others
-// ends the program.
+// An address range of `bytes` bytes. Only those from about `start` on have memory; an access to the
+// others ends the program.
 class Addresses {
  public:
   Addresses(size_t bytes, size_t start) : bytes_(bytes) {
@@ -57,7 +57,7 @@ class Addresses {
   ~Addresses() { reserved_ ? static_cast<void>(munmap(base_, bytes_)) : std::free(base_); }
 
   unsigned char* base() const { return base_; }
-  // Of what has memory.
+  // Start and end of what has memory.
   unsigned char* begin() const { return begin_; }
   unsigned char* end() const { return base_ + bytes_; }
 
@@ -67,9 +67,9 @@ class Addresses {
   unsigned char *base_, *begin_;
 };
 
-// `count` elements, `shift` elements behind a multiple of 64 bytes, with guards on both sides. They
-// are 0xFF bytes at first, which is NaN. Elements before `first` have an address and no memory, so
-// that a tensor may be larger than the machine.
+// `count` elements, starting `shift` elements after a multiple of 64 bytes, between guard bytes.
+// They are filled with 0xFF, which is NaN. Elements before `first` have addresses but no memory, so
+// that a tensor may be larger than the machine's memory.
 template <class T>
 class Buffer {
  public:
@@ -95,7 +95,7 @@ class Buffer {
 #endif
     for (const unsigned char* p = addresses_.begin(); p < addresses_.end(); ++p) {
       if ((p < begin() || p >= end()) && *p != kGuardByte) {
-        mismatch("wrote %td bytes from a buffer's start of %td", p - begin(), end() - begin());
+        mismatch("wrote outside a buffer: at byte %td of %td", p - begin(), end() - begin());
       }
     }
   }

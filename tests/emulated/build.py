@@ -1,6 +1,6 @@
 """Builds the emulated programs: a row's CUDA source, its CPU source and its driver, compiled as plain C++.
 
-Objects are kept in the temporary folder under a hash of all that they depend on, never in the source tree.
+Objects are cached in the temporary folder, under a hash of everything that they depend on.
 """
 
 import functools
@@ -35,13 +35,13 @@ def cache():
 
 @functools.cache
 def compiler_version():
-    """What tells a compiler from others of its name."""
+    """Distinguishes compilers with the same name."""
     return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
 
 
 @functools.cache
 def digest_of_tree(folder):
-    """A hash of all sources in a folder, so that a change of any header builds anew."""
+    """A hash of all sources in a folder, so that a change in any header rebuilds."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".cuh", ".cu", ".cpp")):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -49,12 +49,12 @@ def digest_of_tree(folder):
 
 
 def sanitizers(names):
-    """The compiler's options, which also make the first finding end the program."""
+    """Compiler options, which also make the first finding end the program."""
     return [f"-fsanitize={names}", "-fno-sanitize-recover=all"] if names else []
 
 
 def made(command, key, suffix):
-    """Run the command, which writes `-o`, unless a file under the same key is there."""
+    """The output of a compiler command: cached under its key, or made now."""
     digest = hashlib.sha256(repr((key, command, compiler_version())).encode()).hexdigest()[:24]
     path = cache() / (digest + suffix)
     if path.exists():
@@ -64,15 +64,15 @@ def made(command, key, suffix):
         result = subprocess.run([*command, "-o", str(unfinished)], capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
-        unfinished.rename(path)  # at once, as others may build the same
+        unfinished.rename(path)  # atomic, as another process may build the same
     return path
 
 
 def compiled(source, csrc, sanitize):
-    """The object of one source.
+    """The object file of one source.
 
-    The CPU's rows, the reference here, are compiled neither optimised nor with sanitizers, as that takes minutes.
-    ThreadSanitizer must not see the runtime, which tells it what the threads of a block are.
+    The CPU rows, the reference here, are compiled without optimisation and sanitizers, which would take minutes.
+    The runtime is compiled without ThreadSanitizer, as it tells ThreadSanitizer what the threads of a block are.
     """
     if source.parent.name == "cpu":
         options = ["-O0"]
@@ -88,14 +88,14 @@ def compiled(source, csrc, sanitize):
 
 
 def program(row, cuda_csrc=CSRC, cuda_sanitize=SANITIZE):
-    """The driver of a row; the CUDA source may be of another tree, and have other sanitizers.
+    """The program of a row. The CUDA source may come from another tree and have other sanitizers.
 
-    ThreadSanitizer goes with no other sanitizer, and must see the driver too.
+    ThreadSanitizer cannot be combined with other sanitizers, and the driver must be compiled with it too.
     """
     sanitize = "thread" if cuda_sanitize == "thread" else SANITIZE
     sources = [*RUNTIME, CAPABILITY, CSRC / f"kernels/cpu/{row}.cpp", HERE / f"{row}.cpp"]
     objects = [compiled(source, CSRC, sanitize) for source in sources]
-    # First: where an inline function of the CUDA source has a copy in other objects, its own is linked.
+    # First, so that the linker takes its copy of an inline function that other objects have too.
     objects.insert(0, compiled(cuda_csrc / f"kernels/cuda/{row}.cu", cuda_csrc, cuda_sanitize))
     names = ",".join(filter(None, dict.fromkeys([*sanitize.split(","), *cuda_sanitize.split(",")])))
     return made([COMPILER, *sanitizers(names), *map(str, objects)], (), ".program")

@@ -18,15 +18,14 @@
 #include "math/octet.h"
 #include "runtime.h"
 
-// What the drivers share: values, sizes, and comparisons that end the program with the case that
-// failed.
+// Values, sizes and comparisons for the drivers. A comparison that fails prints the case and ends
+// the program.
 
 namespace fastgan {
 namespace emulation {
 
 inline std::mt19937_64 values_random(20261120);
 
-// Uniform between two bounds.
 template <class T>
 void fill_uniform(Buffer<T>& buffer, double low, double high) {
   std::uniform_real_distribution<double> uniform(low, high);
@@ -35,7 +34,7 @@ void fill_uniform(Buffer<T>& buffer, double low, double high) {
   }
 }
 
-// A number in nine becomes one of `specials`.
+// Replaces one number in nine by one of `specials`.
 template <class T>
 void sprinkle(Buffer<T>& buffer, const std::vector<double>& specials) {
   for (int64_t i = buffer.first(); i < buffer.size(); ++i) {
@@ -52,7 +51,7 @@ inline const std::vector<double>& special_numbers() {
   return numbers;
 }
 
-// Places of two numbers in the order of all that T has; -0 and 0 share theirs.
+// The distance of two numbers, counted in numbers of type T. -0 equals 0, and NaN equals NaN.
 template <class T>
 int64_t ulps_between(T a, T b) {
   using Bits = std::conditional_t<sizeof(T) == 8, int64_t,
@@ -69,14 +68,15 @@ int64_t ulps_between(T a, T b) {
   return difference < 0 ? -difference : difference;
 }
 
-// Of the type in which T is computed.
+// The epsilon of the type in which T is computed.
 template <class T>
 constexpr double epsilon_of() {
   return std::is_same_v<T, double> ? std::numeric_limits<double>::epsilon()
                                    : static_cast<double>(std::numeric_limits<float>::epsilon());
 }
 
-// Within `ulps`, or within `slack` where terms cancel each other.
+// Fails unless all elements are within `ulps`, or within the absolute `slack`, for terms that
+// cancel.
 template <class T>
 void expect_close(const char* name, Buffer<T>& emulated, Buffer<T>& reference, double slack = 0.0,
                   int64_t ulps = 2) {
@@ -97,7 +97,8 @@ inline void expect_equal(const char* name, Buffer<uint8_t>& emulated, Buffer<uin
   }
 }
 
-// Sums in another order: `relative` of the sum of absolute terms, and the rounding to T.
+// For sums in different orders of terms of one sign: fails unless they are within `relative` and
+// the rounding to T.
 template <class T>
 void expect_sum(const char* name, T emulated, double reference, double relative) {
   const double got = static_cast<double>(emulated), rounded = static_cast<double>(T(reference));
@@ -115,16 +116,16 @@ constexpr const char* name_of() {
   return std::is_same_v<T, c10::Half> ? "Half" : "BFloat16";
 }
 
-// Around the sizes of an octet, of a CPU block and of a CUDA block; the last needs three of these.
+// Around the sizes of an octet, of a CPU block and of a CUDA block; the last takes three CUDA
+// blocks.
 constexpr int64_t kSizes[] = {1, 7, 8, 9, 127, 128, 129, 2048, 4095, 5003};
 
-// Elements of one CUDA block, where a thread has one octet.
+// Elements of one CUDA block if each thread has one octet.
 constexpr int64_t kBlockOfCuda = 256 * kOctet;
 
-// A tensor whose last octets have numbers above 2^32; memory and work begin at kFarFirst, which is
-// a multiple of all that CPU and CUDA cut tensors into. More than one octet's number in a block of
-// them has another upper half. An emulator of a processor may lack the memory to note so many
-// addresses, which need none themselves.
+// A tensor whose last octets have indices above 2^32. Memory and work begin at kFarFirst, a
+// multiple of the CPU's and CUDA's block and chunk sizes. A processor emulator may not support so
+// large an address range; FASTGAN_FAR_BITS then lowers it.
 #ifndef FASTGAN_FAR_BITS
 #define FASTGAN_FAR_BITS 35
 #endif
@@ -132,13 +133,14 @@ constexpr int64_t kFarFirst = (int64_t{1} << FASTGAN_FAR_BITS) - 4 * kBlockOfCud
 constexpr int64_t kFarElements = (int64_t{1} << FASTGAN_FAR_BITS) + 3 * kBlockOfCuda - 5;
 constexpr int64_t kFarBlocks = (kFarElements + kBlockOfCuda - 1) / kBlockOfCuda;
 
-// The next launches of a thread an octet leave out the blocks before that of this element.
+// Makes the next launches skip the blocks before that of `element`, for kernels with one octet a
+// thread.
 inline void start_at(int64_t element) { settings.first_block = element / kBlockOfCuda; }
 
-// Shapes of grids, in the numbers of their blocks.
+// A shape of grid: the most blocks, and how many blocks more than there is work for.
 struct Grid {
   int64_t most, more;
-  bool few_sizes;  // what other sizes would show, others show
+  bool few_sizes;  // run few sizes, as other grids run them all
 
   std::string use() const {
     settings.most_blocks = most;
@@ -149,14 +151,14 @@ struct Grid {
 };
 constexpr Grid kWholeGrid{kMostBlocksOfCuda, 0, false};
 
-// The driver's one argument is the order of threads.
+// The driver's argument: the order of threads (Settings::order).
 inline uint64_t order_from(int count, char** arguments) {
   if (count == 2) return std::strtoull(arguments[1], nullptr, 10);
   std::fprintf(stderr, "expected one argument, the order of threads: 0, or a seed\n");
   std::exit(2);
 }
 
-// The argument for ThreadSanitizer's builds, which can afford one small case.
+// Whether the argument is "races", which runs one small case: ThreadSanitizer is slow.
 inline bool only_races(int count, char** arguments) {
   return count == 2 && std::strcmp(arguments[1], "races") == 0;
 }

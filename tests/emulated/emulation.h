@@ -7,8 +7,8 @@
 
 #include "runtime.h"
 
-// CUDA's words for a C++ compiler, as far as kernels here use them: csrc/kernels/cuda/launch.cuh
-// includes this where nvcc is not at work. Which words are missing on purpose: README.md.
+// The part of CUDA that the kernels use, for a C++ compiler. csrc/kernels/cuda/launch.cuh includes
+// this header if the compiler is not nvcc. README.md lists what is missing on purpose.
 
 #define __global__
 #define __device__
@@ -21,7 +21,7 @@
 #define blockDim ::fastgan::emulation::block_size
 #define gridDim ::fastgan::emulation::grid_size
 
-// A reference to an array, so that the compiler's bounds check knows its size.
+// Declares a reference to an array of known size, so that UBSan checks its bounds.
 #define FASTGAN_SHARED(type, name, count)                 \
   static char name##_site;                                \
   type(&name)[count] = *reinterpret_cast<type(*)[count]>( \
@@ -74,7 +74,7 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, const char* file = __builti
                                             line);
 }
 
-// Relaxed, as on a GPU: what orders memory around them is a fence.
+// Relaxed, as on a GPU: only fences order memory around them.
 template <class T, class V>
 T atomicAdd(T* address, V value) {
   fastgan::emulation::atomic_access(address);

@@ -19,7 +19,7 @@ namespace fastgan {
 namespace emulation {
 namespace {
 
-constexpr size_t kPage = 1 << 16;  // the largest there is
+constexpr size_t kPage = 1 << 16;  // the largest page size of any processor
 constexpr size_t kStack = 1 << 18;
 
 Fiber* running = nullptr;
@@ -28,8 +28,9 @@ Fiber* running = nullptr;
 
 #if defined(__x86_64__)
 
-// Keeps what a call must keep on the stack that is left, and takes it from the one gone to.
-extern "C" void fastgan_switch_stack(void** left, void* gone_to);
+// Saves the callee-saved registers on the current stack and its pointer in *from, and restores them
+// from the stack `to`.
+extern "C" void fastgan_switch_stack(void** from, void* to);
 __asm__(R"(
 .text
 .globl fastgan_switch_stack
@@ -52,8 +53,8 @@ fastgan_switch_stack:
 )");
 
 void Fiber::prepare() {
-  // As if enter() had been called from nowhere: the kept registers, its address, and a return
-  // address that keeps the stack aligned.
+  // What fastgan_switch_stack() pops: six registers and the address of enter(). The null return
+  // address after it keeps the stack aligned.
   void** top = reinterpret_cast<void**>(stack_ + kStack) - 8;
   for (int i = 0; i < 8; ++i) top[i] = nullptr;
   top[6] = reinterpret_cast<void*>(&Fiber::enter);
@@ -107,14 +108,14 @@ void Fiber::enter() {
   races::thread_ends();
   running->done_ = true;
   suspend();
-  std::abort();  // nobody resumes what is done
+  std::abort();  // a fiber that is done is not resumed
 }
 
 void Fiber::start(void (*body)()) {
   body_ = body;
   done_ = false;
   fake_stack_ = nullptr;
-  watched_ = races::new_thread();
+  tsan_fiber_ = races::new_thread();
   prepare();
 }
 
@@ -124,7 +125,7 @@ void Fiber::resume() {
   void* fake_stack = nullptr;
   __sanitizer_start_switch_fiber(&fake_stack, stack_, kStack);
 #endif
-  races::switch_to(watched_);
+  races::switch_to(tsan_fiber_);
   to_fiber();
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
@@ -135,7 +136,7 @@ void Fiber::resume() {
 void Fiber::suspend() {
   Fiber& self = *running;
 #if defined(__SANITIZE_ADDRESS__)
-  // One that is done leaves its fake stack for good.
+  // Null frees the fake stack of a fiber that is done.
   __sanitizer_start_switch_fiber(self.done_ ? nullptr : &self.fake_stack_, self.caller_stack_,
                                  self.caller_stack_size_);
 #endif

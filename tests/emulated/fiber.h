@@ -2,9 +2,9 @@
 
 #include <cstddef>
 
-// Functions that stop in their middle and go on later, all on one CPU thread: each has a stack of
-// its own, between pages that nobody may touch. x86-64 switches by hand, which costs a tenth of
-// what ucontext, the way of other processors, takes.
+// A function that can suspend itself and be resumed, all on one CPU thread. Each fiber has its own
+// stack between guard pages. On x86-64 the switch is assembly, which takes a tenth of the time of
+// ucontext, which other processors use.
 
 namespace fastgan {
 namespace emulation {
@@ -16,11 +16,11 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // From outside: begins `body` anew, or goes on with it, until it suspends itself or returns.
+  // start() prepares a run of `body`; resume() runs it until it suspends itself or returns.
   void start(void (*body)());
   void resume();
   bool done() const { return done_; }
-  // From inside of the fiber that runs.
+  // Suspends the running fiber, which calls it.
   static void suspend();
 
  private:
@@ -32,10 +32,10 @@ class Fiber {
   char* stack_;
   void (*body_)() = nullptr;
   bool done_ = true;
-  void* context_ = nullptr;  // where it stopped
-  void* caller_ = nullptr;   // who resumed it
-  void* watched_ = nullptr;  // ThreadSanitizer's
-  void* fake_stack_ = nullptr;
+  void* context_ = nullptr;     // of the suspended fiber
+  void* caller_ = nullptr;      // context of resume()'s caller
+  void* tsan_fiber_ = nullptr;  // for ThreadSanitizer
+  void* fake_stack_ = nullptr;  // for AddressSanitizer, as are the two below
   const void* caller_stack_ = nullptr;
   size_t caller_stack_size_ = 0;
 };

@@ -2,13 +2,13 @@
 
 #include "checks.h"
 
-// Row gan_loss: CUDA's kernels against the CPU's, of the same params.
+// Row gan_loss: the CUDA kernels against the CPU kernels, with the same params.
 
 namespace fastgan {
 namespace emulation {
 namespace {
 
-// Losses add up in another order, and CUDA's in float within an octet: eight additions.
+// Losses are added in different orders, and CUDA adds an octet's eight in float.
 template <class T>
 constexpr double kSumTolerance = std::is_same_v<T, double> ? 1e-13 : 1e-6;
 
@@ -20,8 +20,8 @@ constexpr Sizes kSidesOf[] = {{1, 1, 2},     {1, 0, 1},       {7, 8, 2},    {9, 
                               {128, 129, 2}, {129, 0, 1},     {4095, 1, 2}, {1, 4095, 2},
                               {0, 7, 2},     {5003, 2048, 2}, {5003, 0, 1}, {2048, 5003, 2}};
 
-// Of the second, half of the backward's blocks are a side's; the last has more than there is work
-// for.
+// The second grid gives each side one block of the backward. The last one has more blocks than
+// there is work for.
 constexpr Grid kGrids[] = {kWholeGrid, {2, 0, false}, {kMostBlocksOfCuda, 3, true}};
 
 template <class T>
@@ -60,7 +60,7 @@ struct Result {
   float statistics[4];
 };
 
-// What csrc/ops/gan_loss.cpp makes of the CPU's chunks, in double.
+// What csrc/ops/gan_loss.cpp computes from the CPU's chunks, in double.
 template <class T>
 Result<double> on_cpu(GanLoss<T> params, bool statistics) {
   const int64_t chunks = chunks_of(params);
@@ -108,7 +108,7 @@ void check_loss(Sides<T>& sides, bool statistics) {
   const auto result = on_cuda(params, statistics);
   expect_sum("loss", result.loss, reference.loss, kSumTolerance<T>);
   for (int i = 0; i < 4; ++i) {
-    const double relative = i < 2 ? kSumTolerance<T> : 0.0;  // how many are right is exact
+    const double relative = i < 2 ? kSumTolerance<T> : 0.0;  // counts are exact
     expect_sum("statistics", result.statistics[i], reference.statistics[i], relative);
   }
   const uint64_t order = settings.order;
@@ -135,18 +135,18 @@ void check_gradient(Sides<T>& sides) {
     }
   }
   for (int i = 0; i < sides.count; ++i) {
-    // Differences of terms of at most 1.75 * 0.75 / elements, and exp() has other roundings in
-    // vectors than in the library.
+    // Differences of terms of at most 1.75 * 0.75 / elements, and the vectors' exp() is rounded
+    // differently from the library's.
     const double slack = 2 * epsilon_of<T>() / static_cast<double>(sides.grad[i].size());
     expect_close("grad_logits", sides.grad[i], sides.grad_reference[i], slack);
   }
 }
 
-// A second side of elements above kFarFirst, in a grid of a thread an octet: see bce.cpp. The first
+// The second side's elements from kFarFirst on, as check_far_sum() of bce.cpp does it. The first
 // side has one block and one chunk.
 template <class T>
 void check_far(T) {
-  current = std::string(name_of<T>()) + ", octets above 2^32";
+  current_case = std::string(name_of<T>()) + ", octets above 2^32";
   Sides<T> sides({300, kFarElements, 2}, 1, kFarFirst);
   const int64_t blocks = 1 + kFarBlocks;
   const int64_t first_block = 1 + kFarFirst / kBlockOfCuda, first_chunk = 1 + kFarFirst / kSumChunk;
@@ -174,7 +174,7 @@ void check_far(T) {
   expect_sum("probability", sums.probability, reference.probability, kSumTolerance<T>);
   expect_sum("right", sums.right, reference.right, 0.0);
 
-  grad[0] = Arithmetic<T>(kFarElements);  // so that what is compared is no denormal number
+  grad[0] = Arithmetic<T>(kFarElements);  // so that the results are not denormal
   auto gradient = sides.template params<GanGradient<T>>(true);
   gradient.grad = grad.data();
   run_cpu(gradient, first_chunk, chunks);
@@ -193,9 +193,9 @@ void check_all(T) {
     for (const Sizes& sizes : kSidesOf) {
       if (!grid.wants(sizes.first)) continue;
       for (const int64_t shift : {0, 1}) {
-        current = std::string(name_of<T>()) + ", " + std::to_string(sizes.sides) + " sides, " +
-                  std::to_string(sizes.first) + " and " + std::to_string(sizes.second) +
-                  " elements, the first shifted by " + std::to_string(shift) + ", " + of_grid;
+        current_case = std::string(name_of<T>()) + ", " + std::to_string(sizes.sides) + " sides, " +
+                       std::to_string(sizes.first) + " and " + std::to_string(sizes.second) +
+                       " elements, the first shifted by " + std::to_string(shift) + ", " + of_grid;
         Sides<T> sides(sizes, shift);
         if (grid.most == kMostBlocksOfCuda) {
           check_loss(sides, true);
@@ -210,14 +210,14 @@ void check_all(T) {
   kWholeGrid.use();
 }
 
-// More octets than the most blocks of a side have threads.
+// More octets than the largest grid of a side has threads.
 void check_large_sum() {
-  current = "float, a side of more than a grid";
+  current_case = "float, a side of more than a grid";
   Sides<float> sides({kMostSumBlocks * kSumThreads * kOctet + 13, 300, 2}, 0);
   check_loss(sides, true);
 }
 
-// Four blocks, which share a ticket, and stores side by side.
+// Four blocks that share a ticket, and adjacent stores.
 int check_races() {
   settings.order = 1;
   Sides<float> sides({5003, 2000, 2}, 1);

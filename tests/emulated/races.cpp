@@ -14,18 +14,18 @@ namespace emulation {
 namespace races {
 namespace {
 
-// Arrays of fixed sizes, as an allocation inside of a thread would be a write of its own.
+// Arrays of fixed size, as ThreadSanitizer would see an allocation inside a thread as a write.
 constexpr int kMostMeetings = 1 << 16, kMostThreads = 8000, kMostOfBlock = 1024;
 constexpr int kMostAddresses = 8, kMostFences = 4096;
 
-uint64_t meetings[kMostMeetings];  // their addresses are all that matters
+uint64_t meetings[kMostMeetings];  // only their addresses are used
 int meeting_count = 0;
 void* threads[kMostThreads];
 int thread_count = 0;
 void* program = nullptr;
 Meeting end = nullptr;
 
-// Where atomic operations meet, with the fences that went before them.
+// An address of atomic operations, and the fences before each of these.
 struct Address {
   const void* address;
   Meeting fences[kMostFences];
@@ -34,10 +34,11 @@ struct Address {
 Address addresses[kMostAddresses];
 int address_count = 0;
 
-// Of a thread: its last fence; and its atomic operations since, with the fences before each.
+// An atomic operation of a thread: the address's index, and how many of its fences came before.
 struct Access {
   int address, fences;
 };
+// A thread's last fence, and its atomic operations since then.
 struct ThreadOfBlock {
   Meeting fence;
   Access accesses[kMostAddresses];
@@ -46,7 +47,8 @@ struct ThreadOfBlock {
 ThreadOfBlock block[kMostOfBlock];
 
 int check_room(int count, int most) {
-  if (count >= most) fail("too large a case for ThreadSanitizer");
+  if (count >= most)
+    fail("expected at most %d entries in a table of races.cpp; use a smaller case", most);
   return count;
 }
 
@@ -58,8 +60,8 @@ void begin_launch() {
   end = new_meeting();
 }
 
-// Threads end for ThreadSanitizer only here: a new one would be given the number of one that has
-// ended, and its accesses be taken for that one's.
+// ThreadSanitizer's fibers are destroyed only here. A fiber created after a destruction would reuse
+// its number, and ThreadSanitizer would mix up their accesses.
 void end_launch() {
   leave(end);
   while (thread_count > 0) __tsan_destroy_fiber(threads[--thread_count]);

@@ -1,9 +1,9 @@
 #pragma once
 
-// Tells ThreadSanitizer which threads of a grid are ordered by what, so that it sees races that no
-// order of fibers would show. Compiled with FASTGAN_TSAN this stands beside objects that are
-// compiled with -fsanitize=thread; the runtime itself is not, as its switches would look like
-// synchronisation. Without FASTGAN_TSAN all of it does nothing.
+// Tells ThreadSanitizer how barriers, fences and atomics order the threads of a grid, so that it
+// finds races that no order of fibers shows. With FASTGAN_TSAN, kernel and driver are compiled with
+// -fsanitize=thread. The runtime is not, as its switches would look like synchronisation. Without
+// FASTGAN_TSAN nothing here does anything.
 
 namespace fastgan {
 namespace emulation {
@@ -11,32 +11,32 @@ namespace races {
 
 #ifdef FASTGAN_TSAN
 
-constexpr bool kWatched = true;
+constexpr bool kEnabled = true;
 
-// Around a launch. What threads did is ordered before what goes on after end_launch().
+// Around a launch. What its threads did is ordered before what follows end_launch().
 void begin_launch();
 void end_launch();
 void begin_block();
-// A thread of its own, ordered after all that the program did before the launch.
+// A new thread, ordered after what the program did before the launch.
 void* new_thread();
-// Goes on as `thread`; nullptr is the program itself. Orders nothing.
+// Continues as `thread`; nullptr is the program itself. This orders nothing.
 void switch_to(void* thread);
 void thread_ends();
 
-// A place where threads meet: who left it is ordered after all who came to it. Of one use.
+// One use of a barrier: what follows leave() is ordered after everything before any come_to().
 using Meeting = void*;
 Meeting new_meeting();
 void come_to(Meeting meeting);
 void leave(Meeting meeting);
 
-// As in C++: a fence before an atomic operation, and a fence after a later one on the same address,
-// order what is before the first before what is after the second. Neither does so alone.
+// As in C++: a fence before an atomic operation and a fence after a later one on the same address
+// together order what is before the first fence before what is after the second.
 void fence(int thread);
 void atomic_access(int thread, const void* address);
 
 #else
 
-constexpr bool kWatched = false;
+constexpr bool kEnabled = false;
 using Meeting = void*;
 inline void begin_launch() {}
 inline void end_launch() {}

@@ -33,7 +33,7 @@ struct ThreadOfBlock {
   State state;
   const char* file;  // of the barrier or shuffle it waits at
   int line;
-  uint64_t value;  // brought to a shuffle
+  uint64_t value;  // for a shuffle
   int source;
 };
 
@@ -53,11 +53,11 @@ struct Launch {
 Launch launch;
 std::vector<std::unique_ptr<ThreadOfBlock>> threads;
 std::vector<SharedArray> shared;
-// Of the block, and of each warp: the barrier that comes next.
+// The next barrier of the block, and of each warp.
 races::Meeting next_barrier;
 std::vector<races::Meeting> next_warp_barriers;
 std::mt19937_64 random_order;
-// Of the current phase between two barriers.
+// The order until the next barrier.
 std::vector<int> warp_order, lane_order;
 
 void run_thread() { launch.thread(launch.call); }
@@ -78,7 +78,8 @@ void wait(State state, const char* file, int line) {
 
 ThreadOfBlock& thread_of(int warp, int lane) { return *threads[warp * kWarpLanes + lane]; }
 
-// Whether all lanes of the warp have come to one shuffle, and so go on.
+// If all lanes of the warp wait at the same shuffle, exchanges their values and makes them ready.
+// Returns whether it did.
 bool release_warp(int warp) {
   const ThreadOfBlock& first = thread_of(warp, 0);
   for (int lane = 0; lane < kWarpLanes; ++lane) {
@@ -99,7 +100,7 @@ bool release_warp(int warp) {
   return true;
 }
 
-// Runs the warp's ready lanes until they wait or are done. Whether there was one.
+// Runs the warp's ready lanes until all wait at a barrier or are done. Returns whether any ran.
 bool run_warp(int warp) {
   bool ran = false;
   do {
@@ -115,7 +116,8 @@ bool run_warp(int warp) {
   return ran;
 }
 
-// When no thread can run: lets all pass the barrier that they have come to. Whether there is one.
+// Called when no thread can run: makes all threads that wait at the barrier ready. Returns false if
+// all are done.
 bool release_barrier() {
   const ThreadOfBlock* waiting = nullptr;
   int done = -1;
@@ -142,8 +144,8 @@ bool release_barrier() {
   return true;
 }
 
-// For ThreadSanitizer: stacks and shared memory that no other block has used, as that would look
-// like a race. They are had before the threads begin, and kept until all is over.
+// For ThreadSanitizer: every block gets new stacks and new shared memory, as reuse would look like
+// a race. They are allocated before the block's threads start and kept until the launch ends.
 constexpr size_t kSharedOfBlock = size_t{48} << 10;
 std::vector<std::unique_ptr<ThreadOfBlock>> retired;
 std::vector<std::unique_ptr<unsigned char[]>> shared_of_blocks;
@@ -160,16 +162,16 @@ void renew_memory() {
   shared.reserve(32);
 }
 
-void* watched_shared_array(const void* site, size_t bytes) {
+void* tsan_shared_array(const void* site, size_t bytes) {
   unsigned char* memory = shared_of_blocks.back().get() + shared_bytes;
   shared_bytes += (bytes + 15) / 16 * 16;
-  if (shared_bytes > kSharedOfBlock) fail("more than 48 KiB of shared memory");
+  if (shared_bytes > kSharedOfBlock) fail("expected at most 48 KiB of shared memory");
   shared.push_back({site, bytes, nullptr, memory});
   return memory;
 }
 
 void check_shared() {
-  if (races::kWatched) return;
+  if (races::kEnabled) return;
   for (const SharedArray& array : shared) {
     const unsigned char* guard = array.memory.get() + array.bytes;
     if (std::any_of(guard, guard + kGuard, [](unsigned char b) { return b != kGuardByte; })) {
@@ -181,7 +183,7 @@ void check_shared() {
 void run_block(int64_t index) {
   block_index = {static_cast<unsigned int>(index), 0, 0};
   races::begin_block();
-  if (races::kWatched) renew_memory();
+  if (races::kEnabled) renew_memory();
   next_barrier = races::new_meeting();
   for (auto& barrier : next_warp_barriers) barrier = races::new_meeting();
   for (auto& thread : threads) {
@@ -204,8 +206,10 @@ void run_block(int64_t index) {
 
 void run_grid(const char* name, Thread thread, const void* call, int64_t blocks, int block) {
   launch = {name, thread, call};
-  if (blocks < 1 || blocks > kMostBlocksOfCuda) fail("a grid of %ld blocks", long{blocks});
-  if (block < 1 || block > 1024 || block % kWarpLanes != 0) fail("a block of %d threads", block);
+  if (blocks < 1 || blocks > kMostBlocksOfCuda)
+    fail("expected a grid of 1 to 2^31 - 1 blocks, got %ld", long{blocks});
+  if (block < 1 || block > 1024 || block % kWarpLanes != 0)
+    fail("expected a block of whole warps, got %d threads", block);
   block_size = {static_cast<unsigned int>(block), 1, 1};
   grid_size = {static_cast<unsigned int>(blocks), 1, 1};
   while (threads.size() < static_cast<size_t>(block)) {
@@ -216,7 +220,7 @@ void run_grid(const char* name, Thread thread, const void* call, int64_t blocks,
   warp_order.resize(block / kWarpLanes);
   next_warp_barriers.resize(block / kWarpLanes);
   lane_order.resize(kWarpLanes);
-  if (settings.first_block >= blocks) fail("no block of %ld to begin with", long{blocks});
+  if (settings.first_block >= blocks) fail("expected a first block below %ld", long{blocks});
   std::vector<int64_t> block_order(blocks - settings.first_block);
   std::iota(warp_order.begin(), warp_order.end(), 0);
   std::iota(lane_order.begin(), lane_order.end(), 0);
@@ -238,7 +242,7 @@ void barrier(const char* file, int line) {
 
 // A shuffle orders no memory.
 uint64_t exchange(uint32_t mask, uint64_t value, int source, const char* file, int line) {
-  if (mask != kFullWarp) fail("%s:%d: a shuffle of a part of the warp", file, line);
+  if (mask != kFullWarp) fail("%s:%d: expected a shuffle of the full warp", file, line);
   ThreadOfBlock& self = *threads[thread_index.x];
   self.value = value;
   self.source = source;
@@ -264,7 +268,7 @@ void* shared_array(const void* site, size_t bytes) {
   for (const SharedArray& array : shared) {
     if (array.site == site) return array.array;
   }
-  if (races::kWatched) return watched_shared_array(site, bytes);
+  if (races::kEnabled) return tsan_shared_array(site, bytes);
   auto owned = std::make_unique<unsigned char[]>(bytes + kGuard);
   unsigned char* memory = owned.get();
   shared.push_back({site, bytes, std::move(owned), memory});
@@ -280,7 +284,7 @@ void fail(const char* format, ...) {
   std::vfprintf(stderr, format, arguments);
   va_end(arguments);
   std::fputc('\n', stderr);
-  std::_Exit(1);  // threads that stopped in their middle can not be cleaned up
+  std::_Exit(1);  // without destructors, as suspended fibers cannot be cleaned up
 }
 
 }  // namespace emulation

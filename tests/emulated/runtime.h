@@ -3,9 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Runs the threads of a CUDA grid on one CPU thread: the blocks one after another, the threads of a
-// block as fibers that hand over at barriers and shuffles. The scheduler knows no kernel and no
-// CUDA name; emulation.h gives kernels theirs.
+// Runs a CUDA grid on one CPU thread: the blocks one after another, the threads of a block as
+// fibers that switch at barriers and shuffles. CUDA's names for all this are in emulation.h.
 
 namespace fastgan {
 namespace emulation {
@@ -18,33 +17,33 @@ extern Index thread_index, block_index, block_size, grid_size;
 
 constexpr int64_t kMostBlocksOfCuda = (int64_t{1} << 31) - 1;
 
-// How the next launches run. A test sets it.
+// How the next launches run. The drivers set it.
 struct Settings {
-  // 0: blocks, warps and lanes run in the order of their numbers. Else the seed of an order drawn
-  // anew at every barrier: a random warp runs as far as it goes, then the next.
+  // 0: blocks, warps and lanes run in index order. Else the seed of random priorities, drawn anew
+  // at every barrier: a random warp runs as far as it can, then the next one.
   uint64_t order = 0;
-  int64_t most_blocks = kMostBlocksOfCuda;  // of a grid, so that a small one can be asked for
-  int64_t more_blocks = 0;                  // than a grid needs
-  int64_t first_block = 0;                  // the blocks before it are left out
+  int64_t most_blocks = kMostBlocksOfCuda;  // the limit for a grid, lowered to get small grids
+  int64_t more_blocks = 0;                  // added to each grid, without work
+  int64_t first_block = 0;                  // the blocks before it do not run
 };
 extern Settings settings;
 
 using Thread = void (*)(const void* call);
 void run_grid(const char* name, Thread thread, const void* call, int64_t blocks, int threads);
 
-// What a thread of a block may call. `file` and `line` name the place in messages.
+// For the threads of a block. `file` and `line` are the place in the source, for messages.
 void barrier(const char* file, int line);
 void warp_barrier(uint32_t mask, const char* file, int line);
-// The value that lane `source` of the warp brought; sources outside 0..31 give the own one.
+// The value of lane `source` of the warp; the own value if source is outside 0..31.
 uint64_t exchange(uint32_t mask, uint64_t value, int source, const char* file, int line);
 int lane();
 void fence();
-// Comes before an atomic operation.
+// Called before an atomic operation.
 void atomic_access(const void* address);
-// This block's array, one for each `site`; its bytes are 0xFF at first.
+// The block's array for the declaration `site`, filled with 0xFF when the block starts.
 void* shared_array(const void* site, size_t bytes);
 
-// Ends the program with a message that names kernel and block.
+// Prints a message with kernel and block and ends the program.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 }  // namespace emulation

@@ -1,4 +1,4 @@
-"""The CUDA rows hold against the CPU's when they run emulated, and the drivers that say so fail where they should."""
+"""The CUDA rows give the CPU rows' results when they run emulated, and the drivers catch planted faults."""
 
 import hashlib
 import os
@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import build
 
 ROWS = sorted(path.stem for path in (build.CSRC / "kernels/cuda").glob("*.cu"))
-# Those whose threads write what other threads read.
+# The rows whose threads read what other threads wrote.
 REDUCTIONS = [row for row in ROWS if "reduce.cuh" in (build.CSRC / f"kernels/cuda/{row}.cu").read_text()]
 # 0: blocks, warps and lanes in the order of their numbers; else a seed of random priorities.
 ORDERS = [0, 1, 2, 3]
-# The CPU's instruction sets, each held against CUDA in one order; any will do for the others.
+# Order 0 runs with each CPU instruction set, the other orders with one.
 RUNS = [(0, "default"), (0, "avx2"), (0, "avx512"), *((order, "default") for order in ORDERS[1:])]
 
 pytestmark = [
@@ -31,7 +31,7 @@ pytestmark = [
 
 
 class Fault(NamedTuple):
-    """A patch of a copy of csrc; `message` is what the driver then says, where that is certain."""
+    """A patch of a copy of csrc. `message` is part of what the driver then prints, if that is certain."""
 
     row: str
     path: str
@@ -43,7 +43,7 @@ class Fault(NamedTuple):
 
 
 REDUCE, OCTETS, ROW = "kernels/cuda/reduce.cuh", "kernels/cuda/octet_io.cuh", "kernels/cuda/bias_act_dropout.cu"
-GUARD = "" if build.SANITIZE else "wrote"  # a sanitizer says it in words of its own
+GUARD = "" if build.SANITIZE else "wrote"  # a sanitizer prints its own message
 FAULTS = {
     "one octet too many": Fault(
         "bias_act_dropout",
@@ -71,17 +71,17 @@ FAULTS = {
         "  for (int64_t octet = blockIdx.x * blockDim.x + threadIdx.x; octet < octets; octet += stride) {\n"
         "    S value",
     ),
-    "an octet's number of 32 bits in a draw": Fault(
+    "an octet index of 32 bits in a draw": Fault(
         "bias_act_dropout",
         ROW,
         "keep &= keep_octet(random, octet, params",
         "keep &= keep_octet(random, static_cast<uint32_t>(octet), params",
         "octets above 2^32: ",
     ),
-    "an element's number of 32 bits in a store": Fault(
+    "an element index of 32 bits in a store": Fault(
         "bce", OCTETS, "  T* first = base + octet * kOctet;", "  T* first = base + static_cast<int>(octet * kOctet);"
     ),
-    "a block for work that there is not": Fault(
+    "a block without work that adds something": Fault(
         "gan_loss",
         "kernels/cuda/gan_loss.cu",
         "  sums = sum_over_block(sums);\n  if (threadIdx.x == 0) params.partials",
@@ -104,14 +104,14 @@ FAULTS = {
     "no barrier between read and rewrite": Fault(
         "gan_loss",
         REDUCE,
-        "__syncthreads();  // whoever still reads the last call's sums",
+        "__syncthreads();  // threads may still read warp_sums of the previous call",
         "",
         orders=tuple(ORDERS[1:]),
     ),
     "no barrier before the ticket's answer": Fault(
         "bce", REDUCE, "  __syncthreads();\n  return is_last", "  return is_last", orders=tuple(ORDERS[1:])
     ),
-    "a ticket that is not put back": Fault("bce", REDUCE, "atomicExch(ticket, 0u)", "(void)0", "ticket: expected 0"),
+    "a ticket that is not reset": Fault("bce", REDUCE, "atomicExch(ticket, 0u)", "(void)0", "ticket: expected 0"),
     "a return before a barrier": Fault(
         "bce",
         "kernels/cuda/bce.cu",
@@ -126,9 +126,9 @@ FAULTS = {
         "warp_sums, kThreads / kWarp - 1)",
         "" if build.SANITIZE else "wrote past a shared array",
     ),
-    # What no order of threads shows is ThreadSanitizer's to find, in the driver's small case.
+    # No order of threads shows these. ThreadSanitizer finds them in the driver's small case.
     "no fence before the ticket": Fault(
-        "bce", REDUCE, "    __threadfence();  // this", "    // this", "data race", "thread", ("races",)
+        "bce", REDUCE, "    __threadfence();  // this block's", "    // this block's", "data race", "thread", ("races",)
     ),
     "no fence after the ticket": Fault(
         "gan_loss",
@@ -140,7 +140,7 @@ FAULTS = {
         ("races",),
     ),
     "no barrier between read and rewrite, in one order": Fault(
-        "gan_loss", REDUCE, "__syncthreads();  // whoever", "// whoever", "data race", "thread", ("races",)
+        "gan_loss", REDUCE, "__syncthreads();  // threads may", "// threads may", "data race", "thread", ("races",)
     ),
     "a misaligned access of 16 bytes": Fault(
         "bias_act_dropout",
@@ -154,10 +154,10 @@ FAULTS = {
 
 
 def run(program, order, capability="default"):
-    """Run a driver, with an instruction set of the CPU's rows.
+    """Run a driver; `capability` is the instruction set of the CPU rows.
 
-    Leaks are not looked for, as a failed launch leaves its fibers.
-    ThreadSanitizer of gcc 12 does not start where addresses are as random as newer kernels make them: setarch.
+    Leak detection is off, as a failed launch leaves its fibers.
+    ThreadSanitizer of gcc 12 does not start with the address randomisation of newer kernels: setarch -R turns it off.
     """
     fixed_addresses = ["setarch", "-R"] if order == "races" and shutil.which("setarch") else []
     return subprocess.run(
@@ -171,7 +171,7 @@ def run(program, order, capability="default"):
 
 
 def patched(fault):
-    """A copy of csrc with the fault, always under the same name, so that what is compiled of it is found again."""
+    """A copy of csrc with the fault, under a name that depends on its text, so that its objects are reused."""
     source = (build.CSRC / fault.path).read_text()
     assert source.count(fault.text) == 1, f"{fault.path}: expected once: {fault.text}"
     key = hashlib.sha256(repr((fault, build.digest_of_tree(build.CSRC))).encode()).hexdigest()[:24]
@@ -189,7 +189,7 @@ def patched(fault):
 
 @pytest.fixture(scope="module")
 def programs(request):
-    """What the selected tests run, compiled side by side: futures by row or by fault's name."""
+    """The programs of the selected tests, compiled in parallel: futures by row, (row, "thread") or fault."""
     wanted = {
         item.callspec.params.get("row") or item.callspec.params.get("name")
         for item in request.session.items
@@ -218,7 +218,7 @@ def test_cuda_row_equals_cpu_row(programs, row, order, capability):
 
 @pytest.mark.parametrize("row", REDUCTIONS)
 def test_threads_of_a_reduction_do_not_race(programs, row):
-    """As ThreadSanitizer sees it: ordered by barriers and fences alone, for blocks that might as well overlap."""
+    """Only barriers and fences order threads for ThreadSanitizer, so it sees blocks as if they ran at once."""
     result = run(programs[row, "thread"].result(), "races")
     assert result.returncode == 0, result.stderr[-4000:]
 

@@ -1,4 +1,4 @@
-"""CUDA's sources keep the rules without which they could not run emulated, or would hide what emulation looks for."""
+"""CUDA sources follow the rules that emulation needs: to run at all, and to find what it looks for."""
 
 import re
 from pathlib import Path
@@ -7,27 +7,27 @@ import pytest
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 SOURCES = sorted([*CSRC.rglob("*.cu"), *CSRC.rglob("*.cuh"), *CSRC.glob("kernels/*.h")])
-LAUNCHER = CSRC / "kernels/cuda/launch.cuh"  # the one file that speaks to CUDA itself
+LAUNCHER = CSRC / "kernels/cuda/launch.cuh"  # the only file that uses CUDA's headers
 
-# What no source may hold; `launch.cuh` may hold those of the second table.
+# Patterns that no source may contain. launch.cuh may contain those of the second table.
 FORBIDDEN = {
     "branches on the architecture": r"__CUDA_ARCH__",
     "cooperative groups": r"cooperative_groups|\bcg::",
     "CUB and Thrust": r"#include\s*<(cub|thrust)/|\b(cub|thrust)::",
     "PTX": r"\basm\b",
-    "shared memory of a size that the launch gives": r"extern\s+__shared__",
+    "dynamic shared memory": r"extern\s+__shared__",
     "constant and managed memory": r"__constant__|__managed__",
-    "copies that hide what is not aligned": r"\bmemcpy\b",
-    "intrinsics not in csrc/math": r"\b__(expf|logf|log2f|powf|sinf|cosf|tanf|fdividef|saturatef|\w+_r[nzud])\b",
+    "copies that hide misaligned pointers": r"\bmemcpy\b",
+    "intrinsics outside csrc/math": r"\b__(expf|logf|log2f|powf|sinf|cosf|tanf|fdividef|saturatef|\w+_r[nzud])\b",
     "shuffles and barriers of a part of the warp": r"__(shfl\w*_sync|syncwarp)\((?!0xFFFFFFFFu\b)",
     "shuffles without a mask": r"__shfl(_up|_down|_xor)?\(",
     "votes and matches": r"__(ballot|any|all|match_any|match_all|reduce_\w+)_sync|__activemask",
-    "sums by atomics, whose order no run repeats": r"atomicAdd\((?!ticket, 1u\))",
-    "torch's headers, c10's number types apart": r"#include\s*<(torch|ATen|c10/(?!util/(BFloat16|Half)\.h))",
+    "atomic sums, whose order is not fixed": r"atomicAdd\((?!ticket, 1u\))",
+    "torch's headers, except c10's number types": r"#include\s*<(torch|ATen|c10/(?!util/(BFloat16|Half)\.h))",
 }
 LAUNCHERS_OWN = {
     "launches": r"<<<",
-    "shared memory that tests cannot name": r"__shared__",
+    "shared memory not through FASTGAN_SHARED": r"__shared__",
     "CUDA's headers": r"#include\s*[<\"]cuda",
     "branches on the compiler": r"__CUDACC__|__NVCC__",
 }
@@ -39,7 +39,7 @@ def code_of(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_source_keeps_the_rules(path):
+def test_source_follows_the_rules(path):
     rules = FORBIDDEN if path == LAUNCHER else FORBIDDEN | LAUNCHERS_OWN
     found = {rule: match[0] for rule, pattern in rules.items() if (match := re.search(pattern, code_of(path)))}
     assert not found
@@ -68,11 +68,11 @@ def test_source_keeps_the_rules(path):
         "#ifdef __CUDACC__",
     ],
 )
-def test_a_line_against_the_rules_is_seen(line):
+def test_line_against_the_rules_is_found(line):
     assert any(re.search(pattern, line) for pattern in (FORBIDDEN | LAUNCHERS_OWN).values())
 
 
-def test_every_row_is_looked_at():
+def test_every_row_is_checked():
     assert {path.stem for path in SOURCES if path.suffix == ".cu"} == {
         path.stem for path in (CSRC / "kernels/cpu").glob("*.cpp") if path.stem != "capability"
     }

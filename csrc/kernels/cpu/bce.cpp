@@ -13,7 +13,7 @@
 namespace fastgan {
 namespace {
 
-// A block's elements in each tensor, null where there is none.
+// Pointers to a block's elements in each tensor; null where there is no tensor.
 template <class T>
 struct BlockAt {
   const T* input;
@@ -29,8 +29,8 @@ BlockAt<T> block_at(const BceTerms<T>& terms, int64_t element) {
           terms.pos_weight ? terms.pos_weight + element : nullptr};
 }
 
-// The tensor's last block, made whole with elements that are valid as logits, probabilities,
-// targets and weights.
+// The tensor's last block, padded with a value that is valid as a logit, probability, target and
+// weight.
 template <class T>
 struct PaddedBlock {
   T input[kBlock], target[kBlock], weight[kBlock], pos_weight[kBlock];
@@ -89,14 +89,14 @@ template void run_cpu(const BceSum<c10::BFloat16>&, int64_t, int64_t);
 
 #include "kernels/cpu/simd.h"
 #include "math/bce.h"
-// After math/bce.h.
+// After simd.h.
 #include "kernels/cpu/bce_range.h"
 #include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
-// One vector of elements, as the tensors hold it.
+// One vector of elements of each tensor.
 template <class V>
 struct Term {
   V input, target, weight, pos_weight;
@@ -132,7 +132,7 @@ FASTGAN_MATH VectorOf<T> loss_of(const BlockAt<T>& block, int i, VectorOf<T> tar
   const Term<V> term = load_term(block, i, target_value, one);
   V loss;
   if constexpr (probabilities) {
-    in_range.note(term.input, term.target);
+    in_range.check(term.input, term.target);
     loss = probability_loss(term.input, term.target, probability_limits<V>());
   } else {
     loss = logit_loss(term.input, exp_nonpositive(negative_absolute(term.input)),
@@ -169,7 +169,7 @@ template <bool probabilities, class T>
 FASTGAN_TARGET void loss_of_octets(const BceLoss<T>& params, int64_t first, int64_t last) {
   const BceTerms<T> terms = params.terms;
   const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
-  auto in_range = none_outside<VectorOf<T> >();
+  auto in_range = all_inside<VectorOf<T> >();
   const int64_t end = std::min(last * kOctet, terms.elements);
   int64_t element = first * kOctet;
   for (; element + kBlock <= end; element += kBlock) {
@@ -192,7 +192,7 @@ FASTGAN_TARGET void loss(const BceLoss<T>& params, int64_t first, int64_t last) 
   loss_of_octets<false>(params, first, last);
 }
 
-// grad_factor is all of the incoming gradient where it is one number, else what multiplies it.
+// The incoming gradient is grad * grad_factor, or grad_factor if grad is null.
 template <bool probabilities, class T>
 FASTGAN_MATH void gradient_block(const BlockAt<T>& block, VectorOf<T> target_value, const T* grad,
                                  VectorOf<T> grad_factor, T* grad_input) {
@@ -233,7 +233,7 @@ FASTGAN_TARGET void gradient(const BceGradient<T>& params, int64_t first, int64_
   gradient_of_octets<false>(params, first, last);
 }
 
-// Elements from `count` on are there to fill the block, and are not added.
+// Elements from `count` on are padding and are not added.
 template <bool probabilities, class T>
 FASTGAN_MATH void add_losses(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
                              BlockSum<VectorOf<T> >& total, InRange<VectorOf<T> >& in_range) {
@@ -246,7 +246,7 @@ FASTGAN_MATH void add_losses(const BlockAt<T>& block, int64_t count, VectorOf<T>
   total.add(losses);
 }
 
-// Of logits without weights: every logarithm has factor 1, and a block needs but one.
+// Logits without weights: every log1p(e) has factor 1, so one logarithm serves a whole block.
 template <class T>
 FASTGAN_MATH void add_plain(const BlockAt<T>& block, int64_t count, VectorOf<T> target_value,
                             BlockSum<VectorOf<T> >& total) {
@@ -272,7 +272,7 @@ FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
   const BceTerms<T> terms = params.terms;
   const auto target_value = broadcast<VectorOf<T> >(terms.target_value);
   const bool plain = !terms.probabilities && terms.weight == nullptr && terms.pos_weight == nullptr;
-  auto in_range = none_outside<VectorOf<T> >();
+  auto in_range = all_inside<VectorOf<T> >();
   PaddedBlock<T> padded;
   for (int64_t chunk = first; chunk < last; ++chunk) {
     BlockSum<VectorOf<T> > total{broadcast<Doubles>(0.0)};
@@ -294,7 +294,7 @@ FASTGAN_TARGET void sum(const BceSum<T>& params, int64_t first, int64_t last) {
   if (terms.probabilities) in_range.report(terms.outside);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

@@ -1,19 +1,20 @@
-// Included by bce.cpp once a pass, after simd.h.
+// Included by bce.cpp once for each instruction set, after simd.h; no include guard.
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
-// Which lanes of all vectors so far were in [0, 1]: 1, or else 0.
+// Whether all probabilities and targets so far are in [0, 1]. A lane is 1 if all of its values
+// were, else 0.
 template <class V>
 struct InRange {
   V input, target;
 
-  FASTGAN_MATH void note(V input_lanes, V target_lanes) {
-    input = noted(input, input_lanes);
-    target = noted(target, target_lanes);
+  FASTGAN_MATH void check(V input_lanes, V target_lanes) {
+    input = still_inside(input, input_lanes);
+    target = still_inside(target, target_lanes);
   }
 
-  static FASTGAN_MATH V noted(V so_far, V x) {
+  static FASTGAN_MATH V still_inside(V so_far, V x) {
     const V one = broadcast<V>(1), zero = broadcast<V>(0);
     return zero_unless(mask_and(less_equal(zero, x), less_equal(x, one)), so_far);
   }
@@ -31,9 +32,9 @@ struct InRange {
 };
 
 template <class V>
-FASTGAN_MATH InRange<V> none_outside() {
+FASTGAN_MATH InRange<V> all_inside() {
   return {broadcast<V>(1), broadcast<V>(1)};
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan

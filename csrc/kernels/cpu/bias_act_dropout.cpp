@@ -16,20 +16,20 @@ namespace {
 constexpr uint8_t kAllKept[kBlockOctets] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                             0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
 
-// Vectors loaded before the first of them is stored. One 64-byte load and store in turn ran at half
-// of memcpy's speed in the backward, two and two at all of it: 0.30 against 0.15 ns an element
-// at 4.2 M floats (AMD EPYC Zen 5, one thread, gcc 12, 2026-11-20).
+// Vectors are loaded in pairs before the first of them is stored. The backward over 4.2 M floats
+// then runs at memcpy's speed: 0.15 ns an element, with single vectors 0.30 (AMD EPYC Zen 5, one
+// thread, gcc 12, 2026-11-20).
 constexpr int kPair = 2;
 
-// The table's entries of the next `count` elements of the walk, one an element.
+// Writes the table's entry of each of the next `count` elements of the walk to `out`.
 template <class S>
 void expand(const S* table, ChannelWalk& walk, int64_t count, S* out) {
   const bool innermost = walk.table.channel_stride == 1;
   while (count > 0) {
-    const int64_t run = std::min(count, innermost ? walk.entries_side_by_side() : walk.run());
+    const int64_t run = std::min(count, innermost ? walk.consecutive_entries() : walk.run());
     if (innermost) {
       std::memcpy(out, table + walk.entry(), run * sizeof(S));
-      walk.advance_side_by_side(run);
+      walk.advance_consecutive(run);
     } else {
       std::fill_n(out, run, table[walk.entry()]);
       walk.advance(run);
@@ -39,7 +39,7 @@ void expand(const S* table, ChannelWalk& walk, int64_t count, S* out) {
   }
 }
 
-// Feature maps' decisions for the next `count` elements, as octets.
+// The same for feature maps' keep decisions, as one bit for each element.
 void expand_bits(const uint8_t* map_keep, ChannelWalk& walk, int64_t count, uint8_t* octets) {
   if (walk.run() >= count) {  // one map
     std::memset(octets, map_keep[walk.entry()] != 0 ? 0xFF : 0, kBlockOctets);
@@ -49,8 +49,8 @@ void expand_bits(const uint8_t* map_keep, ChannelWalk& walk, int64_t count, uint
   alignas(64) uint8_t bytes[kBlock] = {};
   expand(map_keep, walk, count, bytes);
   for (int octet = 0; octet < kBlockOctets; ++octet) {
-    // Eight bytes of 0 or 1 to eight bits: byte i, at bit 8 i, times 2^(56 - 7 i) lands at bit 56 +
-    // i, and no other product reaches the top byte or carries into it.
+    // Eight bytes of 0 or 1 become eight bits: byte i, at bit 8 i, times 2^(56 - 7 i) lands at bit
+    // 56 + i. No other product reaches the top byte or carries into it.
     uint64_t word;
     std::memcpy(&word, bytes + octet * kOctet, sizeof(word));
     octets[octet] = static_cast<uint8_t>((word * 0x0102040810204080u) >> 56);
@@ -97,7 +97,7 @@ template void run_cpu(const BiasActDropoutBackward<c10::BFloat16>&, int64_t, int
 #include "math/activation.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 template <class V>
 FASTGAN_MATH ActivationFactors<V> broadcast_factors(
@@ -111,14 +111,14 @@ FASTGAN_MATH ActivationFactors<V> broadcast_factors(
           factors.has_clamp};
 }
 
-// Where the tables stand at the current block.
+// The walks of the two tables, at the current block.
 struct Walks {
   ChannelWalk bias, maps;
 };
 
-// Whether results go past the caches, which saves reading the lines that they fill: where they are
-// large, and not the input's own lines. Leaky ReLU and dropout forward and backward over 4.2 M
-// floats took 1.23 ms rather than 1.56, the backward over 33.5 M 5.5 to 6.3 ms rather than 8.9 (AMD
+// Whether to store past the caches, which saves reading the cache lines that are overwritten: for
+// large results that do not overwrite the input. Leaky ReLU and dropout, forward and backward over
+// 4.2 M floats, take 1.23 ms (else 1.56), the backward over 33.5 M 5.5 to 6.3 ms (else 8.9) (AMD
 // EPYC, 2 threads and 1, gcc 12, 2026-11-20).
 template <class T>
 bool streams(const T* from, const T* to, int64_t elements) {
@@ -127,8 +127,8 @@ bool streams(const T* from, const T* to, int64_t elements) {
          reinterpret_cast<uintptr_t>(to) % 64 == 0;
 }
 
-// One block of 16 octets, whole: the callers pad the tensor's last one. `count` of its elements are
-// the tensor's.
+// One whole block of 16 octets. The caller pads the tensor's last block; the first `count` elements
+// are the tensor's.
 template <bool streaming, class T>
 FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
                                 const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
@@ -171,8 +171,9 @@ template <bool streaming, class T>
 FASTGAN_TARGET void forward_blocks(const BiasActDropoutForward<T>& caller_params,
                                    const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
                                    Walks& walks, int64_t first, int64_t last) {
-  const BiasActDropoutForward<T> params =
-      caller_params;  // a copy that no store through a byte pointer can alias
+  // A local copy: the compiler need not reload its fields after stores through uint8_t pointers,
+  // which may alias anything.
+  const BiasActDropoutForward<T> params = caller_params;
   for (int64_t octet = first; octet < last; octet += kBlockOctets) {
     forward_block<streaming>(params, factors, random, walks, octet, kBlock,
                              params.x + octet * kOctet, params.y + octet * kOctet,
@@ -274,7 +275,7 @@ FASTGAN_TARGET inline void draw_maps(const DrawMaps& params, int64_t first, int6
   }
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

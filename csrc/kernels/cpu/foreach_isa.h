@@ -1,20 +1,32 @@
-// No include guard: a kernel file of this folder includes this once, and is by it included once for
-// each instruction set, as in
+// Compiles a kernel file once for each CPU instruction set: Highway's foreach_target.h idiom. The
+// kernel file includes this header once, and this header includes the kernel file back, once for
+// each instruction set. So there is no include guard. A kernel file has this form:
 //
 //   #ifndef FASTGAN_ISA
-//   #include ...                                      what all passes share
+//   #include ...                                   what does not depend on the instruction set
 //   #define FASTGAN_THIS_FILE "kernels/cpu/X.cpp"
 //   #include "kernels/cpu/foreach_isa.h"
-//   ... entry points that call FASTGAN_DISPATCH(function, arguments)
+//   ...                                            entry points: FASTGAN_DISPATCH(loop, arguments)
 //   #else
 //   #include "kernels/cpu/simd.h"
-//   namespace fastgan { namespace FASTGAN_PASS { FASTGAN_TARGET ... the loops, written once ... } }
+//   namespace fastgan {
+//   namespace FASTGAN_ISA_NAMESPACE {
+//   FASTGAN_TARGET void loop(...) ...              the loops, written once
+//   }  // namespace FASTGAN_ISA_NAMESPACE
+//   }  // namespace fastgan
 //   #endif
 //
-// A template over the instruction set would be shorter, but an attribute cannot depend on a
-// template's argument, and a function without the attribute can't inline the intrinsics. Pragmas
-// would do for gcc, but clang ignores gcc's, and flags a file would give std:: functions compiled
-// for AVX-512 to processors without it.
+// While the file is compiled for an instruction set:
+//
+//   FASTGAN_ISA            one of the numbers below
+//   FASTGAN_ISA_NAMESPACE  portable, avx2 or avx512
+//   FASTGAN_TARGET         the target attribute, for functions that FASTGAN_DISPATCH calls
+//   FASTGAN_MATH           the same and always inlined, for the functions that these call
+//
+// Why not a template over the instruction set: an attribute cannot depend on a template argument,
+// and a function without the attribute cannot inline the intrinsics. Why not a pragma: clang
+// ignores gcc's. Why not compiler flags for a file: std:: functions compiled for AVX-512 could then
+// be the ones linked, and run on processors without AVX-512.
 
 #include "kernels/cpu/capability.h"
 
@@ -22,34 +34,34 @@
 #define FASTGAN_ISA_AVX2 1
 #define FASTGAN_ISA_AVX512 2
 
-#undef FASTGAN_PASS
+#undef FASTGAN_ISA_NAMESPACE
 #undef FASTGAN_MATH
 #define FASTGAN_MATH FASTGAN_TARGET FASTGAN_ALWAYS_INLINE
 
 #define FASTGAN_ISA FASTGAN_ISA_DEFAULT
-#define FASTGAN_PASS portable
+#define FASTGAN_ISA_NAMESPACE portable
 #define FASTGAN_TARGET
 #include FASTGAN_THIS_FILE
 #undef FASTGAN_ISA
-#undef FASTGAN_PASS
+#undef FASTGAN_ISA_NAMESPACE
 #undef FASTGAN_TARGET
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
 #define FASTGAN_ISA FASTGAN_ISA_AVX2
-#define FASTGAN_PASS avx2
+#define FASTGAN_ISA_NAMESPACE avx2
 #define FASTGAN_TARGET __attribute__((target("avx2,fma,f16c")))
 #include FASTGAN_THIS_FILE
 #undef FASTGAN_ISA
-#undef FASTGAN_PASS
+#undef FASTGAN_ISA_NAMESPACE
 #undef FASTGAN_TARGET
 
 #define FASTGAN_ISA FASTGAN_ISA_AVX512
-#define FASTGAN_PASS avx512
+#define FASTGAN_ISA_NAMESPACE avx512
 #define FASTGAN_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #include FASTGAN_THIS_FILE
 #undef FASTGAN_ISA
-#undef FASTGAN_PASS
+#undef FASTGAN_ISA_NAMESPACE
 #undef FASTGAN_TARGET
 
 #define FASTGAN_DISPATCH(function, ...)       \
@@ -68,6 +80,7 @@
 
 #endif
 
+// Scalars again, as in macros.h.
 #undef FASTGAN_MATH
-#define FASTGAN_PASS scalar
+#define FASTGAN_ISA_NAMESPACE scalar
 #define FASTGAN_MATH FASTGAN_HD

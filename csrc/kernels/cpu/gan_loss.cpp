@@ -12,7 +12,7 @@
 namespace fastgan {
 namespace {
 
-// The elements of one chunk, in one side.
+// One chunk: elements [first, last) of a side.
 struct Chunk {
   int side;
   int64_t first;
@@ -60,18 +60,18 @@ template void run_cpu(const GanGradient<c10::BFloat16>&, int64_t, int64_t);
 
 #include "kernels/cpu/simd.h"
 #include "math/bce.h"
-// After math/bce.h.
+// After simd.h.
 #include "kernels/cpu/simd_sum.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 template <class V>
 struct GanBlockSums {
   BlockSum<V> linear, logarithm, probability, right;
 };
 
-// Elements from `count` on add nothing: there are logits of 0 in their place.
+// Elements from `count` on are padding, logits of 0, and add nothing.
 template <bool statistics, class T>
 FASTGAN_MATH void add_block(const T* logits, int64_t count, int side,
                             LogitTarget<VectorOf<T> > target, GanBlockSums<VectorOf<T> >& sums) {
@@ -164,7 +164,7 @@ FASTGAN_TARGET void gan_gradient(const GanGradient<T>& params, int64_t first, in
   }
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan
 
 #endif

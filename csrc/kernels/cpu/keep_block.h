@@ -1,14 +1,14 @@
-// Included once for each instruction set that has Words (words_*.h); no guard.
+// Included by simd.h once for each instruction set that has Words (words_*.h); no include guard.
 
 #include "math/octet.h"
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
-// The decisions of octets first .. first + 15, `first` a multiple of 16: keep_octet of
-// math/octet.h, 16 counters side by side. They differ in word 2 alone, and not in its upper half's
-// carry, so the first round multiplies three words of four once for all, and the second one of its
-// two words.
+// keep_octet() of math/octet.h for octets first .. first + 15, `first` a multiple of 16: the Philox
+// rounds of 16 counters at once. The counters differ only in word 2, as adding 0 .. 15 to such a
+// `first` carries nothing into word 3. So the first two rounds, which are written out, compute in
+// scalars what is the same for all 16.
 FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
   if (threshold >= kThresholdOne) {
     std::memset(keep, 0, kBlockOctets);
@@ -45,5 +45,5 @@ FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold
   store_decisions(word0, word1, word2, word3, threshold, keep);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan

@@ -9,7 +9,7 @@
 
 #include "kernels/cpu/simd_common.h"
 
-// See simd.h. A vector is a pair of registers, so that its lanes are those of AVX-512.
+// See simd.h. A vector is a pair of registers, so it has as many lanes as with AVX-512.
 
 namespace fastgan {
 namespace avx2 {

@@ -64,7 +64,7 @@ FASTGAN_MATH void store(c10::Half* p, Floats a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-// Not the processor's own conversion, which flushes denormals.
+// The processor's own conversion (AVX512_BF16) would flush denormals to 0.
 FASTGAN_MATH void store(c10::BFloat16* p, Floats a) {
   const __m512i bits = _mm512_castps_si512(a.v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -75,7 +75,6 @@ FASTGAN_MATH void store(c10::BFloat16* p, Floats a) {
                       _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
 
-// Past the caches, to an address that is a multiple of 64; finish_streaming() ends a series.
 FASTGAN_MATH void stream(float* p, Floats a) { _mm512_stream_ps(p, a.v); }
 FASTGAN_MATH void stream(double* p, Doubles a) { _mm512_stream_pd(p, a.v); }
 template <class Half>

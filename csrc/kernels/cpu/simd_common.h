@@ -8,11 +8,12 @@
 
 namespace fastgan {
 
-// CPU loops run over blocks of 16 octets: one vector of AVX-512 Philox counters, 128 elements.
+// CPU loops run over blocks of 16 octets, 128 elements: an AVX-512 vector holds a Philox word for
+// each of 16 octets.
 constexpr int kBlockOctets = 16;
 constexpr int kBlock = kBlockOctets * kOctet;
 
-// The bits of sqrt(1/2) in float32.
+// The bits of sqrt(1/2) in float32, for split_power().
 constexpr int32_t kRootHalf = 0x3F3504F3;
 
 template <class T, class Floats, class Doubles>

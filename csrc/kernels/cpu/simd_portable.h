@@ -11,10 +11,10 @@
 #include "kernels/cpu/simd_common.h"
 #include "math/octet.h"
 
-// See simd.h. Vectors are arrays, which compilers turn into whatever registers the processor has.
-// Masks are words of all ones or zeros that select bits: branches are mispredicted on random masks
-// (leaky ReLU and dropout forward: 4.9 ns an element with branches, 2.4 without; 4.2 M floats, AMD
-// EPYC, one thread, gcc 12, 2026-11-20).
+// See simd.h. Vectors are arrays, which the compiler vectorises for the registers that it may use.
+// Masks are words of all ones or all zeros, so that selecting needs no branch: on random masks
+// branches are mispredicted (leaky ReLU and dropout forward take 4.9 ns an element with branches,
+// 2.4 without; 4.2 M floats, AMD EPYC, one thread, gcc 12, 2026-11-20).
 
 namespace fastgan {
 namespace portable {
@@ -153,14 +153,14 @@ FASTGAN_MATH Array<S, lanes> multiply_add(Array<S, lanes> a, Array<S, lanes> b, 
   return a * b + c;
 #endif
 }
-// By adding and taking away 1.5 * 2^23, for magnitudes below 2^22.
+// For magnitudes below 2^22: adding 1.5 * 2^23 rounds to an integer.
 FASTGAN_MATH Floats round_to_even(Floats a) {
   const Floats magic = broadcast<Floats>(12582912.0f);
   return (a + magic) - magic;
 }
 FASTGAN_MATH Floats scale_by_power(Floats a, Floats n) {
   for (int i = 0; i < Floats::kLanes; ++i) {
-    // The comparison is false where n is NaN, which has no integer; so is a then.
+    // False if n is NaN, whose conversion to an integer is undefined. a is NaN then, too.
     const int32_t biased = n.lane[i] > -127.0f ? static_cast<int32_t>(n.lane[i]) + 127 : 0;
     float power;
     const uint32_t bits = static_cast<uint32_t>(biased) << 23;
@@ -171,7 +171,7 @@ FASTGAN_MATH Floats scale_by_power(Floats a, Floats n) {
 }
 FASTGAN_MATH Floats split_power(Floats a, Floats* k) {
   for (int i = 0; i < Floats::kLanes; ++i) {
-    uint32_t bits;  // numbers below 0, whose results nobody reads, would overflow an int32_t
+    uint32_t bits;  // unsigned, as the subtraction below would overflow for negative numbers
     std::memcpy(&bits, &a.lane[i], sizeof(bits));
     const int32_t power = static_cast<int32_t>(bits - kRootHalf) >> 23;
     k->lane[i] = static_cast<float>(power);
@@ -216,7 +216,7 @@ FASTGAN_MATH void store_bits(uint8_t* bytes, Lanes<lanes> mask) {
   }
 }
 
-// The decisions of octets first .. first + 15.
+// keep_octet() of octets first .. first + 15.
 FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
   for (int i = 0; i < kBlockOctets; ++i) keep[i] = keep_octet(random, first + i, threshold);
 }

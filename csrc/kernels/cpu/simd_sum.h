@@ -1,8 +1,8 @@
-// The sum of many blocks in double precision, in one order for all instruction sets; included once
-// a pass, after simd.h.
+// Sums of many blocks in double precision, in the same order for all instruction sets. Included
+// once for each instruction set, after simd.h; no include guard.
 
 namespace fastgan {
-namespace FASTGAN_PASS {
+namespace FASTGAN_ISA_NAMESPACE {
 
 FASTGAN_MATH Doubles widened_sum(Doubles a) { return a; }
 
@@ -10,10 +10,10 @@ template <class V>
 struct BlockSum {
   static constexpr int kVectors = kBlock / V::kLanes;
 
-  Doubles lanes;  // begin with zeros: an initialiser here would lack the target attribute
+  Doubles lanes;  // the caller sets it to 0: an initialiser here would lack the target attribute
 
-  // 128 numbers: added up as a tree in their own precision, which costs three or four roundings,
-  // then in double.
+  // Adds a block's 128 numbers: as a tree in their own precision, three or four roundings deep,
+  // down to one vector, then in double.
   FASTGAN_MATH void add(V (&block)[kVectors]) {
     for (int step = kVectors / 2; step > 0; step /= 2) {
       for (int i = 0; i < step; ++i) block[i] = block[i] + block[i + step];
@@ -31,7 +31,8 @@ struct BlockSum {
   }
 };
 
-// The sum of a block's log1p(e), e in [0, 1], lane by lane. One logarithm serves all its vectors.
+// The sum of log1p(e) over a block's vectors, lane by lane, for e in [0, 1]. It takes one
+// logarithm: see joined() in math/bce.h.
 template <class V, int vectors>
 FASTGAN_MATH V sum_of_log1p(V (&e)[vectors]) {
   for (int step = vectors / 2; step > 0; step /= 2) {
@@ -40,7 +41,7 @@ FASTGAN_MATH V sum_of_log1p(V (&e)[vectors]) {
   return log1p_nonnegative(e[0]);
 }
 
-// Zeros in place of a block's numbers from number `count` on.
+// Sets a block's numbers from number `count` on to 0.
 template <class V, int vectors>
 FASTGAN_TARGET void clear_from(V (&block)[vectors], int64_t count) {
   typename V::Scalar number[kBlock];
@@ -49,5 +50,5 @@ FASTGAN_TARGET void clear_from(V (&block)[vectors], int64_t count) {
   for (int i = 0; i < vectors; ++i) block[i] = load(number + i * V::kLanes);
 }
 
-}  // namespace FASTGAN_PASS
+}  // namespace FASTGAN_ISA_NAMESPACE
 }  // namespace fastgan

@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/simd_common.h"
 
-// As words_avx512.h, in a pair of registers.
+// As words_avx512.h, with a pair of registers for a vector.
 
 namespace fastgan {
 namespace avx2 {
@@ -19,8 +19,8 @@ struct Words {
 FASTGAN_MATH __m256i same_word(uint32_t word) { return _mm256_set1_epi32(static_cast<int>(word)); }
 FASTGAN_MATH Words same_words(uint32_t word) { return {same_word(word), same_word(word)}; }
 
-// Packing (store_decisions) interleaves the 128-bit parts of two vectors, so lane j = 2 m + b of
-// part L belongs to counter 4 m + 2 L + b of the register's 8.
+// A register holds 8 counters. Lane j = 2 m + b of its 128-bit part L belongs to counter 4 m + 2 L
+// + b, as store_eight() packs two vectors by interleaving their 128-bit parts.
 FASTGAN_MATH Words counters_from(uint32_t first) {
   const __m256i lanes = _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7);
   return {_mm256_add_epi32(same_word(first), lanes), _mm256_add_epi32(same_word(first + 8), lanes)};
@@ -37,7 +37,7 @@ struct Product {
   Words high, low;
 };
 
-// Products of the even lanes and of the odd ones, then their halves put together.
+// 32 x 32 bit products: of the even lanes, of the odd lanes, then their halves put together.
 FASTGAN_MATH Product multiply(Words x, uint32_t multiplier) {
   const __m256i m = _mm256_set1_epi64x(multiplier);
   const __m256i even_a = _mm256_mul_epu32(x.a, m), even_b = _mm256_mul_epu32(x.b, m);
@@ -49,8 +49,8 @@ FASTGAN_MATH Product multiply(Words x, uint32_t multiplier) {
            _mm256_blend_epi32(even_b, _mm256_slli_epi64(odd_b, 32), 0xAA)}};
 }
 
-// 32 decisions from two vectors of draws, each a byte of all ones or zeros, to bits. There is no
-// unsigned comparison: draw >= limit is max(draw, limit) == draw.
+// 32 keep decisions, one bit each, from two vectors of draws. AVX2 has no unsigned comparison: draw
+// >= limit is max(draw, limit) == draw.
 FASTGAN_MATH uint32_t at_least(__m256i draws0, __m256i draws1, __m256i limit) {
   const __m256i kept0 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws0, limit), draws0);
   const __m256i kept1 = _mm256_cmpeq_epi16(_mm256_max_epu16(draws1, limit), draws1);
@@ -70,7 +70,8 @@ FASTGAN_MATH void store_eight(__m256i word0, __m256i word1, __m256i word2, __m25
   std::memcpy(keep, bits, sizeof(bits));
 }
 
-// 16 octets of the plane `active`: which draws are at least the threshold, which has 16 bits.
+// Writes the keep decisions of 16 octets: a draw is kept if it is at least the threshold, which is
+// below 2^16.
 FASTGAN_MATH void store_decisions(Words word0, Words word1, Words word2, Words word3,
                                   uint32_t threshold, uint8_t* keep) {
   const __m256i limit = _mm256_set1_epi16(static_cast<short>(threshold));

@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/simd_common.h"
 
-// 16 words of 32 bits, one of each Philox counter of a block: what keep_block.h computes with.
+// Words: one 32-bit word of each of a block's 16 Philox counters. keep_block.h computes with them.
 
 namespace fastgan {
 namespace avx512 {
@@ -18,8 +18,8 @@ struct Words {
 
 FASTGAN_MATH Words same_words(uint32_t word) { return {_mm512_set1_epi32(static_cast<int>(word))}; }
 
-// Lane j of 128-bit part L belongs to counter 4 j + L, so that a 4x4 transposition inside the parts
-// leaves the draws in the order of the elements, and one comparison gives 32 bits of a plane.
+// Lane j of 128-bit part L belongs to counter 4 j + L. A 4x4 transposition inside the parts then
+// puts the draws in element order, and one comparison gives 32 bits of a plane.
 FASTGAN_MATH Words counters_from(uint32_t first) {
   return {
       _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
@@ -35,7 +35,7 @@ struct Product {
   Words high, low;
 };
 
-// Products of the even lanes and of the odd ones, then their halves put together.
+// 32 x 32 bit products: of the even lanes, of the odd lanes, then their halves put together.
 FASTGAN_MATH Product multiply(Words a, uint32_t multiplier) {
   const __m512i m = _mm512_set1_epi64(multiplier);
   const __m512 even = _mm512_castsi512_ps(_mm512_mul_epu32(a.v, m));
@@ -44,7 +44,8 @@ FASTGAN_MATH Product multiply(Words a, uint32_t multiplier) {
           {_mm512_castps_si512(_mm512_mask_moveldup_ps(even, 0xAAAA, odd))}};
 }
 
-// 16 octets of the plane `active`: which draws are at least the threshold, which has 16 bits.
+// Writes the keep decisions of 16 octets: a draw is kept if it is at least the threshold, which is
+// below 2^16.
 FASTGAN_MATH void store_decisions(Words word0, Words word1, Words word2, Words word3,
                                   uint32_t threshold, uint8_t* keep) {
   const __m512i low01 = _mm512_unpacklo_epi32(word0.v, word1.v);

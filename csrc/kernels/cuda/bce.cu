@@ -10,13 +10,13 @@
 #include "kernels/reduction.h"
 #include "math/bce.h"
 
-// One thread an octet. T is the tensor's type; which tensors there are is known at run time, as all
-// threads agree on it.
+// One thread handles one octet. T is the tensor's type. Which tensors are given is a run-time
+// branch, not a template parameter, as all threads branch alike.
 
 namespace fastgan {
 namespace {
 
-// An octet of logits or probabilities with what belongs to each.
+// The elements of one octet in all tensors.
 template <class T>
 struct OctetTerms {
   using S = Arithmetic<T>;
@@ -48,8 +48,8 @@ struct OctetTerms {
                           : scalar::logit_target(target[i], S(1));
   }
 
-  // There is no error that would not wait for the GPU, and a failed assertion, as in PyTorch, ends
-  // all work of the process on it: outside [0, 1] losses and gradients are NaN.
+  // Probabilities or targets outside [0, 1] give NaN. Raising an error would have to wait for the
+  // GPU, and a device assertion, as PyTorch has, makes the CUDA context unusable.
   __device__ __forceinline__ S nan_outside(int i, S result) const {
     const bool inside =
         input[i] >= S(0) && input[i] <= S(1) && target[i] >= S(0) && target[i] <= S(1);
@@ -68,7 +68,7 @@ struct OctetTerms {
     }
   }
 
-  // The sum of the first `count` losses of logits without weights: one logarithm serves all.
+  // The sum of the first `count` losses, for logits without weights. One logarithm serves all.
   __device__ __forceinline__ S plain_sum(int64_t count) const {
     S linear = 0, product = 0;
 #pragma unroll
@@ -167,7 +167,7 @@ __global__ void __launch_bounds__(kThreads) bce_sum(BceSum<T> params, bool align
   if (threadIdx.x == 0) params.result[0] = static_cast<T>(sum * params.scale);
 }
 
-// Octets are 16 bytes or more in every tensor, and all begin at the same element.
+// Octets are multiples of 16 bytes, so aligned tensors have aligned octets.
 template <class T>
 bool all_aligned(const BceTerms<T>& terms) {
   return aligned16(terms.input) && aligned16(terms.target) && aligned16(terms.weight) &&

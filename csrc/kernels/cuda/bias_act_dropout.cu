@@ -6,16 +6,16 @@
 #include "kernels/cuda/octet_io.cuh"
 #include "math/activation.h"
 
-// One thread an octet: it draws one Philox block, and a warp writes 32 neighbouring bytes of each
-// plane. T is the tensor's type, `tables` whether a bias or feature maps are looked up, which costs
-// registers and two divisions.
+// One thread handles one octet and draws one Philox block. A warp writes 32 consecutive bytes of
+// each plane. T is the tensor's type. `tables` is whether there is a bias or feature-map dropout,
+// whose look-ups cost registers and two divisions.
 //
-// On paper, not measured: nvcc 13.0 makes 480 instructions of the float forward and 504 of the
-// bfloat16 one for sm_90, 384 and 416 of the backwards, each counted whole though an octet runs
-// either the 16-byte or the element-wise accesses. An H200 issues 132 x 4 warp instructions a cycle
-// at 1.98 GHz: at least 70 G octets a second of that float forward, where its 4.8 TB/s of memory
-// allow 73 G (66 bytes an octet), so memory should bound it. The bfloat16 forward (34 bytes) may be
-// bound by instructions.
+// Estimated, not measured: for sm_90, nvcc 13.0 compiles the float forward to 480 instructions and
+// the bfloat16 one to 504, the backwards to 384 and 416. These counts include both the 16-byte and
+// the element-wise accesses, of which an octet executes one. An H200 issues 132 x 4 warp
+// instructions a cycle at 1.98 GHz. That is at least 70 G octets a second of the float forward,
+// while its 4.8 TB/s of memory bandwidth allow 73 G (66 bytes an octet): it should be memory-bound.
+// The bfloat16 forward (34 bytes) may be bound by instructions.
 
 namespace fastgan {
 namespace {

@@ -7,14 +7,14 @@
 #include "kernels/gan_loss.h"
 #include "math/bce.h"
 
-// The first blocks of a grid work on side 0, the others on side 1. One thread an octet.
+// The first blocks of the grid work on side 0, the others on side 1. One thread handles one octet.
 
 namespace fastgan {
 namespace {
 
 static_assert(2 * kMostSumBlocks * sizeof(GanSums) <= kMostPartials * sizeof(double));
 
-// A block's place among those of its side.
+// The side that this block works on, and its index among that side's blocks.
 struct BlockOfSide {
   int side;
   int64_t block;
@@ -33,12 +33,12 @@ struct BlockOfSide {
   __device__ __forceinline__ int64_t stride() const { return blocks * blockDim.x; }
 };
 
-// Sums over a block, valid in its first thread.
+// Sums over the block, valid in its first thread.
 __device__ inline GanSums sum_over_block(const GanSums& sums) {
   return {block_sum(sums.loss), block_sum(sums.probability), block_sum(sums.right)};
 }
 
-// Adds up an octet in the arithmetic's type, which costs a few roundings, and then in double.
+// Sums an octet in S, at the cost of a few roundings, and adds that to `sums` in double.
 template <bool statistics, class T>
 __device__ __forceinline__ void add_octet(const GanSide<T>& side, int which, int64_t octet,
                                           bool aligned, GanSums& sums) {
@@ -51,7 +51,7 @@ __device__ __forceinline__ void add_octet(const GanSide<T>& side, int which, int
   for (int i = 0; i < kOctet; ++i) {
     if (octet * kOctet + i >= side.elements) continue;
     const S x = logit[i];
-    const scalar::Exp<S> e = scalar::exp_nonpositive(scalar::negative_absolute(x));
+    const Exp<S> e = scalar::exp_nonpositive(scalar::negative_absolute(x));
     linear += scalar::logit_linear(x, target, S(0));
     product = scalar::joined(product, e.value);
     if (!statistics) continue;
@@ -64,7 +64,8 @@ __device__ __forceinline__ void add_octet(const GanSide<T>& side, int which, int
   sums.right += right;
 }
 
-// What the last block makes of the sums that blocks [first, last) left.
+// For the last block: the loss of a side, and its statistics, from the sums of blocks [first,
+// last). Valid in the first thread.
 template <class T>
 __device__ inline double finish_side(const GanLoss<T>& params, const GanSide<T>& side, int which,
                                      int64_t first, int64_t last) {

@@ -4,9 +4,9 @@
 
 #include "math/octet.h"
 
-// The one way to start a kernel, so that the same .cu source also compiles as C++ and runs on the
-// CPU, where the tests give another launch(). Rules that kernels keep for it stand in
-// tests/emulated/README.md.
+// Launches a kernel. Rows use nothing else to do so, as the tests also compile them as C++ and run
+// them on the CPU, with emulation.h in place of CUDA. tests/emulated/README.md has the rules that
+// kernels follow for that.
 
 struct CUstream_st;
 
@@ -23,7 +23,7 @@ constexpr int kThreads = 256;
 #include <stdexcept>
 #include <string>
 
-// Shared memory of a block, only through this: tests give each block fresh memory under the name.
+// Declares an array in shared memory. The tests define it differently.
 #define FASTGAN_SHARED(type, name, count) __shared__ type name[count]
 
 namespace fastgan {
@@ -49,7 +49,8 @@ void launch(const char* name, void (*kernel)(P...), int64_t blocks, CUstream_st*
 
 namespace fastgan {
 
-// Blocks for `work` threads; kernels stride over what a full grid leaves.
+// The blocks for `work` threads, at most kMostBlocks. Kernels loop over the work with the grid's
+// stride.
 inline int64_t blocks_for(int64_t work) {
   const int64_t blocks = (work + kThreads - 1) / kThreads;
   return blocks < kMostBlocks ? blocks : kMostBlocks;

@@ -4,8 +4,8 @@
 
 #include "math/octet.h"
 
-// An octet's elements between memory and registers: 16 bytes an access where the pointer allows it
-// and the octet is whole, element by element else.
+// Loads and stores octets: in accesses of 16 bytes if the pointer is aligned and the octet whole,
+// else element by element.
 
 namespace fastgan {
 
@@ -15,7 +15,7 @@ struct alignas(16) Chunk {
   T lane[kLanes];
 };
 
-// Octets are 16 bytes or a multiple, so an aligned base makes all of them aligned.
+// Octets are multiples of 16 bytes, so all of them are aligned if the tensor's first one is.
 inline bool aligned16(const void* pointer) {
   return reinterpret_cast<uintptr_t>(pointer) % 16 == 0;
 }

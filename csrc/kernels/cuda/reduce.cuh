@@ -5,22 +5,22 @@
 #include "kernels/cuda/launch.cuh"
 #include "kernels/reduction.h"
 
-// Sums over a grid in one launch, in an order that depends on the number of blocks alone: every
-// block leaves its sums in memory, and the block that finishes last adds them up. No floating-point
-// atomics.
+// Sums over a grid in one launch. Every block writes its partial sums to memory, and the block that
+// finishes last adds them up. The order of additions depends only on the number of blocks; there
+// are no floating-point atomics.
 
 namespace fastgan {
 
 constexpr int kWarp = 32;
 static_assert(kThreads == kSumThreads, "the order of sums depends on it");
 
-// The sum over a block's threads, valid in its first one. Every thread of the block calls it.
+// The sum over the block's threads, valid in the first thread. All threads of the block call it.
 __device__ inline double block_sum(double value) {
   FASTGAN_SHARED(double, warp_sums, kThreads / kWarp);
   for (int distance = kWarp / 2; distance > 0; distance /= 2) {
     value += __shfl_down_sync(0xFFFFFFFFu, value, distance);
   }
-  __syncthreads();  // whoever still reads the last call's sums
+  __syncthreads();  // threads may still read warp_sums of the previous call
   if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = value;
   __syncthreads();
   if (threadIdx.x >= kWarp) return 0.0;
@@ -31,22 +31,21 @@ __device__ inline double block_sum(double value) {
   return value;
 }
 
-// Whether this block is the last of the grid to come here, so that what all others wrote before is
-// there to be read. The ticket is 0 before the launch and after it.
+// Whether this block is the last of the grid to get here. If so, it can read what all other blocks
+// wrote before. The ticket is 0 before the launch and after it.
 __device__ inline bool last_block(uint32_t* ticket) {
   FASTGAN_SHARED(bool, is_last, 1);
   if (threadIdx.x == 0) {
-    __threadfence();  // this block's sums, before the ticket
+    __threadfence();  // this block's sums are visible before its ticket
     is_last[0] = atomicAdd(ticket, 1u) == gridDim.x - 1;
     if (is_last[0]) atomicExch(ticket, 0u);
-    __threadfence();  // the ticket, before the others' sums
+    __threadfence();  // the ticket is read before the other blocks' sums
   }
   __syncthreads();
   return is_last[0];
 }
 
-// Strided by the block's threads, the sum of what the blocks [first, last) left. Valid in the first
-// thread.
+// The sum of the partial sums of blocks [first, last), valid in the first thread.
 __device__ inline double sum_of_partials(const double* partials, int64_t first, int64_t last) {
   double sum = 0.0;
   for (int64_t i = first + threadIdx.x; i < last; i += blockDim.x) sum += partials[i];

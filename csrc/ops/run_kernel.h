@@ -17,8 +17,8 @@
 
 namespace fastgan {
 
-// Runs a row's kernel over all its octets, on the CPU in blocks that threads share (so a tensor is
-// always cut at the same places), on CUDA on the current stream.
+// Runs a row's kernel over all octets of its tensors: on CUDA on the current stream, on the CPU in
+// parallel. CPU threads share out whole blocks, so a tensor is always cut at the same places.
 template <class Params>
 void run_octets(c10::Device device, const Params& params, int64_t elements) {
   if (elements == 0) return;
@@ -38,8 +38,8 @@ void run_octets(c10::Device device, const Params& params, int64_t elements) {
 #endif
 }
 
-// On the CPU: every chunk of kSumChunk elements of a row that sums, by as many threads as there
-// are.
+// CPU only: runs the kernel of a row that sums over its `chunks` chunks of kSumChunk elements, in
+// parallel.
 template <class Params>
 void run_chunks(const Params& params, int64_t chunks) {
   constexpr int64_t kGrain = 32768 / kSumChunk;
