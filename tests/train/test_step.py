@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fastgan.functional import composed
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
-from fastgan.train.graph import is_wanted
+from fastgan.train.graph import use_cuda_graph
 from fastgan.train.setup import mixes_samples
 from fastgan.train.step import STATISTICS
 
@@ -174,16 +174,16 @@ def test_a_loaded_state_begins_the_statistics_anew(images):
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_steps_are_captured_where_they_can_be(setting, precision, monkeypatch):
     cuda = torch.device("cuda")
-    assert not is_wanted(setting, torch.device("cpu"), precision)
+    assert not use_cuda_graph(setting, torch.device("cpu"), precision)
     monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
-    assert is_wanted(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
+    assert use_cuda_graph(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
     # Composed dropout draws its seed on the host, which no replay does again.
     monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu"}))
     if setting == "on":
         with pytest.raises(ValueError, match="expected `cuda_graph` to be auto or off in a build without CUDA kernels"):
-            is_wanted(setting, cuda, precision)
+            use_cuda_graph(setting, cuda, precision)
     else:
-        assert not is_wanted(setting, cuda, precision)
+        assert not use_cuda_graph(setting, cuda, precision)
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
