@@ -34,15 +34,15 @@ class Trainer(Protocol):
 
     @property
     def generator(self) -> nn.Module:
-        """G."""
+        """The generator."""
 
     @property
     def discriminator(self) -> nn.Module:
-        """D."""
+        """The discriminator."""
 
     @property
     def ema(self) -> nn.Module:
-        """The moving average of G, in eval mode."""
+        """The moving average of the generator, in eval mode."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""

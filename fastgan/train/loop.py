@@ -29,7 +29,7 @@ from fastgan.train.step import GANStep
 __all__ = ["GANTrainer"]
 
 _GRID_SAMPLES = 100
-# Settings that may change when a run is resumed: they do not change what a step computes.
+# Settings that may change when a run is resumed: where and how long it trains, and what it records.
 _CHANGEABLE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every"}
 _CHANGEABLE |= {"eval_every", "on_alarm", "alarm_readings"}
 
@@ -102,17 +102,17 @@ class GANTrainer:
 
     @property
     def generator(self) -> nn.Module:
-        """G."""
+        """The generator."""
         return self._update.generator
 
     @property
     def discriminator(self) -> nn.Module:
-        """D."""
+        """The discriminator."""
         return self._update.discriminator
 
     @property
     def ema(self) -> nn.Module:
-        """The moving average of G, in eval mode."""
+        """The moving average of the generator, in eval mode."""
         return self._update.ema
 
     def step(self) -> None:

@@ -52,7 +52,9 @@ def test_synchronised_batch_normalisation_sees_the_joined_batch(tmp_path):
     together(work.train, tmp_path / "two", changes, 3)
     together(work.train, tmp_path / "one", changes, 3, count=1)
     one, two = (torch.load(tmp_path / name)["weights"] for name in ("one", "two"))
-    torch.testing.assert_close(two, one, rtol=0, atol=5e-6)  # single-precision sums over up to 512 numbers, thrice
+    torch.testing.assert_close(
+        two, one, rtol=0, atol=5e-6
+    )  # rounding of float32 sums over up to 512 numbers, in three steps
 
 
 @pytest.mark.parametrize("changes", [{"dropout": 0.3}, {"recipe": "dcgan", "dropout": 0.3}])
@@ -96,7 +98,7 @@ def _flags(out: Path, steps: int = 100_000_000) -> list[str]:
 
 def _wait_for_checkpoint(out: Path, newer: int = 0, alive=lambda: True) -> int:
     """The newest checkpoint's step, once it is later than `newer`."""
-    give_up = time.monotonic() + 500  # a busy machine takes minutes to import torch
+    give_up = time.monotonic() + 500  # on a busy machine importing torch takes minutes
     while True:
         saved = checkpoint.listing(out / "checkpoints")
         if saved and checkpoint.step_of(saved[-1]) > newer:
@@ -138,7 +140,7 @@ def test_when_a_process_is_killed_the_other_ends_and_says_why(victim, tmp_path):
     with team(command, _flags(out), folder=tmp_path) as processes:
         _wait_for_checkpoint(out, alive=processes[0].is_alive)
         processes[victim].kill()
-        processes[1 - victim].join(100)  # nearly always 1 s; else a connection's timeout, 40 s
+        processes[1 - victim].join(100)  # nearly always 1 s; otherwise the connection's timeout of 40 s
         assert processes[1 - victim].exitcode == 1
     said = (tmp_path / f"said-{1 - victim}.txt").read_text()
     assert f"process {1 - victim} lost another one" in said

@@ -45,17 +45,17 @@ def test_a_batch_is_a_function_of_seed_and_number_alone():
 def test_a_samples_position_in_the_batch_does_not_depend_on_its_class():
     order = BalancedOrder(UNEVEN, 10, seed=0)
     rare = torch.stack([UNEVEN[order[k]] == 3 for k in range(400)]).double().mean(0)
-    # A half at each place; 5 standard errors of 400 draws.
+    # Half of the draws at each position; 5 standard errors of 400 draws.
     torch.testing.assert_close(rare, torch.full((10,), 0.5).double(), rtol=0, atol=5 * 0.5 / 20)
 
 
-def test_weights_are_inverse_frequencies_with_mean_one():
+def test_class_weights_are_inverse_frequencies_with_mean_one():
     weights = class_weights(UNEVEN)
     torch.testing.assert_close(weights, torch.tensor([100 / (2 * 95), 0, 0, 100 / (2 * 5)]))
     assert weights[UNEVEN].mean().item() == pytest.approx(1)
 
 
-def test_the_weighted_loss_is_the_fused_one_at_weight_one_and_each_samples_own_otherwise():
+def test_the_weighted_loss_equals_the_fused_one_at_weight_one_and_weights_each_sample_otherwise():
     real, fake = torch.randn(6, 1), torch.randn(6, 1)
     ones, weight = torch.ones(6), torch.rand(6)
     plain, statistics = LOSSES["bce"].discriminator(real, fake, 0.9, 0.1)
@@ -68,7 +68,7 @@ def test_the_weighted_loss_is_the_fused_one_at_weight_one_and_each_samples_own_o
     torch.testing.assert_close(weighted, (each * weight).mean() + others)
 
 
-def test_about_half_of_the_images_are_mirrored_the_same_ones_each_time():
+def test_about_half_of_the_images_are_mirrored_and_the_same_ones_each_time():
     images = torch.randn(64, 1, 4, 4)
     plain, flipped = Batches(images, None, 32, seed=0), FlippedBatches(Batches(images, None, 32, seed=0), seed=0)
     count = 0
@@ -166,7 +166,7 @@ def test_weights_in_a_conditional_run_give_each_class_its_own():
         ({"balance": "classes"}, "`balance` to be one of none, weights, sampler; got 'classes'"),
     ],
 )
-def test_settings_that_do_not_serve_are_refused(settings, words):
+def test_settings_that_do_not_go_together_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         TrainConfig(**settings)
 
