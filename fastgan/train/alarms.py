@@ -24,7 +24,7 @@ _SAMPLES = 100  # generated samples in a check
 _CHECKS = 2  # consecutive checks of samples that must agree
 _MAX_COMPARED = 200_000_000  # numbers of the training set, at most, with which samples are compared
 
-# A loss is constant if its readings differ by less than this share; means over different batches differ by more.
+# A loss counts as constant if its readings differ by less, relatively; means over different batches differ by more.
 _CONSTANT = 1e-6
 # D is saturated beyond these mean probabilities: BCE's gradient is then less than a hundredth of its first value.
 _SATURATED = 0.01

@@ -153,7 +153,11 @@ class LoadedBatches:
         self._loading: Iterator[Any] = iter(())
 
     def __getitem__(self, number: int) -> Batch:
-        """Samples (batch_size, ...) and labels of batch `number`; any but the next one starts new workers."""
+        """Samples (batch_size, ...) and labels of batch `number`; any but the next one starts new workers.
+
+        Raises:
+            RuntimeError: if a worker process ended.
+        """
         if number != self._next:
             loader = DataLoader(
                 self._dataset,
@@ -213,9 +217,8 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
     """Copy `x` to the `device`, without waiting for a GPU."""
     if device.type != "cuda" or x.is_cuda:
         return x.to(device)
-    return x.pin_memory().to(
-        device, non_blocking=True
-    )  # a copy from pageable memory waits for all work queued before it
+    # A copy from memory that is not pinned would wait for all work queued before it.
+    return x.pin_memory().to(device, non_blocking=True)
 
 
 def _batch_to_device(batch: Batch, device: torch.device) -> Batch:

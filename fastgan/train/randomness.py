@@ -31,7 +31,7 @@ class Purpose(IntEnum):
     GRID = 3
     LOADING = 4
     CLASS_ORDER = 5
-    PLACES = 6
+    POSITIONS = 6
     FLIP = 7
     EVALUATION = 8
     ALARM = 9

@@ -41,12 +41,12 @@ class BalancedOrder(Order):
         classes = len(self._members)
         draws = torch.arange(number * self.batch_size, (number + 1) * self.batch_size)
         chosen = torch.empty_like(draws)
-        for label in range(min(classes, len(draws))):
-            label = (int(draws[0]) + label) % classes
+        for offset in range(min(classes, len(draws))):
+            label = (int(draws[0]) + offset) % classes
             of_label = draws % classes == label
             chosen[of_label] = self._draw(label, draws[of_label] // classes)
         # Shuffled, so that a sample's position in the batch does not depend on its class.
-        generator = torch.Generator().manual_seed(derive(self.seed, Purpose.PLACES, number))
+        generator = torch.Generator().manual_seed(derive(self.seed, Purpose.POSITIONS, number))
         return chosen[torch.randperm(len(chosen), generator=generator)]
 
     def _draw(self, label: int, numbers: Tensor) -> Tensor:
