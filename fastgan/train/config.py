@@ -71,7 +71,7 @@ class TrainConfig:
     out: str | None = option("Run folder; if not given, a new folder under runs/.")
     resume: bool = option("Continue the run in --out from its newest undamaged checkpoint.", False)
     steps: int = option("Steps in the whole run, those before --resume included.", low=0)
-    batch_size: int = option("Real samples in each update of D, over all processes.", low=1)
+    batch_size: int = option("Real samples in each update of the discriminator, over all processes.", low=1)
     seed: int = option("Seed of all random numbers.", 0, low=0, high=2**63 - 1)
     device: str = option("Training device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.", "auto")
     checkpoint_every: int = option("Steps between checkpoints.", low=1)
@@ -92,7 +92,7 @@ class TrainConfig:
         "auto",
         choices=PRECISIONS,
     )
-    compile: bool = option("Compile the networks with torch.compile, which needs a C++ compiler.", False)
+    compile: bool = option("Compile both networks with torch.compile, which needs a C++ compiler.", False)
     cuda_graph: str = option(
         "Run steps as CUDA graphs; auto does so on a GPU, except with fp16 or several processes.",
         "auto",
@@ -104,16 +104,18 @@ class TrainConfig:
         "Compute the statistics of batch normalisation over the samples of all processes.", False
     )
     on_alarm: str = option(
-        "What to do at a dead loss, a saturated D, mode collapse or memorisation; off does not look for them.",
+        "What to do at a dead loss, a saturated discriminator, mode collapse or memorisation; off does not check.",
         "warn",
         choices=("warn", "stop", "off"),
     )
     alarm_readings: int = option(
-        "Lines of metrics.jsonl in a row that must agree before a loss counts as dead or D as saturated.", 20, low=2
+        "Consecutive lines of metrics.jsonl that show a dead loss or a saturated discriminator before it is an alarm.",
+        20,
+        low=2,
     )
 
     balance: str = option(
-        "For classes of uneven sizes: sampler draws all equally often; weights weights the samples in D's bce loss.",
+        "For uneven classes: sampler draws all equally often; weights gives rare ones a larger weight in the bce loss.",
         "none",
         choices=BALANCES,
     )
@@ -122,35 +124,37 @@ class TrainConfig:
     loss: str = option("Adversarial loss.", choices=LOSSES)
     latent_dim: int = option("Number of entries in a latent vector.", low=1)
     negative_slope: float = option("Slope of leaky ReLU for negative inputs.")
-    dropout: float = option("Dropout probability in D.", low=0, high=1)
+    dropout: float = option("Dropout probability in the discriminator.", low=0, high=1)
     optimizer: str = option("Optimizer of both networks.", choices=OPTIMIZERS)
-    lr_g: float = option("Learning rate of G, before the schedule.", above=0)
-    lr_d: float = option("Learning rate of D, before the schedule.", above=0)
+    lr_g: float = option("Learning rate of the generator, before the schedule.", above=0)
+    lr_d: float = option("Learning rate of the discriminator, before the schedule.", above=0)
     betas: tuple[float, float] = option("The two betas of Adam and AdamW.", low=0, high=1)
-    n_critic: int = option("Updates of D in each step.", low=1)
-    g_steps: int = option("Updates of G in each step, after those of D.", low=1)
-    ema_decay: float = option("Decay per step of the moving average of G's weights.", low=0, high=1)
+    n_critic: int = option("Updates of the discriminator in each step.", low=1)
+    g_steps: int = option("Updates of the generator in each step, after those of the discriminator.", low=1)
+    ema_decay: float = option("Decay per step of the moving average of the generator's weights.", low=0, high=1)
     lr_schedule: str = option("Schedule of both learning rates over the run.", choices=SCHEDULES)
     warmup_steps: int = option("Steps over which both learning rates rise linearly to their full values.", low=0)
     grad_clip: float = option("Largest norm of a network's gradient, to which it is clipped; 0 does not clip.", low=0)
-    real_target: float = option("D's target for real samples; 0.9 is one-sided label smoothing.", low=0, high=1)
-    fake_target: float = option("D's target for generated samples.", low=0, high=1)
+    real_target: float = option(
+        "The discriminator's target for real samples; 0.9 is one-sided label smoothing.", low=0, high=1
+    )
+    fake_target: float = option("The discriminator's target for generated samples.", low=0, high=1)
     instance_noise: float = option(
-        "Standard deviation of Gaussian noise on D's input, which falls linearly to 0 over the run.", low=0
+        "Standard deviation of noise on the discriminator's input; it falls linearly to 0 over the run.", low=0
     )
     augment: str = option(
         "Augmentations of real and generated images: color, translation, cutout, separated by commas."
     )
-    pack: int = option("Samples that D gets together as one input (PacGAN).", low=1)
+    pack: int = option("Samples that the discriminator gets together as one input (PacGAN).", low=1)
 
     weight_clip: float = option(
-        "Bound c to which D's weights are clipped, [-c, c], after each update; 0 does not clip.", low=0
+        "Bound c of the discriminator's weights, clipped to [-c, c] after each update; 0 does not clip.", low=0
     )
     gp_weight: float = option("Weight of the gradient penalty of WGAN-GP.", low=0)
-    r1_gamma: float = option("Weight of the R1 penalty on D's gradient at real samples.", low=0)
-    r2_gamma: float = option("Weight of the R2 penalty on D's gradient at generated samples.", low=0)
+    r1_gamma: float = option("Weight of the R1 penalty on the discriminator's gradient at real samples.", low=0)
+    r2_gamma: float = option("Weight of the R2 penalty on the discriminator's gradient at generated samples.", low=0)
     r1_interval: int = option(
-        "Updates of D from one R1 or R2 penalty to the next; the penalties' weights are multiplied by it.", low=1
+        "Discriminator updates from one R1 or R2 penalty to the next; their weights are multiplied by it.", low=1
     )
     gamma_schedule: str = option("Schedule of the weights of R1 and R2 over the run.", choices=SCHEDULES)
     l1: float = option(
