@@ -110,7 +110,7 @@ def _process(rank: int, count: int, port: int, batch_size: int, rounds: int, ste
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank))
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    with distributed.processes():
+    with distributed.process_group():
         problem = replace(_PROBLEM, batch_size=batch_size)
         step = bench_steps.fast_step(problem, "cpu")
         result = {"step": _median_seconds(step, rounds, steps)}

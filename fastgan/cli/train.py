@@ -30,7 +30,7 @@ def train(config: str | None, settings: dict[str, Any]) -> None:
         saved = Path(given["out"]) / "config.toml"
         config = str(saved) if saved.is_file() else None
     loaded = TrainConfig(**given) if config is None else TrainConfig.load(config, **given)
-    with distributed.processes():
+    with distributed.process_group():
         trainer = GANTrainer(loaded)
         out = trainer.fit()
     if is_rank_zero():

@@ -19,7 +19,7 @@ from fastgan._support.process import pick_device
 from fastgan._support.random import derive
 from fastgan.losses import with_decay
 from fastgan.supervised.config import FitConfig
-from fastgan.train.optimizers import FACTORS
+from fastgan.train.optimizers import SCHEDULE_FACTORS
 
 __all__ = ["Fit", "dense_network", "fit_supervised"]
 
@@ -210,7 +210,8 @@ class _Training:
         best, best_epoch, best_state = math.inf, 0, None
         stops = config.patience > 0 and self.watched is not None
         for epoch in range(1, config.epochs + 1):
-            self.optimizer.param_groups[0]["lr"] = config.lr * FACTORS[config.schedule]((epoch - 1) / config.epochs)
+            factor = SCHEDULE_FACTORS[config.schedule]((epoch - 1) / config.epochs)
+            self.optimizer.param_groups[0]["lr"] = config.lr * factor
             self._epoch()
             history.append({"epoch": epoch, **self._measure()})
             if not all(map(math.isfinite, history[-1].values())):

@@ -1,6 +1,6 @@
-"""Alarms: signs that a run is going nowhere, read off its statistics and a fixed batch of its samples.
+"""Alarms: signs that a training run has failed, seen in its statistics or in samples of fixed latents.
 
-Each is made so that a healthy run does not raise it; the limits carry what healthy runs were seen to have.
+The limits are set so that healthy runs raise no alarm.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from fastgan.train.randomness import Purpose
 
 __all__ = ["Alarm", "AlarmMonitor", "SampleAlarms", "StatisticsAlarms", "TrainingAlarmError"]
 
-_SAMPLES = 100  # that a check of the samples looks at
-_CHECKS = 2  # of the samples in a row that must agree
-_WORK = 200_000_000  # numbers of the training set, at most, that samples are compared with
+_SAMPLES = 100  # generated samples in a check
+_CHECKS = 2  # consecutive checks of samples that must agree
+_MAX_COMPARED = 200_000_000  # numbers of the training set, at most, with which samples are compared
 
-# Losses that change by less than this share over all readings are not the means of different batches.
+# A loss counts as constant if its readings differ by less, relatively; means over different batches differ by more.
 _CONSTANT = 1e-6
-# Mean probabilities beyond which D's gradient has vanished: BCE's is less than a hundredth of its start's.
+# D is saturated beyond these mean probabilities: BCE's gradient is then less than a hundredth of its first value.
 _SATURATED = 0.01
 _COLLAPSED = 0.2
 _MEMORISED = 0.2
@@ -34,7 +34,7 @@ _MEMORISED = 0.2
 
 @dataclass(frozen=True)
 class Alarm:
-    """A sign of trouble.
+    """A sign that the training has failed.
 
     Attributes:
         name: "dead", "saturated", "collapsed" or "memorised".
@@ -50,7 +50,7 @@ class TrainingAlarmError(RuntimeError):
 
     Attributes:
         alarm: the alarm's name.
-        checkpoint: saved then.
+        checkpoint: the path of the checkpoint that was saved before stopping.
     """
 
     def __init__(self, alarm: Alarm, path: Path) -> None:
@@ -59,117 +59,123 @@ class TrainingAlarmError(RuntimeError):
 
 
 class AlarmMonitor:
-    """Both kinds of alarms over one run, each told once until it has passed.
+    """Raises the alarms of a run, each once until its cause has passed.
 
     Args:
-        config: the run's.
+        config: the run's settings.
         samples: the training set (N, ...).
-        tell: called with the step and a new alarm.
+        report: called with the step and the alarm when an alarm is raised.
 
     Attributes:
-        stopping: the alarm that is to end the run, or None.
+        stopping: the alarm that ends the run, or None; set if `config.on_alarm` is "stop".
     """
 
-    def __init__(self, config: TrainConfig, samples: Tensor, tell: Callable[[int, Alarm], None]) -> None:
-        self._policy, self._tell = config.on_alarm, tell
+    def __init__(self, config: TrainConfig, samples: Tensor, report: Callable[[int, Alarm], None]) -> None:
+        self._policy, self._report = config.on_alarm, report
         self._statistics = StatisticsAlarms(config)
         self._samples = SampleAlarms(samples, config) if self._policy != "off" else None
-        self._told: dict[str, set[str]] = {"statistics": set(), "samples": set()}
+        self._raised: dict[str, set[str]] = {"statistics": set(), "samples": set()}
         self.stopping: Alarm | None = None
 
     def statistics(self, step: int, statistics: dict[str, float]) -> None:
-        """Take a reading, the same in all processes."""
+        """Check the `statistics` of a `step`, which must be the same in all processes."""
         if self._policy != "off":
             self._raise("statistics", step, self._statistics(statistics))
 
     def samples(self, step: int, draw: Callable[[], Tensor]) -> None:
-        """Look at the moving average's samples, which process 0 draws and judges."""
-        watch = self._samples
-        if watch is not None:
-            self._raise("samples", step, distributed.run_on_rank_zero(lambda: watch(step, draw())))
+        """Check the moving average's samples at a `step`; `draw` returns them and is called in process 0 alone."""
+        check = self._samples
+        if check is not None:
+            self._raise("samples", step, distributed.run_on_rank_zero(lambda: check(step, draw())))
 
     def _raise(self, kind: str, step: int, alarms: list[Alarm]) -> None:
         for alarm in alarms:
-            if alarm.name not in self._told[kind]:
-                self._tell(step, alarm)
+            if alarm.name not in self._raised[kind]:
+                self._report(step, alarm)
             if self._policy == "stop":
                 self.stopping = self.stopping or alarm
-        self._told[kind] = {alarm.name for alarm in alarms}
+        self._raised[kind] = {alarm.name for alarm in alarms}
 
 
 class StatisticsAlarms:
-    """Watches the statistics of a run, reading after reading, for a dead loss and a saturated D.
+    """Checks the statistics of a run for a dead loss and a saturated D.
 
-    - dead: both losses and D's probabilities have been the same over `alarm_readings` readings, whatever the samples:
-      no gradient comes through D.
-    - saturated: over as many readings D was sure of real and fake alike, mean probabilities above 0.99 and below 0.01,
-      so that its loss teaches neither network. A Wasserstein critic's values are no probabilities: not looked at.
+    - dead: both losses and D's probabilities were constant for `alarm_readings` readings, whatever the samples. So no
+      gradient passes through D.
+    - saturated: for `alarm_readings` readings, D's mean probability was above 0.99 for real samples and below 0.01 for
+      generated ones. Its loss then has almost no gradient for either network. Not checked with the Wasserstein loss,
+      whose critic has no probabilities.
 
     Args:
         config: `loss` and `alarm_readings`.
     """
 
     def __init__(self, config: TrainConfig) -> None:
-        self._bounded = config.loss != "wasserstein"
+        self._has_probabilities = config.loss != "wasserstein"
         self._readings: deque[dict[str, float]] = deque(maxlen=config.alarm_readings)
 
     def __call__(self, statistics: dict[str, float]) -> list[Alarm]:
-        """The alarms that a reading, after those before it, raises."""
+        """The alarms for a new reading, the `statistics`, together with the readings before it."""
         self._readings.append(statistics)
         count = len(self._readings)
         if count < (self._readings.maxlen or 0):
             return []
         alarms = []
-        if all(self._constant(name) for name in ("loss_d", "loss_g", "p_real", "p_fake")):
+        if all(self._is_constant(name) for name in ("loss_d", "loss_g", "p_real", "p_fake")):
             alarms.append(Alarm("dead", f"both losses have been constant for {count} readings: nothing is learnt"))
         certain = all(r["p_real"] > 1 - _SATURATED and r["p_fake"] < _SATURATED for r in self._readings)
-        if self._bounded and certain:
+        if self._has_probabilities and certain:
             last = f"p(real) {statistics['p_real']:.4f}, p(fake) {statistics['p_fake']:.4f}"
             alarms.append(Alarm("saturated", f"D has been certain for {count} readings ({last}): G learns nothing"))
         return alarms
 
-    def _constant(self, name: str) -> bool:
+    def _is_constant(self, name: str) -> bool:
         values = [reading[name] for reading in self._readings]
         return max(values) - min(values) <= _CONSTANT * max(map(abs, values))
 
 
 class SampleAlarms:
-    """Watches G's samples of fixed latents, check after check, for a mode collapse and for memorisation.
+    """Checks G's samples of fixed latents for mode collapse and memorisation.
 
-    - collapsed: the samples' mean distance from each other is below 0.2 of that of as many real samples.
-    - memorised: half of the samples lie nearer to a training sample than 0.2 of the distance that a training sample
-      typically (in the median) has from its nearest other. With a training set of more than 200 million numbers, only
-      a part is compared.
+    - collapsed: the mean distance between generated samples is below 0.2 of that between real samples.
+    - memorised: the median distance from a generated sample to the nearest training sample is below 0.2 of the median
+      distance from a training sample to its nearest other. Of a training set with more than 200 million numbers, only a
+      part is compared.
 
-    Distances are Euclidean in the data's own space. An alarm takes two checks in a row, and none comes before the
-    moving average has left its start behind, 2 / (1 - ema_decay) steps.
+    Distances are Euclidean, between samples as the networks see them. An alarm needs two consecutive checks that agree.
+    There is none in the first 2 / (1 - ema_decay) steps, in which the moving average still depends on the
+    initial weights.
 
     Args:
         samples: the training set (N, ...).
         config: `seed` and `ema_decay`.
+
+    Attributes:
+        spread: mean distance between the samples of the last check, relative to that between real samples.
+        nearness: median distance from these samples to the nearest training sample, relative to that of real samples.
     """
 
     def __init__(self, samples: Tensor, config: TrainConfig) -> None:
-        count = min(len(samples), max(1000, _WORK // max(1, samples[0].numel())))
+        count = min(len(samples), max(1000, _MAX_COMPARED // max(1, samples[0].numel())))
         generator = torch.Generator().manual_seed(derive(config.seed, Purpose.ALARM))
         chosen = torch.randperm(len(samples), generator=generator)[:count].to(samples.device)
         self._train = samples if count == len(samples) else samples[chosen]
-        some = samples[chosen[:_SAMPLES]]
-        self._spread = _spread(some)
-        nearest = _distances(some, self._train).topk(min(2, count), largest=False).values
-        self._typical = float(nearest[:, -1].median())  # the nearest is the sample itself
-        self._patience = 2.0 / max(1.0 - config.ema_decay, 1e-12)
-        self._in_a_row = {"collapsed": 0, "memorised": 0}
+        real = samples[chosen[:_SAMPLES]]
+        self._real_spread = _mean_distance(real)
+        nearest = _distances(real, self._train).topk(min(2, count), largest=False).values
+        self._real_nearness = float(nearest[:, -1].median())  # the nearest is the sample itself
+        self._first_step = 2.0 / max(1.0 - config.ema_decay, 1e-12)
+        self._consecutive = {"collapsed": 0, "memorised": 0}
         self.spread = self.nearness = float("nan")
 
     @torch.no_grad()
     def __call__(self, step: int, samples: Tensor) -> list[Alarm]:
-        """The alarms that samples (N, ...) of the moving average, after those before them, raise."""
+        """The alarms for the moving average's `samples` (N, ...) at a `step`, together with the checks before."""
         samples = samples[:_SAMPLES].to(self._train.device)
-        self.spread = _spread(samples) / self._spread if self._spread else 1.0
+        self.spread = _mean_distance(samples) / self._real_spread if self._real_spread else 1.0
         nearest = _distances(samples, self._train).min(1).values
-        self.nearness = float(nearest.median()) / self._typical if self._typical else 1.0
-        if step < self._patience:
+        self.nearness = float(nearest.median()) / self._real_nearness if self._real_nearness else 1.0
+        if step < self._first_step:
             return []
         found = {
             "collapsed": (
@@ -184,21 +190,21 @@ class SampleAlarms:
         }
         alarms = []
         for name, (seen, message) in found.items():
-            self._in_a_row[name] = self._in_a_row[name] + 1 if seen else 0
-            if self._in_a_row[name] >= _CHECKS:
+            self._consecutive[name] = self._consecutive[name] + 1 if seen else 0
+            if self._consecutive[name] >= _CHECKS:
                 alarms.append(Alarm(name, message))
         return alarms
 
 
-def _spread(x: Tensor) -> float:
-    """The mean distance of two samples of (N, ...)."""
+def _mean_distance(x: Tensor) -> float:
+    """The mean distance between two samples of `x` (N, ...)."""
     x = x.flatten(1).float()
     return float(torch.pdist(x).mean()) if len(x) > 1 else 0.0
 
 
-def _distances(some: Tensor, all: Tensor) -> Tensor:
-    """Distances (M, N) of the samples (M, ...) from the samples (N, ...)."""
-    some = some.flatten(1).float()
-    # Matrix products lose small distances, which are what matters in few dimensions; in many, they are far faster.
-    mode = f"{'donot_' if some.shape[1] <= 64 else ''}use_mm_for_euclid_dist"
-    return torch.cat([torch.cdist(some, part.flatten(1).float(), compute_mode=mode) for part in all.split(4096)], 1)
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    """The distances (M, N) between the samples of `x` (M, ...) and of `y` (N, ...)."""
+    x = x.flatten(1).float()
+    # Matrix products are far faster in many dimensions. They lose small distances, which matter in few dimensions.
+    mode = f"{'donot_' if x.shape[1] <= 64 else ''}use_mm_for_euclid_dist"
+    return torch.cat([torch.cdist(x, part.flatten(1).float(), compute_mode=mode) for part in y.split(4096)], 1)

@@ -1,4 +1,4 @@
-"""What is done to samples on their way into D: differentiable augmentation, noise, packing."""
+"""Changes to samples before D sees them: differentiable augmentation, instance noise, packing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["AUGMENTATIONS", "add_noise", "augment", "check_augment", "pack"]
+__all__ = ["AUGMENTATIONS", "add_noise", "augment", "pack", "parse_augment"]
 
 
 def _color(x: Tensor) -> Tensor:
-    """Brightness, saturation and contrast, each drawn for each image."""
+    """Change brightness, saturation and contrast by random amounts, drawn for each image."""
     x = x + (_uniform(x) - 0.5)
     mean = x.mean(1, keepdim=True)
     x = torch.lerp(mean, x, 2 * _uniform(x))
@@ -20,7 +20,7 @@ def _color(x: Tensor) -> Tensor:
 
 
 def _translation(x: Tensor) -> Tensor:
-    """A shift of up to an eighth of height and width; what comes in is 0."""
+    """Shift each image by up to an eighth of its height and width; pixels from outside are 0."""
     count, _, height, width = x.shape
     rows = torch.arange(height, device=x.device) + _offsets(x, height // 8)
     columns = torch.arange(width, device=x.device) + _offsets(x, width // 8)
@@ -31,7 +31,7 @@ def _translation(x: Tensor) -> Tensor:
 
 
 def _cutout(x: Tensor) -> Tensor:
-    """A rectangle of half the height and width at a random place becomes 0."""
+    """Set a rectangle of half the height and width, at a random place, to 0."""
     height, width = x.shape[2:]
     rows = _in_span(x, height)[:, None, :, None]
     columns = _in_span(x, width)[:, None, None]
@@ -39,14 +39,14 @@ def _cutout(x: Tensor) -> Tensor:
 
 
 def _in_span(x: Tensor, length: int) -> Tensor:
-    """Which of `length` places lie in a span of half as many with a random middle, (N, length) bool."""
-    middle = torch.randint(0, length + 1, (len(x), 1), device=x.device)
-    place = torch.arange(length, device=x.device)
-    return (place >= middle - length // 4) & (place < middle - length // 4 + length // 2)
+    """A bool mask (N, length): True in a span of length // 2 positions around a random centre, cut off at the ends."""
+    first = torch.randint(0, length + 1, (len(x), 1), device=x.device) - length // 4
+    position = torch.arange(length, device=x.device)
+    return (position >= first) & (position < first + length // 2)
 
 
-def _offsets(x: Tensor, most: int) -> Tensor:
-    return torch.randint(-most, most + 1, (len(x), 1), device=x.device)
+def _offsets(x: Tensor, largest: int) -> Tensor:
+    return torch.randint(-largest, largest + 1, (len(x), 1), device=x.device)
 
 
 def _uniform(x: Tensor) -> Tensor:
@@ -60,11 +60,11 @@ AUGMENTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def check_augment(policy: str) -> tuple[str, ...]:
-    """The names in a policy such as "color,translation"; empty for "".
+def parse_augment(policy: str) -> tuple[str, ...]:
+    """Split a `policy` such as "color,translation" into its names; "" gives none.
 
     Raises:
-        ValueError: for a name that does not exist.
+        ValueError: for a name that is not in `AUGMENTATIONS`.
     """
     names = tuple(name.strip() for name in policy.split(",")) if policy else ()
     for name in names:
@@ -77,28 +77,31 @@ def check_augment(policy: str) -> tuple[str, ...]:
 
 
 def augment(images: Tensor, policy: str) -> Tensor:
-    """Differentiable augmentation of real and generated images alike (Zhao et al., 2020).
+    """Augment real or generated images differentiably (DiffAugment, Zhao et al., 2020).
 
     Args:
         images: (N, C, H, W) in [-1, 1]; results may leave that range, as in the paper.
-        policy: names of `AUGMENTATIONS`, with commas between; "" leaves the images alone.
+        policy: names from `AUGMENTATIONS`, separated by commas; "" changes nothing.
 
     Returns:
-        Images of the same shape, differentiable by the input; draws come from the device's default generator.
+        Images of the same shape, differentiable by the input. Random numbers come from the device's default generator.
+
+    Raises:
+        ValueError: for a name that is not in `AUGMENTATIONS`.
     """
-    for name in check_augment(policy):
+    for name in parse_augment(policy):
         images = AUGMENTATIONS[name](images)
     return images
 
 
 def add_noise(x: Tensor, std: Tensor) -> Tensor:
-    """Instance noise: Gaussian, of a 0-d tensor's standard deviation (Sønderby et al., 2017)."""
+    """Add Gaussian instance noise to `x`, with the 0-d tensor `std` as standard deviation (Sønderby et al., 2017)."""
     return torch.addcmul(x, torch.randn_like(x), std.to(x.dtype))
 
 
 def pack(x: Tensor, count: int) -> Tensor:
-    """PacGAN's packing: `count` consecutive samples become one, joined along dimension 1 (Lin et al., 2018).
+    """Join each `count` consecutive samples of `x` along dimension 1 (PacGAN, Lin et al., 2018).
 
-    (N, C, ...) becomes (N / count, count * C, ...); N is a multiple of `count`.
+    (N, C, ...) becomes (N / count, count * C, ...). N must be a multiple of `count`.
     """
     return x if count == 1 else x.reshape(len(x) // count, count * x.shape[1], *x.shape[2:])

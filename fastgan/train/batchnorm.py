@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics are those of all processes' samples together."""
+"""Batch normalisation with statistics over the samples of all processes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fastgan.train import distributed
 
-__all__ = ["SyncBatchNorm", "synchronised"]
+__all__ = ["SyncBatchNorm", "convert_sync_batchnorm"]
 
 _KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class SyncBatchNorm(_BatchNorm):
-    """`nn.BatchNorm` over the joined batch of all processes, whose parts are equally large.
+    """`nn.BatchNorm` over the joined batch of all processes, whose shards have equal sizes.
 
-    Unlike `nn.SyncBatchNorm` it works on CPUs, too, and is differentiable twice, as gradient penalties need. Mean and
-    variance are computed in float32 (float64 for float64), the variance about the joined mean. In eval mode, as in a
-    single process, it is `nn.BatchNorm`.
+    Unlike `nn.SyncBatchNorm` it also works on CPUs and is differentiable twice, as gradient penalties need. Mean and
+    variance are computed in float32 (float64 for float64 input), the variance about the mean of the joined batch. In
+    eval mode and in a single process it computes what `nn.BatchNorm` does.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -28,17 +28,29 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"SyncBatchNorm: expected input of shape (N, C, ...), got {tuple(input.shape)}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C, ...)."""
+        """Normalise `input`.
+
+        Args:
+            input: this process's shard (N, C, ...).
+
+        Returns:
+            A tensor of the same shape and dtype.
+
+        Raises:
+            ValueError: for an input of fewer than two dimensions.
+            LostProcessError: if another process is gone.
+        """
         if not self.training or distributed.world_size() == 1:
             return super().forward(input)
         self._check_input_dim(input)
-        others = [d for d in range(input.dim()) if d != 1]
+        dims = [d for d in range(input.dim()) if d != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
         x = input if input.dtype == torch.float64 else input.float()
-        mean = distributed.mean(x.mean(others))
+        mean = distributed.all_reduce_mean(x.mean(dims))
         centred = x - mean.view(shape)
-        variance = distributed.mean(centred.square().mean(others))
-        self._follow(mean.detach(), variance.detach(), distributed.world_size() * input.numel() // input.shape[1])
+        variance = distributed.all_reduce_mean(centred.square().mean(dims))
+        count = distributed.world_size() * input.numel() // input.shape[1]
+        self._update_running_statistics(mean.detach(), variance.detach(), count)
         factor = (variance + self.eps).rsqrt()
         if self.affine:
             factor = factor * self.weight
@@ -48,8 +60,8 @@ class SyncBatchNorm(_BatchNorm):
         return y.to(input.dtype)
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics, as `nn.BatchNorm` does, with the unbiased variance of `count` numbers."""
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Update the running statistics as `nn.BatchNorm` does, with the unbiased variance of `count` numbers."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -59,12 +71,21 @@ class SyncBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased.to(self.running_var.dtype), weight)
 
 
-def synchronised(network: nn.Module) -> nn.Module:
-    """The network with its `nn.BatchNorm1d/2d/3d` layers replaced, in place but for itself; weights are kept."""
+def convert_sync_batchnorm(network: nn.Module) -> nn.Module:
+    """Replace the `nn.BatchNorm1d/2d/3d` layers of `network` by `SyncBatchNorm`, which shares their parameters.
+
+    Layers inside the network are replaced in place.
+
+    Args:
+        network: any module, perhaps a batch normalisation layer itself.
+
+    Returns:
+        The network, or its replacement where it is a batch normalisation layer itself.
+    """
     if type(network) in _KINDS:
         return _replacement(cast(Any, network))
     for name, child in network.named_children():
-        setattr(network, name, synchronised(child))
+        setattr(network, name, convert_sync_batchnorm(child))
     return network
 
 

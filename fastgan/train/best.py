@@ -1,4 +1,4 @@
-"""Measuring while training, and keeping what was best."""
+"""FID during the training, and the checkpoint with the lowest."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ __all__ = ["BestCheckpoint"]
 
 
 class BestCheckpoint(Callback):
-    """FID of the moving average every `config.eval_every` steps, and at the end; the lowest one's checkpoint stays.
+    """Measures the moving average's FID every `config.eval_every` steps and at the end, and keeps the best checkpoint.
 
-    The figure is `fid` in metrics.jsonl and TensorBoard, over features learned from the data and always from the same
-    latents. The checkpoint is checkpoints/best.pt, its weights are best.safetensors, and best.json says which step and
-    how good it is, beside the floor of real data. A run that resumes goes on from there. Nothing here touches what the
-    training depends on. Of several processes the first measures and writes.
+    The FID is taken over features learned from the data, and always from the same latents. It is recorded as `fid` in
+    metrics.jsonl and TensorBoard. The checkpoint with the lowest FID is checkpoints/best.pt, and its weights are
+    best.safetensors. best.json holds its step, its FID and the FID between two halves of the real data. A resumed run
+    keeps them until it finds a lower FID. Measuring does not change the training. Process 0 alone measures and writes.
+
+    Attributes:
+        evaluator: computes the FID; None before `on_start` and in processes other than 0.
     """
 
     def __init__(self) -> None:
@@ -34,7 +37,15 @@ class BestCheckpoint(Callback):
         self._lowest = math.inf
 
     def on_start(self, trainer: Trainer, out: Path) -> None:
-        """Learn the features, and read how good the best one was."""
+        """Learn the features, and read the lowest FID so far from the run folder.
+
+        Args:
+            trainer: its data are the real samples.
+            out: the run folder.
+
+        Raises:
+            ValueError: if half the data has no more samples than there are features.
+        """
         self._out = out
         self._lowest = distributed.run_on_rank_zero(lambda: self._prepare(trainer))
 
@@ -48,7 +59,12 @@ class BestCheckpoint(Callback):
         return _read_lowest(self._out / "best.json")
 
     def on_log(self, trainer: Trainer, statistics: dict[str, float]) -> None:
-        """Measure, if it is time, and save what is better than all before."""
+        """Measure the FID if that is due, and save the checkpoint if it is the best.
+
+        Args:
+            trainer: its moving average is measured.
+            statistics: gets the entry `fid`.
+        """
         step, config = trainer.global_step, trainer.config
         if step % config.eval_every and step != config.steps:
             return
@@ -62,8 +78,8 @@ class BestCheckpoint(Callback):
 
     @torch.no_grad()
     def _measure(self, trainer: Trainer) -> float | None:
-        """FID, or None of samples that are not finite, which ends the training by and by."""
-        assert self.evaluator is not None  # on_start came first
+        """The FID, or None if samples are not finite; the check of the weights then stops the training."""
+        assert self.evaluator is not None  # on_start was called before
         generator = torch.Generator().manual_seed(derive(trainer.config.seed, Purpose.EVALUATION))
         count, labels = self.evaluator.count, self.evaluator.labels
         latents = torch.randn(count, trainer.config.latent_dim, generator=generator)
@@ -91,5 +107,5 @@ def _read_lowest(path: Path) -> float:
     try:
         lowest = float(json.loads(path.read_text(encoding="utf-8"))["fid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return math.inf  # none yet, or torn by another hand: the next measure is the best
+        return math.inf  # missing or damaged: the next FID counts as the lowest
     return lowest if math.isfinite(lowest) else math.inf

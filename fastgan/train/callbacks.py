@@ -1,4 +1,4 @@
-"""What a user's code may do while `GANTrainer.fit` runs."""
+"""Callbacks: hooks for a user's code into `GANTrainer.fit`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ __all__ = ["Callback", "Trainer"]
 
 
 class Trainer(Protocol):
-    """What a callback may read of `GANTrainer` and ask of it."""
+    """The part of `GANTrainer` that a callback may use.
+
+    Attributes:
+        config: the settings.
+        data: the training data.
+        device: the training device.
+        global_step: number of steps done.
+        size: shapes and sizes of the networks.
+    """
 
     config: TrainConfig
     data: Data
@@ -26,42 +34,41 @@ class Trainer(Protocol):
 
     @property
     def generator(self) -> nn.Module:
-        """G."""
+        """The generator."""
 
     @property
     def discriminator(self) -> nn.Module:
-        """D."""
+        """The discriminator."""
 
     @property
     def ema(self) -> nn.Module:
-        """The moving average of G, in eval mode."""
+        """The moving average of the generator, in eval mode."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on; several processes call it together."""
+        """Everything that the rest of the run depends on; all processes must call it together."""
 
     def save_weights(self, out: Path, name: str = "weights.safetensors") -> None:
-        """Write all networks' weights into the run folder `out`, to a file `name`."""
+        """Write the weights of all networks to a file `name` in the run folder `out`."""
 
 
 class Callback:
-    """Hooks into `GANTrainer.fit`; override those of interest.
+    """Base class of callbacks: override the hooks that you need.
 
-    In a run of several processes (`fastgan.train.distributed`) each of them calls the hooks.
-
-    An error raised in a hook ends the training as it would anywhere; checkpoints saved before stay.
+    In a run of several processes (`fastgan.train.distributed`) every process calls the hooks. An error raised in a hook
+    ends the training; checkpoints saved before it remain.
     """
 
     def on_start(self, trainer: Trainer, out: Path) -> None:
-        """Before the first step of `trainer`, resumed or not; `out` is the run folder."""
+        """Called before the first step of `trainer`, resumed or not; `out` is the run folder."""
 
     def on_step(self, trainer: Trainer) -> None:
-        """After each step of `trainer`; reading a tensor of the device here makes every step wait."""
+        """Called after each step of `trainer`. Reading a GPU tensor here makes every step wait for the GPU."""
 
     def on_log(self, trainer: Trainer, statistics: dict[str, float]) -> None:
-        """After `trainer` read its `statistics`; what is added to the dict is recorded with them."""
+        """Called when the `statistics` of `trainer` are read; values added to the dict are recorded with them."""
 
     def on_checkpoint(self, trainer: Trainer, path: Path) -> None:
-        """After `trainer` wrote a checkpoint, to `path`."""
+        """Called after `trainer` wrote a checkpoint to `path`."""
 
     def on_end(self, trainer: Trainer, out: Path) -> None:
-        """After the last step of `trainer` and its checkpoint in `out`; not where it was interrupted or failed."""
+        """Called after the last step and checkpoint of `trainer`; not if the run, in folder `out`, stopped early."""

@@ -1,7 +1,7 @@
-"""Checkpoints: one file each, whole or not there at all, and checked when read.
+"""Checkpoints: files that are written atomically and checked by a digest when they are read.
 
-A checkpoint is what `torch.save` writes, a ZIP archive, with a SHA-256 of its bytes in the archive's
-comment. So `torch.load(path, weights_only=True)` reads it too, and a torn file or a flipped bit shows.
+A checkpoint is the ZIP archive that `torch.save` writes, with a SHA-256 of its bytes in the archive's comment.
+`torch.load(path, weights_only=True)` reads it as well. The digest detects truncated files and flipped bits.
 """
 
 from __future__ import annotations
@@ -29,12 +29,16 @@ class CheckpointError(RuntimeError):
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """The checkpoint's path for a step."""
+    """The path of the checkpoint of a `step` in a `folder`."""
     return folder / f"step-{step:09d}.pt"
 
 
 def step_of(path: Path) -> int:
-    """The step in a checkpoint's name."""
+    """The step in the name of the checkpoint `path`.
+
+    Raises:
+        ValueError: for another name than a checkpoint's.
+    """
     match = _NAME.fullmatch(path.name)
     if match is None:
         raise ValueError(f"checkpoint: expected a name as step-000001000.pt, got {path.name}")
@@ -42,23 +46,26 @@ def step_of(path: Path) -> int:
 
 
 def listing(folder: Path) -> list[Path]:
-    """The folder's checkpoints, oldest first; empty where there is no such folder."""
+    """The checkpoints in a `folder`, in the order of their steps; empty if the folder does not exist."""
     if not folder.is_dir():
         return []
     return sorted((p for p in folder.iterdir() if _NAME.fullmatch(p.name)), key=step_of)
 
 
 def save(state: dict[str, Any], folder: Path, step: int, keep: int) -> Path:
-    """Write `state` and drop all but the newest `keep` checkpoints.
+    """Write a checkpoint and delete all but the newest ones.
 
     Args:
         state: tensors, numbers, strings, and lists, tuples and dicts of them.
-        folder: made where it does not exist.
-        step: for the name.
-        keep: checkpoints to leave, this one included.
+        folder: created if it does not exist.
+        step: the step, for the file's name.
+        keep: number of checkpoints to keep, this one included.
+
+    Returns:
+        The checkpoint's path.
 
     Raises:
-        CheckpointError: where it cannot be written; the earlier checkpoints stay as they are.
+        CheckpointError: if it cannot be written; earlier checkpoints are untouched.
     """
     path = path_of(folder, step)
     write(state, path)
@@ -69,16 +76,20 @@ def save(state: dict[str, Any], folder: Path, step: int, keep: int) -> Path:
 
 
 def write(state: dict[str, Any], path: Path) -> None:
-    """Write `state` to a file of its own, which `save` leaves alone.
+    """Write a checkpoint to a path of any name; `save` deletes only files named by `path_of`.
+
+    Args:
+        state: tensors, numbers, strings, and lists, tuples and dicts of them.
+        path: the file; its folder is created if it does not exist.
 
     Raises:
-        CheckpointError: where it cannot be written; an earlier file of the name stays as it is.
+        CheckpointError: if it cannot be written; an earlier file at the path is untouched.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, _sealed(buffer.getvalue()))
+        write_atomic(path, _with_digest(buffer.getvalue()))
     except OSError as error:
         raise CheckpointError(
             f"checkpoint: cannot write {path}: {error.strerror or error}; earlier checkpoints are untouched"
@@ -86,19 +97,19 @@ def write(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint on to the CPU, running no code from it.
+    """Read the checkpoint at `path` to the CPU, without running code from it.
 
     Raises:
-        CheckpointError: for a file that is torn, altered, or not a checkpoint.
+        CheckpointError: for a file that is missing, damaged, or not a checkpoint.
     """
     try:
-        sealed = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"checkpoint: cannot read {path}: {error.strerror}") from error
-    if _sealed(_opened(sealed)) != sealed:
+    if _with_digest(_without_digest(content)) != content:
         raise CheckpointError(f"checkpoint: {path} is damaged: its checksum does not fit")
     try:
-        state = torch.load(io.BytesIO(sealed), map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(f"checkpoint: {path} is no checkpoint: {error}") from error
     if not isinstance(state, dict):
@@ -107,9 +118,14 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def load_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
-    """The newest whole checkpoint of a folder, or None where there is none.
+    """Read the newest undamaged checkpoint of a folder.
 
-    Each damaged one that is passed over is named through `say`.
+    Args:
+        folder: the run's folder of checkpoints; it need not exist.
+        say: called with a message for each newer checkpoint that is damaged.
+
+    Returns:
+        The checkpoint's path and state, or None if there is none.
     """
     for path in reversed(listing(folder)):
         try:
@@ -119,13 +135,13 @@ def load_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[st
     return None
 
 
-def _sealed(archive: bytes) -> bytes:
-    """The ZIP archive with its digest as comment; the last two bytes hold the comment's length."""
+def _with_digest(archive: bytes) -> bytes:
+    """The ZIP archive with its digest as comment; the last two bytes of an archive hold the comment's length."""
     comment = _COMMENT + hashlib.sha256(archive).hexdigest().encode()
     return archive[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
-def _opened(sealed: bytes) -> bytes:
-    """The archive as it was before `_sealed`."""
-    end = len(sealed) - len(_COMMENT) - _DIGEST_CHARS
-    return sealed[: max(0, end - 2)] + b"\0\0"
+def _without_digest(content: bytes) -> bytes:
+    """The archive as it was before `_with_digest`."""
+    end = len(content) - len(_COMMENT) - _DIGEST_CHARS
+    return content[: max(0, end - 2)] + b"\0\0"

@@ -1,4 +1,4 @@
-"""The device's part of a training step as one CUDA graph."""
+"""The GPU part of a training step, captured and replayed as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from torch import Tensor
 from fastgan.functional import composed
 from fastgan.train import distributed
 
-__all__ = ["Body", "GraphedBody", "is_wanted"]
+__all__ = ["Body", "GraphedBody", "use_cuda_graph"]
 
 Body = Callable[[Sequence[Tensor], Any], None]
 
-_WARM_UP = 3  # whole steps before a capture: allocators, cuDNN and optimizers settle in them
+_WARM_UP_STEPS = 3  # before a capture; allocator, cuDNN and optimizers allocate their memory in them
 
 
-def is_wanted(setting: str, device: torch.device, precision: str) -> bool:
-    """Whether the `setting` off, auto or on has steps captured; auto leaves out fp16 and several processes.
+def use_cuda_graph(setting: str, device: torch.device, precision: str) -> bool:
+    """Whether steps are captured as CUDA graphs.
+
+    Args:
+        setting: off, auto or on; auto does not capture steps with fp16 or in several processes.
+        device: the training device; steps are never captured on a CPU.
+        precision: fp32, bf16 or fp16.
 
     Raises:
-        ValueError: for on where this build has no CUDA kernels.
+        ValueError: for on in a build without CUDA kernels.
     """
     if device.type != "cuda" or setting == "off":
         return False
     if not composed.has_kernels(device.type):
-        # Composed dropout draws its seed on the host: a graph would replay one mask for ever.
+        # Composed dropout draws its seed on the host, so a graph would replay the same mask at every step.
         if setting == "on":
             raise ValueError("train: expected `cuda_graph` to be auto or off in a build without CUDA kernels, got 'on'")
         return False
@@ -35,17 +40,17 @@ def is_wanted(setting: str, device: torch.device, precision: str) -> bool:
 
 
 class GraphedBody:
-    """Runs `body(inputs, key)`, a part of a step that never waits for the device, as CUDA graphs.
+    """Runs `body(inputs, key)`, a part of a step that never waits for the GPU, as CUDA graphs.
 
-    The first steps run as they are, on a side stream. Then each new `key`, which stands for a variant of the body
-    (with and without a lazy penalty, say), is captured once and replayed from then on. Inputs are copied into tensors
-    that the graph reads. Random numbers, dropout's masks among them, advance with each replay.
+    The first steps run uncaptured, on a side stream. After that the body is captured once for each `key`, and then
+    replayed. A key stands for a variant of the body, for example with or without a lazy penalty. Inputs are copied into
+    the tensors that the graph reads. Random numbers, dropout's masks among them, advance with each replay.
 
     Args:
-        body: takes CUDA tensors of the same shapes every time, and a key.
-        device: where they are.
-        capture: "on" lets an error of the capture through; with "auto" the step then stays as it was.
-        say: told why, in that case.
+        body: takes CUDA tensors, of the same shapes at every call, and a key.
+        device: the GPU.
+        capture: "on" raises an error of the capture; after one, "auto" runs all steps uncaptured.
+        say: called with a message in that case.
     """
 
     def __init__(self, body: Body, device: torch.device, capture: str, say: Callable[[str], None]) -> None:
@@ -56,36 +61,44 @@ class GraphedBody:
         self._calls = 0
 
     def __call__(self, inputs: Sequence[Tensor], key: Hashable) -> None:
-        """One step."""
+        """Run one step.
+
+        Args:
+            inputs: the body's CUDA tensors.
+            key: the variant of the body.
+
+        Raises:
+            RuntimeError: if the capture fails and `capture` is "on".
+        """
         self._calls += 1
-        if self._calls <= _WARM_UP or self._capture == "off":
-            self._run_aside(inputs, key)
+        if self._calls <= _WARM_UP_STEPS or self._capture == "off":
+            self._run_uncaptured(inputs, key)
             return
         if not self._inputs:
             self._inputs = [torch.empty_like(x) for x in inputs]
         for own, x in zip(self._inputs, inputs, strict=True):
             own.copy_(x)
-        if key not in self._graphs and not self._record(key):
-            self._run_aside(inputs, key)
+        if key not in self._graphs and not self._capture_graph(key):
+            self._run_uncaptured(inputs, key)
             return
         self._graphs[key].replay()
 
-    def forget(self) -> None:
-        """Start anew, with steps that run as they are: graphs hold the addresses of tensors that were replaced."""
+    def reset(self) -> None:
+        """Drop the graphs and warm up again; needed after tensors were replaced whose addresses the graphs hold."""
         torch.cuda.synchronize(self._stream.device)  # a replay may still read what is freed here
         self._graphs.clear()
         self._inputs.clear()
         self._calls = 0
 
-    def _run_aside(self, inputs: Sequence[Tensor], key: Hashable) -> None:
+    def _run_uncaptured(self, inputs: Sequence[Tensor], key: Hashable) -> None:
         current = torch.cuda.current_stream(self._stream.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             self._body(inputs, key)
         current.wait_stream(self._stream)
 
-    def _record(self, key: Hashable) -> bool:
-        """Capture the body, which does not run it."""
+    def _capture_graph(self, key: Hashable) -> bool:
+        """Capture the body, which does not run it; returns whether that succeeded."""
         graph = torch.cuda.CUDAGraph()
         pool = next(iter(self._graphs.values())).pool() if self._graphs else None
         try:

@@ -1,4 +1,4 @@
-"""What a run shows and records while it trains."""
+"""Progress bar and records of a training run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastgan._support.files import write_atomic
 from fastgan.train import distributed
 from fastgan.train.alarms import Alarm
 from fastgan.train.config import TrainConfig
-from fastgan.train.pictures import is_image, save_curves, save_grid, tile
+from fastgan.train.pictures import is_image, make_grid, save_curves, save_grid
 
 __all__ = ["Monitor", "NullMonitor", "open_monitor"]
 
@@ -26,16 +26,20 @@ _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"
 
 
 class Monitor:
-    """Progress bar, metrics.jsonl, TensorBoard events, sample grids and loss curves of one run.
+    """Progress bar, metrics.jsonl, TensorBoard events, sample grids and plots of the losses of a run.
 
-    Where the disk refuses a record, this is said and the run goes on without it.
+    If a record cannot be written, a message says so and the run goes on without it.
 
     Args:
         out: the run folder.
-        step: where the run starts; lines of later steps, which a kill left behind, are dropped.
-        steps: where it ends.
-        images_per_step: real samples that a step consumes.
-        inputs: of the generator for the sample grids: fixed latents (N, latent_dim), perhaps labels.
+        step: number of steps done before; lines of later steps, left by a killed process, are dropped.
+        steps: number of steps in the whole run.
+        images_per_step: real samples in a step.
+        inputs: inputs of the generator for the sample grids: latents (N, latent_dim), and labels (N,) if any.
+
+    Raises:
+        OSError: if metrics.jsonl cannot be opened.
+        MissingExtraError: without TensorBoard or tqdm.
     """
 
     def __init__(self, out: Path, step: int, steps: int, images_per_step: int, inputs: tuple[Tensor, ...]) -> None:
@@ -43,28 +47,28 @@ class Monitor:
         self._metrics = out / "metrics.jsonl"
         _drop_after(self._metrics, step)
         self._file = open(self._metrics, "ab", buffering=0)  # noqa: SIM115 - closed by close
-        self._waiting = b""
+        self._unwritten = b""
         writer = require("torch.utils.tensorboard").SummaryWriter
         self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
         self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
         self._last = (step, time.perf_counter())
-        self._refused: set[str] = set()
+        self._failing: set[str] = set()
 
     def say(self, text: str) -> None:
-        """Print a line above the progress bar."""
+        """Print `text` as a line above the progress bar."""
         self._bar.write(text, file=sys.stderr)
 
     def advance(self) -> None:
-        """Count one step."""
+        """Advance the progress bar by one step."""
         self._bar.update()
 
     def alarm(self, step: int, alarm: Alarm) -> None:
-        """Say that something is amiss, and record it in metrics.jsonl."""
+        """Print an `alarm` of a `step` and record it in metrics.jsonl."""
         self.say(f"train: step {step}: {alarm.message}")
         self._write({"step": step, "alarm": alarm.name, "message": alarm.message})
 
     def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Record a step's statistics, each a mean since the last call, and images a second."""
+        """Record the `statistics` of a `step`, each a mean since the last call, and the images per second."""
         now = time.perf_counter()
         last_step, last_time = self._last
         rate = (step - last_step) * self._images / max(now - last_time, 1e-9)
@@ -79,26 +83,26 @@ class Monitor:
         self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
 
     def _write(self, row: dict[str, Any]) -> None:
-        self._waiting += json.dumps(row).encode() + b"\n"
+        self._unwritten += json.dumps(row).encode() + b"\n"
         with self._recording("metrics.jsonl"):
-            while self._waiting:  # a full disk takes a part of a line, or none
-                self._waiting = self._waiting[self._file.write(self._waiting) :]
+            while self._unwritten:  # a full disk may take a part of a line; the rest is written later
+                self._unwritten = self._unwritten[self._file.write(self._unwritten) :]
 
     @contextlib.contextmanager
     def _recording(self, what: str) -> Iterator[None]:
-        """A disk that refuses costs a record, not the run; said once until one gets through."""
+        """Turn an OSError into a message, once until writing succeeds again: a lost record must not end the run."""
         try:
             yield
         except OSError as error:
-            if what not in self._refused:
+            if what not in self._failing:
                 self.say(f"train: cannot write {what} in {self._out}: {error.strerror or error}; going on without")
-            self._refused.add(what)
+            self._failing.add(what)
         else:
-            self._refused.discard(what)
+            self._failing.discard(what)
 
     @torch.no_grad()
     def sample(self, step: int, generator: nn.Module) -> None:
-        """Write samples/step-*.png, the generator's samples of the fixed inputs, if images."""
+        """Write the samples of `generator` at a `step` to samples/step-*.png; does nothing if they are not images."""
         images = generator(*self._inputs)
         if not is_image(tuple(images.shape[1:])):
             return
@@ -107,60 +111,71 @@ class Monitor:
             folder.mkdir(parents=True, exist_ok=True)
             save_grid(images, folder / f"step-{step:09d}.png")
         with self._recording("TensorBoard's events"):
-            self._board.add_image("samples", tile(images), step, dataformats="HWC")
+            self._board.add_image("samples", make_grid(images), step, dataformats="HWC")
 
     def close(self) -> None:
-        """End the bar, flush the records and draw curves.png."""
+        """Close the progress bar and the records, and plot curves.png."""
         self._bar.close()
         self._file.close()
         with self._recording("TensorBoard's events"):
             self._board.close()
         with self._recording("curves.png"):
-            if rows := [row for row in _rows(self._metrics) if "loss_d" in row]:  # not alarms
+            if rows := [row for row in _rows(self._metrics) if "loss_d" in row]:  # alarms have no losses
                 save_curves(rows, self._out / "curves.png")
 
 
 class NullMonitor(Monitor):
-    """The monitor of all processes but the first: it shows and records nothing."""
+    """The monitor of every process except process 0: it shows and records nothing."""
 
     def __init__(self) -> None:
         pass
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing: process 0 prints the same `text`."""
 
     def advance(self) -> None:
-        """Nothing."""
+        """Does nothing: process 0 shows the progress bar."""
 
     def alarm(self, step: int, alarm: Alarm) -> None:
-        """Nothing."""
+        """Does nothing: process 0 raises the same `alarm` at the same `step` and records it."""
 
     def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Nothing."""
+        """Does nothing: the `statistics` of a `step` are means over all processes, and process 0 records them."""
 
     def sample(self, step: int, generator: nn.Module) -> None:
-        """Nothing."""
+        """Does nothing: process 0 has the same `generator` at each `step` and writes its samples."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Does nothing: only process 0 has files to close."""
 
 
 def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor, ...]) -> Monitor:
-    """The monitor of a run from `step` on, in the first process; the others' is silent."""
+    """A `Monitor` in process 0, a `NullMonitor` in the others.
+
+    Args:
+        out: the run folder.
+        step: number of steps done before.
+        config: the run's settings.
+        inputs: inputs of the generator for the sample grids.
+
+    Raises:
+        OSError: if metrics.jsonl cannot be opened.
+        MissingExtraError: without TensorBoard or tqdm.
+    """
     if distributed.rank() > 0:
         return NullMonitor()
     return Monitor(out, step, config.steps, config.batch_size * config.n_critic, inputs)
 
 
 def _drop_after(metrics: Path, step: int) -> None:
-    """Keep the whole lines of steps up to `step`: a killed run may leave later and torn ones."""
+    """Keep the complete lines of steps up to `step`; a killed process may leave later or incomplete lines."""
     if metrics.exists():
         kept = [json.dumps(row) + "\n" for row in _rows(metrics) if row["step"] <= step]
         write_atomic(metrics, "".join(kept).encode())
 
 
 def _rows(metrics: Path) -> list[dict[str, Any]]:
-    """What the whole lines of a metrics.jsonl hold."""
+    """The complete lines of a metrics.jsonl."""
     rows = []
     for line in metrics.read_text(encoding="utf-8").splitlines():
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Optimizers, and what changes over a run: learning rates, penalties' weights, instance noise."""
+"""Optimizers, and schedules of the learning rates, the penalties' weights and the instance noise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fastgan.train.config import TrainConfig
 
-__all__ = ["FACTORS", "Schedules", "make_optimizer", "restore_optimizer"]
+__all__ = ["SCHEDULE_FACTORS", "Schedules", "make_optimizer", "restore_optimizer"]
 
-FACTORS: dict[str, Callable[[float], float]] = {
+SCHEDULE_FACTORS: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
     "linear": lambda progress: 1.0 - progress,
     "cosine": lambda progress: 0.5 * (1.0 + math.cos(math.pi * progress)),
@@ -21,9 +21,14 @@ FACTORS: dict[str, Callable[[float], float]] = {
 
 
 def make_optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.optim.Optimizer:
-    """The configured optimizer over a network's parameters, fused where torch has it so.
+    """The configured optimizer over a network's parameters, with torch's fused implementation where there is one.
 
-    On a GPU the learning rate is a tensor and nothing of a step needs the host, so that a CUDA graph can hold it.
+    On a GPU the learning rate is a tensor and no part of a step runs on the host, so a CUDA graph can hold the step.
+
+    Args:
+        config: `optimizer` and `betas`.
+        module: the network; parameters with `requires_grad=False` are left out.
+        lr: the learning rate.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     on_gpu = bool(parameters) and parameters[0].is_cuda
@@ -38,25 +43,38 @@ def make_optimizer(config: TrainConfig, module: nn.Module, lr: float) -> torch.o
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, object]) -> None:
-    """Load a state and keep this optimizer's own learning rates and flags, which may be another device's."""
+    """Load a state, but keep the optimizer's learning rates and flags, which depend on the device.
+
+    Args:
+        optimizer: the optimizer to change.
+        state: what `state_dict` of an optimizer of the same kind returned, perhaps on another device.
+    """
     kept = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     saved = cast(list[dict[str, object]], state["param_groups"])
-    # torch looks in the loaded settings for where a step's count belongs: `capturable` has it on the GPU.
+    # torch decides by the loaded settings where each step counter belongs: with `capturable` it is on the GPU.
     groups = [{**group, **settings} for group, settings in zip(saved, kept, strict=True)]
     optimizer.load_state_dict({**state, "param_groups": groups})
-    # And again, as it took copies: a learning rate that is a tensor stays this very one.
+    # load_state_dict copies the settings. Put the originals back, so that a learning rate stays the same tensor.
     for group, settings in zip(optimizer.param_groups, kept, strict=True):
         group.update(settings)
 
 
 class Schedules:
-    """Sets, before each step, what depends on how far the run is.
+    """Sets learning rates, penalty weights and instance noise before each step.
 
-    Learning rates follow `lr_schedule` after a linear warm-up; the gradient penalties' weights follow
-    `gamma_schedule`; instance noise falls linearly to 0. Everything is a function of the step, so nothing needs saving.
+    Learning rates follow `lr_schedule` after a linear warm-up. The weights of the gradient penalties follow
+    `gamma_schedule`. Instance noise falls linearly to 0. All are functions of the step, so checkpoints hold none.
+
+    Args:
+        config: the schedules and the initial values.
+        rates: pairs of an optimizer and its initial learning rate.
+        device: the training device.
 
     Attributes:
-        r1, r2, noise: 0-d float32 tensors on `device`, read by the step; a CUDA graph sees their changes.
+        r1: the weight of the R1 penalty. Like the other two, a 0-d float32 tensor on `device`, which the step reads,
+            so that a CUDA graph uses the current value.
+        r2: the weight of the R2 penalty.
+        noise: the standard deviation of the instance noise.
     """
 
     def __init__(
@@ -70,16 +88,16 @@ class Schedules:
         self._gamma_changes = config.gamma_schedule != "constant"
 
     def set(self, step: int) -> None:
-        """Prepare for step number `step`, counted from 0."""
+        """Set the values for step number `step`, counted from 0."""
         config = self._config
         progress = min(1.0, step / max(1, config.steps))
         if self._lr_changes:
-            warmth = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-            factor = warmth * FACTORS[config.lr_schedule](progress)
+            warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+            factor = warmup * SCHEDULE_FACTORS[config.lr_schedule](progress)
             for optimizer, rate in self._rates:
                 _set_rate(optimizer, rate * factor)
         if self._gamma_changes:
-            factor = FACTORS[config.gamma_schedule](progress)
+            factor = SCHEDULE_FACTORS[config.gamma_schedule](progress)
             self.r1.fill_(config.r1_gamma * factor)
             self.r2.fill_(config.r2_gamma * factor)
         if config.instance_noise > 0:

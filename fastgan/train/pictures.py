@@ -1,4 +1,4 @@
-"""Pictures of a run: grids of samples and curves of the losses."""
+"""Pictures of a run: grids of samples and plots of the losses."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from torch.nn.functional import pad
 
 from fastgan._support.extras import require
 
-__all__ = ["is_image", "save_curves", "save_grid", "tile"]
+__all__ = ["is_image", "make_grid", "save_curves", "save_grid"]
 
-_SMALLEST = 40  # pixels: smaller images are enlarged, in whole steps, to at least this
+_MIN_SIDE = 40  # pixels; smaller images are enlarged by a whole factor until their longer side is at least this
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
-    """Whether a sample's shape is an image's, (C, H, W) with C of 1, 3 or 4."""
+    """Whether `shape`, that of one sample, is an image's: (C, H, W) with C of 1, 3 or 4."""
     return len(shape) == 3 and shape[0] in (1, 3, 4)
 
 
-def tile(images: Tensor) -> NDArray[np.uint8]:
-    """Images (N, C, H, W) in [-1, 1] as one nearly square picture (H', W', C) with thin lines."""
+def make_grid(images: Tensor) -> NDArray[np.uint8]:
+    """Arrange `images` (N, C, H, W) in [-1, 1] in a nearly square picture (H', W', C), with thin lines between them."""
     count, channels, height, width = images.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    factor = max(1, math.ceil(_SMALLEST / max(height, width)))
+    factor = max(1, math.ceil(_MIN_SIDE / max(height, width)))
     x = images.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255)
     x = x.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
     x = pad(x, (1, 1, 1, 1), value=64.0)
@@ -40,15 +40,29 @@ def tile(images: Tensor) -> NDArray[np.uint8]:
 
 
 def save_grid(images: Tensor, path: Path) -> None:
-    """Write images (N, C, H, W) in [-1, 1] as one picture; the name's ending chooses the format."""
-    picture = tile(images)
+    """Write `images` (N, C, H, W) in [-1, 1] as one picture to `path`, whose suffix chooses the format.
+
+    Raises:
+        MissingExtraError: without Pillow.
+        OSError: if the file cannot be written.
+    """
+    picture = make_grid(images)
     picture = picture[..., 0] if picture.shape[2] == 1 else picture
     require("PIL.Image").fromarray(picture).save(path)
 
 
 def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw both losses and D's probabilities over the steps of these rows of a metrics.jsonl."""
-    # Figure without pyplot: no global state, no display, and half the import time.
+    """Plot both losses and D's probabilities over the steps.
+
+    Args:
+        rows: lines of a metrics.jsonl, each with `step`, `loss_d`, `loss_g`, `p_real` and `p_fake`.
+        path: the picture to write; its suffix chooses the format.
+
+    Raises:
+        MissingExtraError: without matplotlib.
+        OSError: if the file cannot be written.
+    """
+    # Figure without pyplot has no global state, needs no display, and takes half the time to import.
     figure = require("matplotlib.figure").Figure(figsize=(8, 6), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     steps = [row["step"] for row in rows]

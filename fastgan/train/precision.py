@@ -1,4 +1,4 @@
-"""Number formats of a training step: float32, or half the bytes through autocast."""
+"""Number formats of a training step: float32, or bfloat16 or float16 through autocast."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def pick_precision(name: str, device: torch.device, images: bool) -> str:
-    """The precision that `name` means here.
+    """Resolve "auto" to a precision for a device and a kind of data.
 
-    auto is bf16 for images on a GPU that has it, else fp32: points of a mixture or a table need more digits than a
-    half has, and not every CPU is faster with halves.
+    auto is bf16 for images on a GPU that supports it, else fp32. Points of a mixture and rows of a table need more
+    digits than 16 bits hold, and not every CPU is faster with them.
+
+    Args:
+        name: one of `PRECISIONS`.
+        device: the one that trains.
+        images: whether the samples are images.
+
+    Returns:
+        fp32, bf16 or fp16.
 
     Raises:
-        ValueError: for bf16 on a GPU without it.
+        ValueError: for bf16 on a GPU that does not support it.
     """
     bf16_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if name == "auto":
@@ -32,35 +40,43 @@ def pick_precision(name: str, device: torch.device, images: bool) -> str:
 
 
 def autocast(precision: str, device_type: str) -> AbstractContextManager[object]:
-    """The context in which both networks run forward.
+    """The autocast context for the forward passes of both networks.
 
-    Its cache of cast weights is off: weights change between one forward and the next, and a CUDA graph must not keep
-    the copies of another.
+    The cache of cast weights is off: weights change between forwards, and a CUDA graph must not use the copies of
+    another graph.
+
+    Args:
+        precision: fp32, bf16 or fp16.
+        device_type: cpu or cuda.
     """
     return torch.autocast(device_type, _DTYPES.get(precision), enabled=precision in _DTYPES, cache_enabled=False)
 
 
 class Scaler:
-    """Loss scaling for fp16, one for each network; for the other precisions it does nothing.
+    """Loss scaling for fp16 (Micikevicius et al., 2018), one scaler for each network; inactive for fp32 and bf16.
 
-    float16 gradients below 6e-8 are zero: the loss is scaled up, the gradients down again, and a step whose gradients
-    are infinite is left out while the scale adapts (Micikevicius et al., 2018).
+    float16 gradients below 6e-8 become zero. So the loss is scaled up and the gradients are scaled down again. A step
+    with infinite gradients is skipped, and the scale is lowered.
+
+    Args:
+        precision: fp32, bf16 or fp16.
+        device_type: cpu or cuda.
     """
 
     def __init__(self, precision: str, device_type: str) -> None:
         self._scaler = torch.amp.GradScaler(device_type, enabled=precision == "fp16")
 
     def backward(self, loss: torch.Tensor) -> None:
-        """Accumulate the scaled loss's gradients."""
+        """Accumulate the gradients of the scaled `loss`."""
         torch.autograd.backward(self._scaler.scale(loss))
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
-        """Divide the gradients by the scale, for code that reads them before `step`."""
+        """Divide the gradients of `optimizer` by the scale, for code that reads them before `step`."""
         if self._scaler.is_enabled():
             self._scaler.unscale_(optimizer)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Let the optimizer step if all gradients are finite, and adapt the scale."""
+        """Step the `optimizer` if all gradients are finite, and adapt the scale."""
         if self._scaler.is_enabled():
             self._scaler.step(optimizer)
             self._scaler.update()
@@ -68,10 +84,10 @@ class Scaler:
             optimizer.step()
 
     def state_dict(self) -> dict[str, object]:
-        """Scale and growth; empty where nothing is scaled."""
+        """The scale and its growth tracker; empty for fp32 and bf16."""
         return self._scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a `state` that `state_dict` returned."""
         if self._scaler.is_enabled() and state:
             self._scaler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""The state of every generator of random numbers that training draws from."""
+"""Seeds and states of the random number generators that training draws from."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = [
     "Purpose",
     "random_state",
     "restore_generator",
-    "restore_process",
     "restore_random_state",
+    "restore_rank",
     "seed_all",
-    "seed_own",
+    "seed_rank",
 ]
 
 
 class Purpose(IntEnum):
-    """What a seed of its own is derived for, the first part of `derive`'s path; a number is never given twice."""
+    """What a seed is derived for: the first part of `derive`'s path. A number is never used for two purposes."""
 
     ORDER = 1
     NOISE = 2
     GRID = 3
     LOADING = 4
     CLASS_ORDER = 5
-    PLACES = 6
+    POSITIONS = 6
     FLIP = 7
     EVALUATION = 8
     ALARM = 9
@@ -41,33 +41,38 @@ class Purpose(IntEnum):
 
 
 def seed_all(seed: int) -> None:
-    """Seed torch (CPU and GPUs), NumPy and Python."""
+    """Seed the global generators of torch (CPU and GPUs), NumPy and Python with `seed`."""
     torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - data sets of others draw from the global one
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's data set may draw from the global generator
     random.seed(seed)
 
 
-def restore_generator(generator: torch.Generator, state: torch.Tensor, otherwise: int) -> bool:
-    """Give a generator its state back; another kind of device's does not fit, and is replaced by a seed `otherwise`.
+def restore_generator(generator: torch.Generator, state: torch.Tensor, fallback_seed: int) -> bool:
+    """Restore a generator's state, or seed it anew where the state is that of another kind of device.
+
+    Args:
+        generator: the generator to change.
+        state: what its `get_state` returned.
+        fallback_seed: used where `state` does not fit.
 
     Returns:
-        Whether the state fitted.
+        Whether the state was restored.
     """
     if state.shape != generator.get_state().shape:
-        generator.manual_seed(otherwise)
+        generator.manual_seed(fallback_seed)
         return False
     generator.set_state(state)
     return True
 
 
-def seed_own(seed: int) -> None:
-    """Give each process but the first random numbers of its own, a function of `seed` and its number."""
+def seed_rank(seed: int) -> None:
+    """Seed the global generators of each process except process 0 with a seed derived from `seed` and its rank."""
     if distributed.rank() > 0:
         seed_all(derive(seed, Purpose.PROCESS, distributed.rank()))
 
 
 def random_state() -> dict[str, Any]:
-    """All global states, in the plain types that a checkpoint may hold."""
+    """The states of all global generators, in the plain types that a checkpoint may hold."""
     _, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     return {
         "torch": torch.get_rng_state(),
@@ -82,16 +87,21 @@ def random_state() -> dict[str, Any]:
     }
 
 
-def restore_process(states: list[dict[str, Any]], otherwise: int) -> None:
-    """Give this process its own of the processes' `states`; one more than there were gets a seed `otherwise`."""
+def restore_rank(states: list[dict[str, Any]], fallback_seed: int) -> None:
+    """Restore this process's random state.
+
+    Args:
+        states: the `random_state` of each process of the saved run, by rank.
+        fallback_seed: the seed for a process whose rank has no state, when there are more processes than before.
+    """
     if distributed.rank() < len(states):
         restore_random_state(states[distributed.rank()])
     else:
-        seed_own(otherwise)
+        seed_rank(fallback_seed)
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Put back what `random_state` returned; GPU states only as far as there are GPUs."""
+    """Restore a `state` that `random_state` returned; GPU states only for the GPUs that exist."""
     torch.set_rng_state(state["torch"])
     for device in range(min(len(state["cuda"]), torch.cuda.device_count())):
         torch.cuda.set_rng_state(state["cuda"][device], device)

@@ -1,7 +1,7 @@
-"""The recipes: for each name, the settings it stands for.
+"""The recipes: named sets of defaults for `TrainConfig`.
 
-A recipe holds what differs from `_COMMON`. Every setting can still be given on its own, so
-`TrainConfig(recipe="mlp", loss="hinge")` is the MLP GAN with another loss.
+Settings that are given replace those of the recipe: `TrainConfig(recipe="mlp", loss="hinge")` is the MLP GAN with
+another loss.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = ["RECIPES"]
 
+# Each recipe is these settings with its own differences.
 _COMMON: dict[str, Any] = {
     "conditional": False,
     "network": "mlp",
@@ -48,12 +49,13 @@ _COMMON: dict[str, Any] = {
     "threads": 0,
 }
 
-# Tried on the digits, as `fastgan train` runs (10,000 steps of 128; AMD EPYC, 2 cores, AVX-512;
-# torch 2.13.0; 2026-11-20), precision / recall / coverage of 2,000 samples (k = 5, pixels):
-# learning rate 2e-3 0.93 / 0.62 / 0.94, seeds 0 to 2 within 0.01; 2e-4 0.84 / 0.20 / 0.67, and with
-# 24,000 steps, which fill a minute, 0.78 / 0.78 / 0.85. One thread: these matrices are too small to
-# share, and on a busy machine two threads took six times as long; results then don't depend on the
-# number of cores either.
+# Learning rates were compared on the digits by precision / recall / coverage of 2,000 samples (k = 5, pixels), with
+# `fastgan train`'s 10,000 steps of 128 (AMD EPYC, 2 cores, AVX-512; torch 2.13.0; 2026-11-20):
+#   2e-3                0.93 / 0.62 / 0.94, seeds 0 to 2 within 0.01
+#   2e-4                0.84 / 0.20 / 0.67
+#   2e-4, 24,000 steps  0.78 / 0.78 / 0.85, in a minute
+# One thread, because the matrices are too small for two: on a busy machine two threads took six times as long. With one
+# thread results do not depend on the number of cores either.
 _MLP: dict[str, Any] = {
     "steps": 10000,
     "batch_size": 128,
@@ -63,10 +65,10 @@ _MLP: dict[str, Any] = {
     "threads": 1,
 }
 
-# What each gives on the digits, as `fastgan train --recipe NAME` runs, by `fastgan eval RUN`: FID over features learned
-# from the digits and, in pixels (k = 5), precision / recall / coverage of 2,000 samples. Intel Xeon (AVX-512), one
-# thread, torch 2.13.0, 2026-11-21, seed 0. Untrained: FID above 100, all else 0. One half of the digits against the
-# other: FID 0.25; 0.96 / 0.96 / 0.96.
+# Results on the digits of `fastgan train --recipe NAME`, measured by `fastgan eval RUN`: FID over features learned from
+# the digits, and precision / recall / coverage of 2,000 samples in pixels (k = 5). Intel Xeon (AVX-512), one thread,
+# torch 2.13.0, 2026-11-21, seed 0. For comparison: untrained networks have an FID above 100 and 0 / 0 / 0; one half of
+# the digits against the other has an FID of 0.25 and 0.96 / 0.96 / 0.96.
 #   mlp           0.40  0.93 / 0.66 / 0.95
 #   lsgan         0.42  0.92 / 0.68 / 0.93
 #   hinge         0.52  0.93 / 0.61 / 0.95
@@ -77,12 +79,12 @@ _MLP: dict[str, Any] = {
 #   conditional   0.26  0.90 / 0.72 / 0.94
 #   dcgan         1.16  0.87 / 0.71 / 0.85
 #   resnet        0.37  0.88 / 0.55 / 0.85 (FID over other features, halves 0.39)
-# WGAN's clipping is a compromise: at 0.05 precision and coverage are 0.48 and 0.45 (2,500 steps), at 0.3 recall is 0.05
-# (1,500 steps). Larger images than digits may want DCGAN's own learning rates, 2e-4.
+# WGAN's `weight_clip` of 0.1 is a compromise. With 0.05 precision and coverage are 0.48 and 0.45 (2,500 steps); with
+# 0.3 recall is 0.05 (1,500 steps). Images larger than the digits may need the learning rates of the DCGAN paper, 2e-4.
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     "mlp": _MLP,
     "dcgan": {
-        # Digits, 1,600 steps, precision / coverage: 0.80 / 0.72; with 1e-3 for both networks 0.70 / 0.63.
+        # Precision / coverage on the digits after 1,600 steps: 0.80 / 0.72; with 1e-3 for both networks 0.70 / 0.63.
         "lr_g": 2e-3,
         "lr_d": 1e-3,
         "ema_decay": 0.998,
@@ -146,12 +148,16 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "r1_interval": 4,
         "ema_decay": 0.999,
     },
-    # G's steps are smaller than D's: while G moves about, D sees a mode as wide as its samples are over many steps, so
-    # a G that jitters makes its modes narrow, and its moving average shows that. And G is deep, which lets it jump
-    # between modes. Grid, 18,000 to 20,000 steps, share of good samples and least deviation of a mode over the real
-    # one: 3 layers of 128 and 2e-3 for both 0.956 and 0.64, 9e-4 for G 0.952 and 0.75; 4 layers and 8e-4 0.971 and
-    # 0.70, 6e-4 0.965 and 0.77 (another seed: 0.954 and 0.75), 4e-4 0.957 and 0.79 (but on the ring 0.963); 5 layers
-    # and 4.5e-4 0.968, 0.923 and 0.963 (three seeds).
+    # G's learning rate is smaller than D's. D compares the real modes with the samples of many steps: if G moves much
+    # from step to step, its samples of a single step, and of the moving average, are narrower than the real mode.
+    # G is deep, because a deep G can change quickly between modes. Measured on the grid after 18,000 to 20,000
+    # steps: the share of good samples, and the smallest standard deviation of a mode relative to the real one:
+    #   3 layers of 128  lr_g 2e-3 (lr_d too)  0.956  0.64
+    #                    lr_g 9e-4             0.952  0.75
+    #   4 layers         lr_g 8e-4             0.971  0.70
+    #                    lr_g 6e-4             0.965  0.77 (another seed: 0.954  0.75)
+    #                    lr_g 4e-4             0.957  0.79 (0.963 on the ring)
+    #   5 layers         lr_g 4.5e-4           0.968, 0.923 and 0.963 (three seeds)
     "mixture": {
         "network": "points",
         "loss": "relativistic",
@@ -171,4 +177,5 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     },
 }
 
+# All settings of each recipe, by its name.
 RECIPES = {name: {**_COMMON, **differences} for name, differences in _DIFFERENCES.items()}

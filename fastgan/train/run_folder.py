@@ -1,4 +1,4 @@
-"""A run's folder: made, locked against other processes, and read back."""
+"""The folder of a training run: creating and locking it, and loading the networks saved in it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,34 @@ from fastgan.models import NetworkSize, build
 from fastgan.train import checkpoint, distributed
 from fastgan.train.config import TrainConfig
 
-__all__ = ["Run", "RunFolderError", "joined", "load_discriminator", "load_run", "opened", "save_weights"]
+__all__ = ["Run", "RunFolderError", "load_discriminator", "load_run", "open_run_folder", "save_weights"]
 
 
 class RunFolderError(ValueError):
-    """A run folder is in use, holds another run, or is none; the message names it."""
+    """A folder is in use by another run, holds another run, or is not a run folder; the message names it."""
 
 
 @contextlib.contextmanager
-def opened(config: TrainConfig) -> Iterator[Path]:
-    """The run's folder, made where needed and locked until the block ends.
+def open_run_folder(config: TrainConfig) -> Iterator[Path]:
+    """Create the folder of a run if needed, and lock it until the block ends; process 0 does so for all processes.
 
-    The lock is on the folder itself and dies with the process.
+    Args:
+        config: `out`, or None for a new folder under runs/, and `resume`.
+
+    Yields:
+        The folder.
 
     Raises:
-        RunFolderError: if another process trains there, or it has checkpoints and
-            `config.resume` is not set.
+        RunFolderError: if another run is training there, or the folder has checkpoints and `config.resume` is not set.
+        FirstProcessError: in the other processes, if process 0 could not open the folder.
     """
+    with contextlib.ExitStack() as stack:
+        yield distributed.run_on_rank_zero(lambda: stack.enter_context(_locked_folder(config)))
+
+
+@contextlib.contextmanager
+def _locked_folder(config: TrainConfig) -> Iterator[Path]:
+    """The folder, with a lock on the folder itself, which the system releases when the process dies."""
     out = Path(config.out) if config.out is not None else _new_folder(config)
     if out.exists() and not out.is_dir():
         raise RunFolderError(f"train: expected --out to be a folder, got the file {out}")
@@ -59,23 +70,12 @@ def opened(config: TrainConfig) -> Iterator[Path]:
         remove_leftovers(out / "checkpoints")
         yield out
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # workers that were forked meanwhile share the lock, and may live on
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # explicitly: forked workers that outlive this block hold the lock, too
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def joined(config: TrainConfig) -> Iterator[Path]:
-    """The run's folder for each of several processes; the first one opens it for all.
-
-    Raises:
-        RunFolderError: as `opened` does; FirstProcessError in the other processes, then.
-    """
-    with contextlib.ExitStack() as stack:
-        yield distributed.run_on_rank_zero(lambda: stack.enter_context(opened(config)))
-
-
 def _new_folder(config: TrainConfig) -> Path:
-    """A folder runs/RECIPE-DATA-TIME that did not exist."""
+    """Create a new folder runs/RECIPE-DATA-TIME."""
     kind = config.data.partition(":")[0]
     stem = f"{config.recipe}-{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1
@@ -90,13 +90,19 @@ def _new_folder(config: TrainConfig) -> Path:
 
 
 def save_weights(path: Path, networks: dict[str, nn.Module], about: dict[str, Any]) -> None:
-    """Write networks as safetensors, keys prefixed `name.`, with `about` as JSON metadata.
+    """Write the weights of networks to a safetensors file.
+
+    Args:
+        path: the file.
+        networks: by name; each key in the file is prefixed with the network's name and a dot.
+        about: metadata, stored as JSON.
 
     Raises:
-        CheckpointError: where it cannot be written.
+        CheckpointError: if the file cannot be written.
+        MissingExtraError: without safetensors.
     """
     tensors = {
-        f"{name}.{key}": value.detach().cpu().clone().contiguous()  # no storage shared
+        f"{name}.{key}": value.detach().cpu().clone().contiguous()  # safetensors refuses tensors that share memory
         for name, network in networks.items()
         for key, value in network.state_dict().items()
     }
@@ -113,12 +119,12 @@ class Run:
 
     Attributes:
         path: the folder.
-        config: its settings.
+        config: the run's settings.
         generator: the moving average of G, in eval mode, on the CPU.
-        units: of the training data.
-        step: updates that the weights have seen.
-        classes: of the labels, 0 for an unconditional run.
-        sample_shape: of one sample.
+        units: the units of the training data.
+        step: number of training steps of the weights.
+        classes: number of classes; 0 for an unconditional run.
+        sample_shape: shape of one sample.
     """
 
     path: Path
@@ -131,20 +137,20 @@ class Run:
 
     @property
     def data(self) -> str:
-        """The name of the data that the run was trained on."""
+        """The training data, as `config.data` names it."""
         return self.config.data
 
     @torch.no_grad()
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
-        """Samples (count, ...) in the network's range; a pure function of weights and arguments.
+        """Draw samples (count, ...), in the network's range; a pure function of the weights and the arguments.
 
         Args:
-            count: how many.
-            seed: of the latents.
+            count: number of samples.
+            seed: seed of the latents.
             labels: the classes (count,) of a conditional run's samples; by default those of the method `labels`.
-            truncation: the truncation trick of Brock et al. (2019), section 3.1: latents come from the normal
-                distribution's part within [-truncation, truncation], as if values beyond were drawn anew. Smaller
-                numbers give more typical and less varied samples; None does not truncate.
+            truncation: the truncation trick of Brock et al. (2019), section 3.1: latents are drawn from the normal
+                distribution truncated to [-truncation, truncation]. Smaller values give more typical and less varied
+                samples. None does not truncate.
 
         Raises:
             ValueError: for a truncation that is not positive and finite.
@@ -160,19 +166,19 @@ class Run:
         return torch.cat([self.generator(*batch) for batch in batches])
 
     def labels(self, count: int) -> Tensor:
-        """The classes (`count`,) of `sample`: each in turn."""
+        """The default classes (`count`,) of `sample`: 0, 1, ... in turn."""
         return torch.arange(count) % self.classes
 
 
 def load_run(path: str | Path, best: bool = False) -> Run:
-    """Read a run folder's newest weights, or those of its lowest FID, which `config.eval_every` keeps.
+    """Load a trained run from its folder.
 
     Args:
         path: the run folder.
-        best: whether to read those of the lowest FID.
+        best: load the weights with the lowest FID, which `config.eval_every` keeps, instead of the newest.
 
     Raises:
-        RunFolderError: for a folder that is not a run's, or whose weights do not fit its settings.
+        RunFolderError: for a folder that is not a run folder, or whose weights do not fit its settings.
         MissingExtraError: without safetensors.
 
     Example:
@@ -184,20 +190,29 @@ def load_run(path: str | Path, best: bool = False) -> Run:
         >>> run.step, run.sample(3, seed=0).shape
         (2, torch.Size([3, 2]))
     """
-    config, about, size, generator = _rebuild(Path(path), "ema", best)
+    config, about, size, generator = _load_network(Path(path), "ema", best)
     return Run(Path(path), config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
 
 
 def load_discriminator(path: str | Path) -> nn.Module:
-    """Read the discriminator of a run folder's newest weights, in eval mode, on the CPU.
+    """Load the discriminator of a run's newest weights, in eval mode, on the CPU.
 
-    With `pack` in the run's settings it takes samples packed by `fastgan.train.augment.pack`. Raises as `load_run`.
+    If the run's settings have `pack`, it takes samples packed by `fastgan.train.augment.pack`.
+
+    Args:
+        path: the run folder.
+
+    Raises:
+        RunFolderError: for a folder that is not a run folder, or whose weights do not fit its settings.
+        MissingExtraError: without safetensors.
     """
-    return _rebuild(Path(path), "discriminator")[3]
+    return _load_network(Path(path), "discriminator")[3]
 
 
-def _rebuild(path: Path, prefix: str, best: bool = False) -> tuple[TrainConfig, dict[str, Any], NetworkSize, nn.Module]:
-    """A run's settings, the weights' metadata, the networks' size, and the network `prefix`, ema or discriminator."""
+def _load_network(
+    path: Path, name: str, best: bool = False
+) -> tuple[TrainConfig, dict[str, Any], NetworkSize, nn.Module]:
+    """A run's settings, the weights' metadata, the networks' size, and the network called ema or discriminator."""
     weights, settings = path / ("best.safetensors" if best else "weights.safetensors"), path / "config.toml"
     if not weights.is_file() or not settings.is_file():
         missing = "folder" if not path.is_dir() else settings.name
@@ -212,13 +227,13 @@ def _rebuild(path: Path, prefix: str, best: bool = False) -> tuple[TrainConfig, 
         with safetensors.safe_open(str(weights), framework="pt") as file:
             about = json.loads(file.metadata()["fastgan"])
             state = {
-                key.removeprefix(f"{prefix}."): file.get_tensor(key)
+                key.removeprefix(f"{name}."): file.get_tensor(key)
                 for key in file.keys()  # noqa: SIM118 - not a dict
-                if key.startswith(f"{prefix}.")
+                if key.startswith(f"{name}.")
             }
         size = NetworkSize(**{**about["size"], "sample_shape": tuple(about["size"]["sample_shape"])})
         generator, discriminator = build(config.network, size)
-        network = generator if prefix == "ema" else discriminator
+        network = generator if name == "ema" else discriminator
         network.load_state_dict(state)
     except Exception as error:
         raise RunFolderError(

@@ -1,4 +1,4 @@
-"""Which real samples a step sees: classes drawn evenly, classes weighed, images mirrored."""
+"""Balanced classes, class weights, and images mirrored at random."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from torch import Tensor
 
 from fastgan._support.random import derive
 from fastgan.train import distributed
-from fastgan.train.batches import Batch, Order, Source, sent
+from fastgan.train.batches import Batch, BatchSource, Order, to_device
 from fastgan.train.randomness import Purpose
 
-__all__ = ["BALANCES", "BalancedOrder", "Flipped", "class_weights"]
+__all__ = ["BALANCES", "BalancedOrder", "FlippedBatches", "class_weights"]
 
 BALANCES = ("none", "weights", "sampler")
 
 
 class BalancedOrder(Order):
-    """Batches that hold every class evenly, whatever its share of the data.
+    """The indices of batches in which all classes are equally frequent, whatever their frequencies in the data.
 
-    Counted over the whole run, no class is drawn more than once more than another. Each class goes through its own
-    permutations, so a rare one repeats its samples more often. Batch k is a pure function of (seed, k).
+    Over the whole run, the numbers of draws of two classes differ by at most 1. Each class has its own permutations,
+    so the samples of a rare class repeat more often. Batch k is a pure function of (seed, k).
 
     Args:
-        labels: (N,) int64 classes, in any numbering.
-        batch_size: samples in a batch.
-        seed: of the permutations.
+        labels: (N,) int64 classes; they need not be consecutive numbers.
+        batch_size: samples in a batch, at most N.
+        seed: seed of the permutations.
+
+    Raises:
+        ValueError: if `batch_size` is larger than N.
     """
 
     def __init__(self, labels: Tensor, batch_size: int, seed: int) -> None:
@@ -34,48 +37,54 @@ class BalancedOrder(Order):
         self._orders: list[tuple[int, Tensor]] = [(-1, members) for members in self._members]
 
     def indices(self, number: int) -> Tensor:
-        """The samples' indices (batch_size,) of batch `number`."""
+        """The indices (batch_size,) of the whole batch `number`, counted from 0."""
         classes = len(self._members)
         draws = torch.arange(number * self.batch_size, (number + 1) * self.batch_size)
         chosen = torch.empty_like(draws)
-        for label in range(min(classes, len(draws))):
-            label = (int(draws[0]) + label) % classes
-            mine = draws % classes == label
-            chosen[mine] = self._nth(label, draws[mine] // classes)
-        # Mixed, so that a sample's place in the batch says nothing of its class.
-        generator = torch.Generator().manual_seed(derive(self.seed, Purpose.PLACES, number))
+        for offset in range(min(classes, len(draws))):
+            label = (int(draws[0]) + offset) % classes
+            of_label = draws % classes == label
+            chosen[of_label] = self._draw(label, draws[of_label] // classes)
+        # Shuffled, so that a sample's position in the batch does not depend on its class.
+        generator = torch.Generator().manual_seed(derive(self.seed, Purpose.POSITIONS, number))
         return chosen[torch.randperm(len(chosen), generator=generator)]
 
-    def _nth(self, label: int, turns: Tensor) -> Tensor:
-        """The samples that a class gives in these turns, ascending, counted from 0 through all its permutations."""
+    def _draw(self, label: int, numbers: Tensor) -> Tensor:
+        """The indices that the draws `numbers` of a class give; ascending, counted from 0 through its permutations."""
         members = self._members[label]
-        epochs, places = turns // len(members), turns % len(members)
-        chosen = torch.empty_like(turns)
+        epochs, positions = numbers // len(members), numbers % len(members)
+        chosen = torch.empty_like(numbers)
         for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
             if self._orders[label][0] != epoch:
                 generator = torch.Generator().manual_seed(derive(self.seed, Purpose.CLASS_ORDER, label, epoch))
                 self._orders[label] = epoch, members[torch.randperm(len(members), generator=generator)]
-            now = epochs == epoch
-            chosen[now] = self._orders[label][1][places[now]]
+            in_epoch = epochs == epoch
+            chosen[in_epoch] = self._orders[label][1][positions[in_epoch]]
         return chosen
 
 
 def class_weights(labels: Tensor) -> Tensor:
-    """A weight for each class from 0 to the largest (C,): inverse to its frequency, with mean 1 over the samples."""
+    """Weights (C,) of the classes 0 to C - 1, inverse to their frequencies, with mean 1 over the samples.
+
+    Args:
+        labels: (N,) int64 classes from 0 on; C is the largest plus 1. A class without samples has the weight 0.
+    """
     counts = torch.bincount(labels)
     weights = len(labels) / (int((counts > 0).sum()) * counts.clamp_min(1).double())
     return weights.float() * (counts > 0)
 
 
-class Flipped:
-    """Batches of images (N, C, H, W), each mirrored left to right by chance, the same ones in every run of a seed.
+class FlippedBatches:
+    """Batches of images (N, C, H, W), each image mirrored left to right with probability 0.5.
+
+    Which images are mirrored is a pure function of the seed and the batch's number.
 
     Args:
-        source: of the batches.
-        seed: of the choice.
+        source: supplies the batches.
+        seed: seed of the choice.
     """
 
-    def __init__(self, source: Source, seed: int) -> None:
+    def __init__(self, source: BatchSource, seed: int) -> None:
         self._source, self._seed = source, seed
 
     def __getitem__(self, number: int) -> Batch:
@@ -84,5 +93,5 @@ class Flipped:
         generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
         count = len(samples) * distributed.world_size()
         chosen = distributed.shard(torch.rand(count, generator=generator) < 0.5)
-        mirrored = sent(chosen, samples.device)[:, None, None, None]
+        mirrored = to_device(chosen, samples.device)[:, None, None, None]
         return torch.where(mirrored, samples.flip(-1), samples), labels

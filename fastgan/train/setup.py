@@ -1,4 +1,4 @@
-"""What a trainer is made of, from what it was given: data, batches, networks that fit each other."""
+"""The parts of a trainer: data, batches and networks, made from the arguments and checked against each other."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastgan.data import Data, load
 from fastgan.models import NetworkSize, build
 from fastgan.train import distributed
 from fastgan.train.augment import pack
-from fastgan.train.batches import Batches, LoadedBatches, Source
-from fastgan.train.batchnorm import synchronised
+from fastgan.train.batches import Batch, Batches, BatchSource, LoadedBatches
+from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
-from fastgan.train.sampling import BalancedOrder, Flipped
+from fastgan.train.sampling import BalancedOrder, FlippedBatches
 
 __all__ = [
-    "Given",
+    "DataLike",
     "all_labels",
     "as_data",
     "check_shapes",
@@ -27,18 +27,26 @@ __all__ = [
     "make_batches",
     "make_networks",
     "mixes_samples",
+    "network_size",
+    "probe_batch",
 ]
 
-Given = Tensor | Data | Dataset[Any] | None
+DataLike = Tensor | Data | Dataset[Any] | None
 
-_PEEK = 256  # samples of a Dataset that stand for it where a tensor is looked at
+_PROBE_SAMPLES = 256  # samples of a Dataset that are loaded to find shapes and value ranges
 
 
-def as_data(data: Given, config: TrainConfig) -> Data:
-    """The data as tensors; of a `Dataset`, its first samples.
+def as_data(data: DataLike, config: TrainConfig) -> Data:
+    """Convert the `data` argument of `GANTrainer` to a `Data`, which holds the first samples only of a `Dataset`.
+
+    Args:
+        data: the argument; None loads `config.data`.
+        config: `data` and the settings of reading it.
 
     Raises:
-        ValueError, TypeError: for data that cannot serve.
+        ValueError: for data that cannot be trained on.
+        TypeError: for a `Dataset` whose samples are not tensors, or data of another dtype than floating point.
+        FileNotFoundError: if a file of `config.data` does not exist.
     """
     if data is None:
         return load_data(config)[0]
@@ -47,7 +55,7 @@ def as_data(data: Given, config: TrainConfig) -> Data:
     if isinstance(data, Tensor):
         return Data(data)
     count = len(data)  # type: ignore[arg-type]
-    items = [data[i] for i in range(min(_PEEK, count))]
+    items = [data[i] for i in range(min(_PROBE_SAMPLES, count))]
     if not items:
         raise ValueError("train: expected a Dataset with samples, got an empty one")
     first = items[0][0] if isinstance(items[0], list | tuple) else items[0]
@@ -59,46 +67,68 @@ def as_data(data: Given, config: TrainConfig) -> Data:
 
 
 def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
-    """`config.data`: what is trained on, and the share `config.holdout` that is kept back, if any.
+    """Load the data named by a configuration.
+
+    Args:
+        config: `data`, `holdout` and the settings of reading the data.
+
+    Returns:
+        The training data, and the share `config.holdout` that is kept from it, or None if that is 0.
 
     Raises:
-        ValueError, FileNotFoundError: for data that cannot serve.
+        ValueError: for data that cannot be trained on.
+        FileNotFoundError: if a file does not exist.
     """
     data = load(config.data, config.image_size, config.strict, config.color, config.workers)
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def all_labels(data: Data, given: Given, config: TrainConfig) -> Tensor | None:
-    """The class (N,) of every sample, where `config.conditional` or `config.balance` needs it, or None.
+def all_labels(data: Data, given: DataLike, config: TrainConfig) -> Tensor | None:
+    """The labels (N,) of all samples, or None if neither `config.conditional` nor `config.balance` needs them.
+
+    Args:
+        data: what `as_data` returned.
+        given: the `data` argument of `GANTrainer`.
+        config: `conditional` and `balance`.
 
     Raises:
-        ValueError: for data without labels, or with negative ones.
+        ValueError: for data without labels or with negative ones.
     """
     if not config.conditional and config.balance == "none":
         return None
     if data.labels is None:
         need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
         raise ValueError(f"train: expected labelled data for {need}, got none with labels")
-    every = _all_labels(given) if isinstance(given, Dataset) else data.labels
-    if every.min() < 0:
-        raise ValueError(f"train: expected labels from 0 on, got {int(every.min())}")
-    return every
+    labels = _dataset_labels(given) if isinstance(given, Dataset) else data.labels
+    if labels.min() < 0:
+        raise ValueError(f"train: expected labels from 0 on, got {int(labels.min())}")
+    return labels
 
 
-def _all_labels(dataset: Dataset[Any]) -> Tensor:
-    """Every label: from `targets`, as torchvision's data sets have it, or else by loading every sample."""
+def _dataset_labels(dataset: Dataset[Any]) -> Tensor:
+    """All labels of a data set: its `targets`, which torchvision's data sets have, or those of all its samples."""
     targets = getattr(dataset, "targets", None)
     count = len(dataset)  # type: ignore[arg-type]
     return torch.as_tensor([int(dataset[i][1]) for i in range(count)] if targets is None else targets)
 
 
-def make_batches(data: Data, given: Given, every: Tensor | None, config: TrainConfig, device: torch.device) -> Source:
-    """Batches of the data, or of the `Dataset` that it stands for; `every` is its `all_labels`.
+def make_batches(
+    data: Data, given: DataLike, all_labels: Tensor | None, config: TrainConfig, device: torch.device
+) -> BatchSource:
+    """Make the batches of real samples.
+
+    Args:
+        data: what `as_data` returned.
+        given: the `data` argument of `GANTrainer`; batches of a `Dataset` are loaded from it.
+        all_labels: what the function `all_labels` returned.
+        config: `batch_size`, `pack`, `balance`, `flip` and the other settings of batches.
+        device: the training device.
 
     Raises:
-        ValueError: for a batch larger than the data, or that does not fall into equal shares for all processes.
+        ValueError: for a batch size that is larger than the data or that processes cannot share equally, and for `flip`
+            with data other than images.
     """
-    distributed.check_share(config.batch_size, config.pack)
+    distributed.check_batch_size(config.batch_size, config.pack)
     labels = data.labels if config.conditional or config.balance == "weights" else None
     source: Batches | LoadedBatches
     if isinstance(given, Dataset):
@@ -108,13 +138,38 @@ def make_batches(data: Data, given: Given, every: Tensor | None, config: TrainCo
         if config.channels_last and samples.dim() == 4:
             samples = samples.contiguous(memory_format=torch.channels_last)
         source = Batches(samples, labels, config.batch_size, config.seed, device)
-    if every is not None and config.balance == "sampler":
-        source.order = BalancedOrder(every, config.batch_size, config.seed)
+    if all_labels is not None and config.balance == "sampler":
+        source.order = BalancedOrder(all_labels, config.batch_size, config.seed)
     if not config.flip:
         return source
     if data.samples.dim() != 4:
         raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {tuple(data.samples.shape[1:])}")
-    return Flipped(source, config.seed)
+    return FlippedBatches(source, config.seed)
+
+
+def network_size(data: Data, all_labels: Tensor | None, config: TrainConfig) -> NetworkSize:
+    """The shapes and sizes of both networks.
+
+    Args:
+        data: what `as_data` returned.
+        all_labels: what the function `all_labels` returned.
+        config: `latent_dim`, `conditional`, `pack` and the settings of layers.
+
+    Raises:
+        ValueError: for `augment` with data other than images.
+    """
+    shape = tuple(data.samples.shape[1:])
+    if config.augment and len(shape) != 3:
+        raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {shape}")
+    return NetworkSize(
+        sample_shape=shape,
+        latent_dim=config.latent_dim,
+        negative_slope=config.negative_slope,
+        dropout=config.dropout,
+        bounded=data.bounded,
+        classes=int(all_labels.max()) + 1 if config.conditional and all_labels is not None else 0,
+        pack=config.pack,
+    )
 
 
 def make_networks(
@@ -124,18 +179,24 @@ def make_networks(
     config: TrainConfig,
     device: torch.device,
 ) -> tuple[nn.Module, nn.Module]:
-    """The recipe's networks in place of those that are None; fused layers are put into the others.
+    """Prepare both networks on the training device; all processes get the weights of process 0.
 
-    Several processes get the weights of process 0.
+    Args:
+        generator: a network, or None for that of `config.network`.
+        discriminator: a network, or None for that of `config.network`.
+        size: what `network_size` returned.
+        config: `network`, `channels_last`, `sync_batchnorm`, and `convert`, by which `fastgan.convert` changes networks
+            that are given.
+        device: the training device.
     """
-    recipe_g, recipe_d = build(config.network, size) if generator is None or discriminator is None else (None, None)
+    built_g, built_d = build(config.network, size) if generator is None or discriminator is None else (None, None)
     networks = []
-    for given, recipes in ((generator, recipe_g), (discriminator, recipe_d)):
-        network = cast(nn.Module, recipes if given is None else given)
+    for given, built in ((generator, built_g), (discriminator, built_d)):
+        network = cast(nn.Module, built if given is None else given)
         if given is not None and config.convert:
             convert(network)
         if config.sync_batchnorm:
-            network = synchronised(network)
+            network = convert_sync_batchnorm(network)
         network.to(device)
         if config.channels_last and len(size.sample_shape) == 3:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -144,21 +205,34 @@ def make_networks(
     return networks[0], networks[1]
 
 
+def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
+    """A few real samples for `check_shapes` and `mixes_samples`: two packs, with labels in a conditional run.
+
+    Args:
+        data: what `as_data` returned.
+        config: `pack` and `conditional`.
+        device: the training device.
+    """
+    count = 2 * config.pack
+    labels = data.labels if config.conditional else None
+    return data.samples[:count].to(device), None if labels is None else labels[:count].to(device)
+
+
 @torch.no_grad()
 def check_shapes(
     generator: nn.Module, discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig
 ) -> None:
-    """Refuse networks that do not fit the data, before the first step does so obscurely.
+    """Refuse networks that do not fit the data, with a clearer message than the first step would give.
 
     Args:
-        generator: left in the mode it is in.
-        discriminator: as well.
-        real: a few real samples, a multiple of `config.pack`.
-        labels: theirs, or None.
-        config: latent_dim and pack.
+        generator: a network; its training mode is kept.
+        discriminator: a network; its training mode is kept.
+        real: a few real samples; their number is a multiple of `config.pack`.
+        labels: their labels, or None.
+        config: `latent_dim` and `pack`.
 
     Raises:
-        ValueError: naming the network and the shapes.
+        ValueError: with the network and the shapes, if they do not fit.
     """
     given = () if labels is None else (labels,)
     modes = generator.training, discriminator.training
@@ -166,11 +240,11 @@ def check_shapes(
         fake = generator.eval()(real.new_zeros(len(real), config.latent_dim), *given)
         if fake.shape != real.shape:
             raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")
-        seen = pack(real, config.pack)
-        logits = discriminator.eval()(seen, *given)
-        if logits.shape[:1] != seen.shape[:1]:
+        packed = pack(real, config.pack)
+        logits = discriminator.eval()(packed, *given)
+        if logits.shape[:1] != packed.shape[:1]:
             raise ValueError(
-                f"train: expected discriminator(samples) of shape [{len(seen)}, ...], got {list(logits.shape)}"
+                f"train: expected discriminator(samples) of shape [{len(packed)}, ...], got {list(logits.shape)}"
             )
     generator.train(modes[0])
     discriminator.train(modes[1])
@@ -178,23 +252,23 @@ def check_shapes(
 
 @torch.enable_grad()
 def mixes_samples(discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig) -> bool:
-    """Whether some logits depend on other samples of their batch, as after minibatch discrimination.
+    """Whether some logits depend on other samples of the batch, as with minibatch discrimination.
 
-    Told by gradients, which are exactly 0 where nothing is mixed: no tolerance for rounding is needed, and dropout does
-    not disturb. What a layer takes from other samples without a gradient is not seen.
+    It looks at the gradients of some samples' logits by other samples. If no layer mixes samples, they are exactly 0,
+    with dropout, too, so the test needs no tolerance. It misses a layer that uses other samples without a gradient.
 
     Args:
-        discriminator: in training mode; its buffers and torch's generators are left as they were.
-        real: a few real samples, a multiple of `config.pack`.
-        labels: theirs, or None.
-        config: pack.
+        discriminator: a network in training mode; its buffers and the global generators are left unchanged.
+        real: a few real samples; their number is a multiple of `config.pack`.
+        labels: their labels, or None.
+        config: `pack`.
     """
     owners = [(m, name, b) for m in discriminator.modules() for name, b in m._buffers.items() if b is not None]
     values = [b.clone() for _, _, b in owners]
     with torch.random.fork_rng([real.device] if real.is_cuda else []):
         others = torch.randn_like(real).requires_grad_()
-        seen = pack(torch.cat((real, others)), config.pack)
-        logits = discriminator(seen) if labels is None else discriminator(seen, torch.cat((labels, labels)))
+        packed = pack(torch.cat((real, others)), config.pack)
+        logits = discriminator(packed) if labels is None else discriminator(packed, torch.cat((labels, labels)))
     first = logits[: len(logits) // 2].sum()
     gradient = torch.autograd.grad(first, others, allow_unused=True)[0] if first.requires_grad else None
     with torch.no_grad():

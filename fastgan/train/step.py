@@ -1,4 +1,4 @@
-"""One whole update of both networks, without a host synchronisation."""
+"""One training step: updates of both networks and of the moving average, without synchronising with the host."""
 
 from __future__ import annotations
 
@@ -14,44 +14,42 @@ from fastgan.losses import LOSSES, gradient_penalty, r1_penalty, with_decay
 from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
+from fastgan.train.batches import Batch, Labels
 from fastgan.train.config import TrainConfig
-from fastgan.train.graph import GraphedBody, is_wanted
+from fastgan.train.graph import GraphedBody, use_cuda_graph
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
 from fastgan.train.precision import Scaler, autocast
 
-__all__ = ["STATISTICS", "Batch", "GANStep", "Labels"]
+__all__ = ["STATISTICS", "GANStep"]
 
 STATISTICS = ("loss_d", "loss_g", "p_real", "p_fake", "accuracy_real", "accuracy_fake")
 
-Labels = Tensor | None
-Batch = tuple[Tensor, Labels]
-
 
 class GANStep:
-    """D's updates, G's update and the moving average, on networks that it trains in place.
+    """Updates D, G and the moving average of G; trains the networks in place.
 
-    Three savings against a plain loop, none of which changes the mathematics: real and fake samples
-    go through D in one batch where no layer of D mixes samples; G's step reuses the samples that D's
-    last update has seen; and D's parameters take no gradient in G's step.
+    It computes the same as a plain loop, but saves work: real and fake samples go through D in one batch if no layer of
+    D mixes samples, G's update reuses the samples of D's last update, and D's parameters get no gradient in G's update.
 
     Args:
-        config: learning rates, loss and so on.
-        generator: (N, latent_dim), and labels if there are any, to samples (N, ...).
-        discriminator: samples, and labels if there are any, to logits.
+        config: learning rates, loss and the other settings.
+        generator: maps latents (N, latent_dim), and labels if any, to samples (N, ...).
+        discriminator: maps samples, and labels if any, to logits.
         precision: fp32, bf16 or fp16.
-        say: told in words what did not go as asked, when training can go on all the same.
+        say: called with a message if the training goes on without something that was asked for.
 
     Attributes:
-        ema: the generator's moving average, in eval mode; buffers are copied, not averaged.
-        joint: real and fake samples go through D in one batch. False from the start where D has batch normalisation;
-            to be made so for a D that mixes samples by other means, as `GANTrainer` does.
-        optimizer_g, optimizer_d: the networks' optimizers.
-        class_weights: (C,), the weight of each class in D's loss, or None; then every batch has labels. Generated
-            samples, too, are weighed in a conditional run, where they have the real ones' classes.
-        totals: float32 (6,), the sums of `STATISTICS` over the steps since `read`.
-        sync_gradients: called with a network's parameters between backward and step; several processes average
-            their gradients there.
-        sync_buffers: called with both networks' buffers after the updates, for the same purpose.
+        ema: the moving average of G, in eval mode; its buffers are copies of G's.
+        joint: whether real and fake samples go through D in one batch. False at first if D has batch normalisation;
+            set it to False for a D that mixes samples by other means.
+        optimizer_g: G's optimizer.
+        optimizer_d: D's optimizer.
+        class_weights: the weight (C,) of each class in D's loss, or None. With weights, every batch must have labels.
+            In a conditional run generated samples have the labels of the real ones and are weighted, too.
+        totals: float32 (6,), the sums of `STATISTICS` over the steps since the last `read_statistics`.
+        sync_gradients: called with a network's parameters before its optimizer's step; averages the gradients of all
+            processes.
+        sync_buffers: called with both networks' buffers after the updates; averages those of all processes.
 
     Raises:
         ValueError: for `cuda_graph` on in a build without CUDA kernels.
@@ -75,78 +73,81 @@ class GANStep:
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
         self._trained_g: list[Tensor] = [p for p in generator.parameters() if p.requires_grad]
         self._trained_d: list[Tensor] = [p for p in discriminator.parameters() if p.requires_grad]
-        self._average: list[Tensor] = list(self.ema.parameters())
-        self._current: list[Tensor] = list(generator.parameters())
-        self._copied = list(self.ema.buffers()), list(generator.buffers())
+        self._parameters_ema: list[Tensor] = list(self.ema.parameters())
+        self._parameters_g: list[Tensor] = list(generator.parameters())
+        self._buffers_ema, self._buffers_g = list(self.ema.buffers()), list(generator.buffers())
         self._buffers = [*generator.buffers(), *discriminator.buffers()]
-        device = self._current[0].device
-        self._device = device.type
+        device = self._parameters_g[0].device
+        self._device_type = device.type
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
         rates = ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d))
         self.schedules = Schedules(config, rates, device)
         self.sync_gradients: Callable[[Sequence[Tensor]], None] = distributed.average_gradients
         self.sync_buffers: Callable[[Sequence[Tensor]], None] = distributed.average_
         self.totals = torch.zeros(len(STATISTICS), device=device)
-        self._updates = self._unread = 0
+        self._steps = self._unread_steps = 0
         self._generate, self._loss_d, self._loss_g = self._forward_g, self._forward_d, self._forward_loss_g
         if config.compile:
             compiled = partial(torch.compile, dynamic=False)
             self._generate, self._loss_d = compiled(self._forward_g), compiled(self._forward_d)
             self._loss_g = compiled(self._forward_loss_g)
         self._run: Callable[[Sequence[Tensor], Any], None] = self._body
-        if is_wanted(config.cuda_graph, device, precision):
+        if use_cuda_graph(config.cuda_graph, device, precision):
             self._run = GraphedBody(self._body, device, config.cuda_graph, say)
 
     def __call__(self, batches: Sequence[Batch], latents: Sequence[Tensor]) -> None:
-        """Update D once a batch, then G `g_steps` times, then G's average.
+        """Update D once for each batch, then G `g_steps` times, then the moving average.
 
         Args:
-            batches: n_critic pairs of real samples (N, ...) and their labels, or None; generated
-                samples get the same labels.
+            batches: n_critic pairs of real samples (N, ...) and their labels (N,) or None; generated samples get the
+                same labels.
             latents: n_critic + g_steps - 1 tensors (N, latent_dim).
         """
-        self.schedules.set(self._updates)
-        first, interval = self._updates * len(batches), self.config.r1_interval
+        self.schedules.set(self._steps)
+        first, interval = self._steps * len(batches), self.config.r1_interval
         penalised = tuple((first + i) % interval == 0 for i in range(len(batches)))
         labelled = batches[0][1] is not None
         inputs = [real for real, _ in batches]
         inputs += [labels for _, labels in batches if labels is not None]
         self._run([*inputs, *latents], (penalised, labelled))
-        self._updates += 1
-        self._unread += 1
+        self._steps += 1
+        self._unread_steps += 1
 
-    def read(self) -> dict[str, float]:
-        """The mean of each statistic over processes and the steps since the last call, by all at once; synchronises."""
+    def read_statistics(self) -> dict[str, float]:
+        """The mean of each statistic over all processes and the steps since the last call; waits for the device.
+
+        All processes must call it together.
+        """
         distributed.average_([self.totals])
-        means = (self.totals / max(1, self._unread)).tolist()
+        means = (self.totals / max(1, self._unread_steps)).tolist()
         self.totals.zero_()
-        self._unread = 0
+        self._unread_steps = 0
         return dict(zip(STATISTICS, means, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, optimizers, loss scales and the number of updates."""
-        parts = {name: module.state_dict() for name, module in self._parts().items()}
-        return {**parts, "updates": self._updates}
+        """The states of networks, optimizers and loss scales, and the number of steps."""
+        parts = {name: module.state_dict() for name, module in self._components().items()}
+        return {**parts, "updates": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; statistics begin anew."""
-        for name, part in self._parts().items():
+        """Restore a `state` that `state_dict` returned; the statistics start again."""
+        for name, part in self._components().items():
             if isinstance(part, torch.optim.Optimizer):
                 restore_optimizer(part, state[name])
             else:
                 part.load_state_dict(state[name])
-        self._updates, self._unread = state["updates"], 0
+        self._steps, self._unread_steps = state["updates"], 0
         self.totals.zero_()
-        if isinstance(self._run, GraphedBody):  # the optimizers' state lies elsewhere now
-            self._run.forget()
+        if isinstance(self._run, GraphedBody):  # the optimizers' states are new tensors
+            self._run.reset()
 
     def is_finite(self) -> bool:
-        """Whether no parameter is NaN or infinite; synchronises."""
+        """Whether all parameters are finite; waits for the device."""
         parameters = [*self.generator.parameters(), *self.discriminator.parameters()]
         norms = torch._foreach_norm([p.detach() for p in parameters])
         return bool(torch.stack([n.float() for n in norms]).isfinite().all())
 
-    def _parts(self) -> dict[str, Any]:
+    def _components(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -158,7 +159,7 @@ class GANStep:
         }
 
     def _body(self, inputs: Sequence[Tensor], key: tuple[tuple[bool, ...], bool]) -> None:
-        """The device's part: `inputs` are the real batches, their labels if `key` says so, and the latents."""
+        """The device's part of a step. `inputs`: the real batches, their labels if `key` says so, and the latents."""
         penalised, labelled = key
         count = len(penalised)
         reals, latents = inputs[:count], inputs[count * (1 + labelled) :]
@@ -171,12 +172,12 @@ class GANStep:
             with torch.no_grad():
                 fake = self._generate(latents[i], labels[i])
             self._update_discriminator(reals[i], fake, labels[i], penalised[i], weights[i])
-        real, label = reals[-1], labels[-1]
-        fake = self._generate(latents[count - 1], label)
-        loss_d, statistics = self._update_discriminator(real, fake.detach(), label, penalised[-1], weights[-1])
-        loss_g = self._update_generator(fake, real, label)
-        for latent in latents[count:]:
-            loss_g = self._update_generator(self._generate(latent, label), real, label)
+        real, last_labels = reals[-1], labels[-1]
+        fake = self._generate(latents[count - 1], last_labels)
+        loss_d, statistics = self._update_discriminator(real, fake.detach(), last_labels, penalised[-1], weights[-1])
+        loss_g = self._update_generator(fake, real, last_labels)
+        for more_latents in latents[count:]:
+            loss_g = self._update_generator(self._generate(more_latents, last_labels), real, last_labels)
         self.sync_buffers(self._buffers)
         self._update_average()
         with torch.no_grad():
@@ -188,7 +189,7 @@ class GANStep:
     ) -> tuple[Tensor, Tensor]:
         loss, statistics = self._loss_d(real, fake, labels, weights)
         loss = self._with_penalties(loss, real, fake, labels, penalised)
-        self._descend(loss, self.optimizer_d, self.scaler_d, self._trained_d)
+        self._optimize(loss, self.optimizer_d, self.scaler_d, self._trained_d)
         if self.config.weight_clip > 0:
             with torch.no_grad():
                 torch._foreach_clamp_min_(self._trained_d, -self.config.weight_clip)
@@ -201,13 +202,13 @@ class GANStep:
         try:
             loss = self._loss_g(fake, real, labels)
             loss = with_decay(loss, self._trained_g, self.config.l1, self.config.l2)
-            self._descend(loss, self.optimizer_g, self.scaler_g, self._trained_g)
+            self._optimize(loss, self.optimizer_g, self.scaler_g, self._trained_g)
         finally:
             for parameter in self._trained_d:
                 parameter.requires_grad_(True)
         return loss
 
-    def _descend(self, loss: Tensor, optimizer: torch.optim.Optimizer, scaler: Scaler, trained: list[Tensor]) -> None:
+    def _optimize(self, loss: Tensor, optimizer: torch.optim.Optimizer, scaler: Scaler, trained: list[Tensor]) -> None:
         optimizer.zero_grad()
         scaler.backward(loss)
         self.sync_gradients(trained)
@@ -217,38 +218,39 @@ class GANStep:
         scaler.step(optimizer)
 
     def _forward_g(self, latents: Tensor, labels: Labels) -> Tensor:
-        with autocast(self.precision, self._device):
+        with autocast(self.precision, self._device_type):
             return _apply(self.generator, latents, labels)
 
     def _forward_d(self, real: Tensor, fake: Tensor, labels: Labels, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """D's loss and statistics."""
         targets = self.config.real_target, self.config.fake_target
-        with autocast(self.precision, self._device):
+        with autocast(self.precision, self._device_type):
             real_logits, fake_logits = self._logits(real, fake, labels)
             if weights is None or self.loss.weighted is None:
                 return self.loss.discriminator(real_logits, fake_logits, *targets)
             return self.loss.weighted(real_logits, fake_logits, *targets, weights, None if labels is None else weights)
 
     def _forward_loss_g(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
-        with autocast(self.precision, self._device):
+        with autocast(self.precision, self._device_type):
             if not self.loss.paired:
-                return self.loss.generator(_apply(self.discriminator, self._seen(fake), labels), None)
-            with torch.no_grad():  # G has no part in them: a joint batch would be carried back in vain
-                real_logits = _apply(self.discriminator, self._seen(real), labels)
-            return self.loss.generator(_apply(self.discriminator, self._seen(fake), labels), real_logits)
+                return self.loss.generator(_apply(self.discriminator, self._input_of_d(fake), labels), None)
+            # Not in one batch with the fake samples: logits of real samples do not depend on G and need no backward.
+            with torch.no_grad():
+                real_logits = _apply(self.discriminator, self._input_of_d(real), labels)
+            return self.loss.generator(_apply(self.discriminator, self._input_of_d(fake), labels), real_logits)
 
     def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-        """D's logits of real and fake samples, in one batch where that is the same."""
+        """D's logits of real and fake samples, computed in one batch if `joint`."""
         if not self.joint:
-            real, fake = self._seen(real), self._seen(fake)
+            real, fake = self._input_of_d(real), self._input_of_d(fake)
             return _apply(self.discriminator, real, labels), _apply(self.discriminator, fake, labels)
-        both = None if labels is None else torch.cat((labels, labels))
-        logits = _apply(self.discriminator, self._seen(torch.cat((real, fake))), both)
+        labels_of_both = None if labels is None else torch.cat((labels, labels))
+        logits = _apply(self.discriminator, self._input_of_d(torch.cat((real, fake))), labels_of_both)
         real_logits, fake_logits = torch.chunk(logits, 2)
         return real_logits, fake_logits
 
-    def _seen(self, x: Tensor) -> Tensor:
-        """Samples as D sees them: augmented, with noise, packed."""
+    def _input_of_d(self, x: Tensor) -> Tensor:
+        """Augment and pack samples, and add instance noise."""
         config = self.config
         x = augment(x, config.augment)
         if config.instance_noise > 0:
@@ -256,34 +258,36 @@ class GANStep:
         return pack(x, config.pack)
 
     def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, penalised: bool) -> Tensor:
-        """Adds D's penalties, in float32 where the forward is in float16, whose range their squares leave."""
+        """Add D's penalties. Under fp16 they are computed in float32: their squares exceed the range of float16."""
         config = self.config
         loss = with_decay(loss, self._trained_d, config.l1, config.l2)
         critic = partial(_apply, self.discriminator, labels=labels)
-        fake = fake.detach().to(real.dtype)  # under autocast G's are halves, which float32 weights refuse outside it
-        with autocast("fp32" if self.precision == "fp16" else self.precision, self._device):
+        fake = fake.detach().to(real.dtype)  # 16 bits under autocast; layers with float32 weights need float32
+        with autocast("fp32" if self.precision == "fp16" else self.precision, self._device_type):
             if config.gp_weight > 0:
-                loss = loss + config.gp_weight * gradient_penalty(critic, self._seen(real), self._seen(fake))
+                loss = loss + config.gp_weight * gradient_penalty(
+                    critic, self._input_of_d(real), self._input_of_d(fake)
+                )
             if not penalised:
                 return loss
             if self.joint and config.r1_gamma == config.r2_gamma > 0:  # one mean over twice the samples
-                both = None if labels is None else torch.cat((labels, labels))
-                critic = partial(_apply, self.discriminator, labels=both)
-                penalty = r1_penalty(critic, self._seen(torch.cat((real, fake))))
+                labels_of_both = None if labels is None else torch.cat((labels, labels))
+                critic = partial(_apply, self.discriminator, labels=labels_of_both)
+                penalty = r1_penalty(critic, self._input_of_d(torch.cat((real, fake))))
                 return loss + 2 * config.r1_interval * self.schedules.r1 * penalty
             if config.r1_gamma > 0:
-                loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._seen(real))
+                loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._input_of_d(real))
             if config.r2_gamma > 0:
-                loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._seen(fake))
+                loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._input_of_d(fake))
         return loss
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        torch._foreach_lerp_(self._average, self._current, 1 - self.config.ema_decay)
-        for buffer, source in zip(*self._copied, strict=True):
+        torch._foreach_lerp_(self._parameters_ema, self._parameters_g, 1 - self.config.ema_decay)
+        for buffer, source in zip(self._buffers_ema, self._buffers_g, strict=True):
             buffer.copy_(source)
 
 
 def _apply(network: nn.Module, x: Tensor, labels: Labels) -> Tensor:
-    """The network's output, given labels where there are any."""
+    """The output of a network, which takes labels if there are any."""
     return cast(Tensor, network(x) if labels is None else network(x, labels))

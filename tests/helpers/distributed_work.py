@@ -1,4 +1,4 @@
-"""What the processes of tests/train/test_distributed.py do; a module of its own, as they import it."""
+"""Functions that the processes of tests/train/test_distributed.py run; they import this module."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ def images() -> torch.Tensor:
 
 
 def config(**changes: Any) -> TrainConfig:
-    """Few steps of a small batch, without what each process draws for itself."""
+    """A few steps of a small batch, without dropout, whose masks differ between processes."""
     return TrainConfig(**{"batch_size": 8, "steps": 10, "dropout": 0.0, "checkpoint_every": 10, **changes})
 
 
@@ -31,7 +31,7 @@ def weights(trainer: GANTrainer) -> dict[str, torch.Tensor]:
 def train(path: Path, changes: dict[str, Any], steps: int = 10) -> None:
     """Train some steps; process 0 saves weights and statistics."""
     trainer = GANTrainer(config(**changes), data=images())
-    # WGAN-GP's points between real and fake are the one draw left that each process makes for itself.
+    # Without dropout, the only random numbers that differ between processes are those of WGAN-GP's interpolation.
     with patch("torch.rand", lambda *shape, **kind: torch.full(shape, 0.3, **kind)):
         for _ in range(steps):
             trainer.step()
@@ -41,66 +41,65 @@ def train(path: Path, changes: dict[str, Any], steps: int = 10) -> None:
 
 
 def compare(changes: dict[str, Any]) -> None:
-    """Train, and compare all bits of all processes, and what they draw."""
+    """Train, and check that all processes hold the same weights, bit for bit, and draw different random numbers."""
     torch.manual_seed(distributed.rank())
     trainer = GANTrainer(config(**changes), data=images())
     start = digest(trainer)
     for _ in range(5):
         trainer.step()
-    assert len(set(distributed.gather(start))) == 1
-    assert len(set(distributed.gather(digest(trainer)))) == 1
+    assert len(set(distributed.all_gather(start))) == 1
+    assert len(set(distributed.all_gather(digest(trainer)))) == 1
     assert digest(trainer) != start
-    assert len(set(distributed.gather(float(torch.rand(()))))) == distributed.world_size()
+    assert len(set(distributed.all_gather(float(torch.rand(()))))) == distributed.world_size()
 
 
 def different_networks() -> None:
-    """Networks that each process has initialised for itself become those of process 0."""
+    """Networks that every process initialises differently become those of process 0."""
     torch.manual_seed(distributed.rank())
     generator = nn.Sequential(nn.Linear(100, 64), nn.Unflatten(1, (1, 8, 8)))
-    mine = generator[0].weight.detach().clone()
+    own_weight = generator[0].weight.detach().clone()
     trainer = GANTrainer(config(), generator, data=images())
-    same = torch.equal(trainer.generator[0].weight, mine)
-    assert distributed.gather(same) == [True, False]
-    assert len(set(distributed.gather(digest(trainer)))) == 1
+    same = torch.equal(trainer.generator[0].weight, own_weight)
+    assert distributed.all_gather(same) == [True, False]
+    assert len(set(distributed.all_gather(digest(trainer)))) == 1
 
 
 def digest(trainer: GANTrainer) -> str:
-    """Of all parameters and buffers."""
+    """A digest of all parameters and buffers."""
     return hashlib.sha256(b"".join(v.numpy().tobytes() for v in weights(trainer).values())).hexdigest()
 
 
 def fit(changes: dict[str, Any]) -> None:
-    """A whole run with its folder."""
+    """Run `GANTrainer.fit`."""
     GANTrainer(config(**changes), data=images()).fit()
 
 
 def normalise() -> None:
-    """Batch normalisation of shares against torch's of the joined batch, to second derivatives."""
+    """Compare batch normalisation of shards with torch's of the joined batch, up to second derivatives."""
     torch.manual_seed(0)
     x = torch.randn(6, 3, 4, dtype=torch.float64) * 2 + 5
     direction = torch.randn(6, 3, 4, dtype=torch.float64)
-    whole, shared = nn.BatchNorm1d(3).double(), SyncBatchNorm(3).double()
-    for norm in (whole, shared):
+    plain, sync = nn.BatchNorm1d(3).double(), SyncBatchNorm(3).double()
+    for norm in (plain, sync):
         nn.init.uniform_(norm.weight)
         nn.init.uniform_(norm.bias)
-    shared.load_state_dict(whole.state_dict())
-    expected = derivatives(whole, x, direction)
-    share = distributed.share
-    found = derivatives(shared, share(x), share(direction))
+    sync.load_state_dict(plain.state_dict())
+    expected = derivatives(plain, x, direction)
+    found = derivatives(sync, distributed.shard(x), distributed.shard(direction))
     for name, value in expected.items():
         got = found[name]
         if name in ("weight", "bias"):
             distributed.average_([got])
             got = got * distributed.world_size()  # the loss is a sum
         else:
-            value = share(value)
+            value = distributed.shard(value)
         torch.testing.assert_close(got, value, rtol=1e-12, atol=1e-12)  # float64's rounding
-    torch.testing.assert_close(shared.state_dict(), whole.state_dict(), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(shared.eval()(x), whole.eval()(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sync.state_dict(), plain.state_dict(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sync.eval()(x), plain.eval()(x), rtol=1e-12, atol=1e-12)
 
 
 def derivatives(norm: nn.Module, x: torch.Tensor, direction: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Output, gradient, and the gradients of the gradient's squared norm."""
+    """The output, its gradient, and the gradients of that gradient's squared norm."""
     x = x.clone().requires_grad_(True)
     y = norm(x)
     (gradient,) = torch.autograd.grad((y.tanh() * direction).sum(), x, create_graph=True)

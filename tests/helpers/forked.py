@@ -32,7 +32,7 @@ SERVER.set_forkserver_preload(
 
 def command(arguments: list[str]) -> None:
     """Run the command line with a short timeout, and without the quality report, which takes longer than the rest."""
-    distributed._PATIENCE = dt.timedelta(seconds=40)
+    distributed._TIMEOUT = dt.timedelta(seconds=40)
     fastgan.metrics.report.summary = lambda *_: "quality"  # type: ignore[assignment]
     fastgan.cli.main(arguments)
 
@@ -75,7 +75,7 @@ def together(function: Callable[..., None], *arguments: Any, count: int = 2) -> 
 
 
 def _in_group(function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    with distributed.processes():
+    with distributed.process_group():
         function(*arguments)
 
 

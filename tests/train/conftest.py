@@ -1,4 +1,4 @@
-"""One real training run that several tests look at."""
+"""Fixtures of the training tests; one is a training run that several of them examine."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from fastgan.train import GANTrainer, TrainConfig
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the default recipe's run on digits, cut short at 5,000 of its steps."""
+    """The folder of a run of the default recipe on the digits, with 5,000 of its 10,000 steps."""
     out = tmp_path_factory.mktemp("runs") / "digits"
     return GANTrainer(TrainConfig(out=str(out), steps=5000, checkpoint_every=1000)).fit()
 

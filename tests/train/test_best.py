@@ -1,4 +1,4 @@
-"""Measuring while training: the best checkpoint is kept, and the training is not disturbed."""
+"""Measuring FID during the training keeps the best checkpoint and does not change the training."""
 
 import json
 import shutil
@@ -55,15 +55,15 @@ def test_sample_and_eval_take_the_best(run, capsys):
     assert json.loads((run / "eval.json").read_text())["step"] == step
 
 
-def test_measuring_changes_nothing_in_the_training(run, tmp_path):
+def test_measuring_does_not_change_the_training(run, tmp_path):
     GANTrainer(TrainConfig(out=str(tmp_path), **SETTINGS)).fit()
     with_measures, without = (load_file(path / "weights.safetensors") for path in (run, tmp_path))
     assert all(torch.equal(with_measures[name], value) for name, value in without.items())
     assert not (tmp_path / "best.json").exists()
 
 
-class _Worse(Callback):
-    """Spoils the moving average from step 100 on."""
+class _SpoiledAverage(Callback):
+    """Multiplies the moving average's weights by 3 after each step from 100 on."""
 
     def on_step(self, trainer):
         if trainer.global_step >= 100:
@@ -71,25 +71,25 @@ class _Worse(Callback):
                 parameter.data.mul_(3)
 
 
-def test_a_resumed_run_keeps_the_best_of_before(run, tmp_path):
+def test_a_resumed_run_keeps_the_earlier_best_checkpoint(run, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(run, out)
     before = (out / "best.json").read_text()
     config = TrainConfig(**{**SETTINGS, "steps": 120}, out=str(out), resume=True, eval_every=30)
-    GANTrainer(config, callbacks=[_Worse()]).fit()
+    GANTrainer(config, callbacks=[_SpoiledAverage()]).fit()
     assert list(_measured(out)) == [30, 60, 90, 120]
     assert _measured(out)[120] > json.loads(before)["fid"]
     assert (out / "best.json").read_text() == before
 
 
-def test_a_folder_with_a_best_checkpoint_alone_is_not_overwritten(run, tmp_path):
+def test_a_folder_with_only_a_best_checkpoint_is_not_overwritten(run, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     shutil.copy(run / "checkpoints" / "best.pt", tmp_path / "checkpoints" / "best.pt")
     with pytest.raises(RunFolderError, match="--out without checkpoints"):
         GANTrainer(TrainConfig(out=str(tmp_path), **SETTINGS)).fit()
 
 
-def test_a_run_without_measures_has_no_best(run, tmp_path, capsys):
+def test_a_run_without_eval_every_has_no_best_weights(run, tmp_path, capsys):
     for name in ("config.toml", "weights.safetensors"):
         shutil.copy(run / name, tmp_path / name)
     with pytest.raises(SystemExit) as stop:
@@ -98,7 +98,7 @@ def test_a_run_without_measures_has_no_best(run, tmp_path, capsys):
     assert "best.safetensors (--eval-every keeps it); got no best.safetensors" in capsys.readouterr().err
 
 
-def test_data_too_few_for_fid_cannot_be_measured(tmp_path):
+def test_eval_every_with_too_few_data_is_refused(tmp_path):
     config = TrainConfig(out=str(tmp_path), steps=2, batch_size=8, eval_every=1, device="cpu")
     with pytest.raises(ValueError, match="more samples than features for `eval_every`, got 15 in half the data"):
         GANTrainer(config, data=Data(torch.randn(30, 20))).fit()

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or refused, atomic, and never trusted to run code."""
+"""Checkpoints are written atomically, refused when damaged, and run no code."""
 
 import os
 import pickle
@@ -7,12 +7,13 @@ import random
 import pytest
 import torch
 
+from fastgan._support import files
 from fastgan.train import CheckpointError, checkpoint
 
 STATE = {"weights": torch.arange(600.0), "step": 7, "python": random.getstate(), "name": "x"}
 
 
-def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+def test_a_checkpoint_loads_as_it_was_saved(tmp_path):
     path = checkpoint.save(STATE, tmp_path, step=7, keep=3)
     assert path.name == "step-000000007.pt"
     loaded = checkpoint.load(path)
@@ -25,7 +26,7 @@ def test_plain_torch_reads_a_checkpoint(tmp_path):
     assert torch.load(path, weights_only=True)["step"] == 7
 
 
-def test_every_flipped_bit_and_every_cut_is_detected(tmp_path):
+def test_flipped_bits_and_truncated_files_are_detected(tmp_path):
     path = checkpoint.save(STATE, tmp_path, step=7, keep=3)
     whole = path.read_bytes()
     rng = random.Random(0)
@@ -44,7 +45,7 @@ def test_every_flipped_bit_and_every_cut_is_detected(tmp_path):
     assert checkpoint.load(path)["step"] == 7
 
 
-def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(tmp_path):
+def test_a_damaged_newest_checkpoint_is_named_and_the_previous_one_loaded(tmp_path):
     for step in (10, 20):
         checkpoint.save({**STATE, "step": step}, tmp_path, step, keep=3)
     newest = checkpoint.path_of(tmp_path, 20)
@@ -56,7 +57,7 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(tmp_path):
     assert str(newest) in said[0]
 
 
-def test_without_a_whole_checkpoint_there_is_none(tmp_path):
+def test_without_an_undamaged_checkpoint_nothing_is_loaded(tmp_path):
     assert checkpoint.load_newest(tmp_path / "missing", print) is None
     checkpoint.path_of(tmp_path, 5).write_bytes(b"no checkpoint")
     said: list[str] = []
@@ -81,12 +82,12 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     harmful.path = str(tmp_path / "harm")
     with pytest.raises(CheckpointError, match="is no checkpoint"):
         checkpoint.load(checkpoint.save({"x": harmful}, tmp_path, 1, keep=1))
-    assert pickle.dumps(harmful)  # it would be pickled
+    assert pickle.dumps(harmful)  # pickling it is no error
     assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
-def test_a_failed_save_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_path, monkeypatch, failing):
+def test_a_failed_save_raises_and_leaves_the_earlier_checkpoint_intact(tmp_path, monkeypatch, failing):
     earlier = checkpoint.save(STATE, tmp_path, 10, keep=1)
     content = earlier.read_bytes()
 
@@ -94,7 +95,7 @@ def test_a_failed_save_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_path,
         raise OSError(28, os.strerror(28))
 
     if failing == "write":
-        monkeypatch.setattr(checkpoint, "open", refuse, raising=False)
+        monkeypatch.setattr(files, "open", refuse, raising=False)
     else:
         monkeypatch.setattr(os, failing, refuse)
     with pytest.raises(CheckpointError, match=r"step-000000020.*No space left on device.*untouched"):
@@ -107,5 +108,5 @@ def test_a_failed_save_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_path,
 def test_leftovers_of_a_killed_save_are_removed(tmp_path):
     (tmp_path / ".step-000000010.pt.123.tmp").write_bytes(b"half")
     kept = checkpoint.save(STATE, tmp_path, 10, keep=1)
-    checkpoint.remove_leftovers(tmp_path)
+    files.remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == [kept]

@@ -1,4 +1,4 @@
-"""Conditional runs: samples are of the class that is asked for."""
+"""Conditional runs: both networks use the labels, and samples have the class that is asked for."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_both_networks_see_the_labels(network):
     assert logits.unique().numel() == 3
 
 
-def test_ones_own_networks_get_labels_as_second_argument(images):
+def test_given_networks_get_labels_as_second_argument(images):
     class Own(nn.Module):
         def __init__(self, width: int, features: int) -> None:
             super().__init__()

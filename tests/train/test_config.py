@@ -1,4 +1,4 @@
-"""Settings: defaults by recipe, checks that name the field, and TOML."""
+"""Settings: the recipes' defaults, errors that name the field, and TOML files."""
 
 import dataclasses
 
@@ -9,14 +9,14 @@ from fastgan.train.recipes import RECIPES
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_supplies_every_field_that_is_left_out(recipe):
+def test_a_recipe_supplies_the_fields_that_are_not_given(recipe):
     config = TrainConfig(recipe=recipe)
     for name, value in RECIPES[recipe].items():
         assert getattr(config, name) == value
     assert all(getattr(config, name) is not None for name in config.names() if name != "out")
 
 
-def test_a_given_value_wins_over_the_recipes():
+def test_a_given_value_replaces_the_recipes():
     assert TrainConfig(lr_g=0.5).lr_g == 0.5
     assert TrainConfig(lr_g=0.5).lr_d == RECIPES["mlp"]["lr_d"]
 
@@ -62,7 +62,7 @@ def test_settings_survive_a_toml_file(tmp_path):
     assert TrainConfig.load(path) == config
 
 
-def test_a_toml_file_leaves_place_and_resuming_to_the_caller(tmp_path):
+def test_a_toml_file_holds_neither_out_nor_resume(tmp_path):
     path = tmp_path / "config.toml"
     TrainConfig(out=str(tmp_path), resume=True).save(path)
     assert TrainConfig.load(path) == TrainConfig()

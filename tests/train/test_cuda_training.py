@@ -1,4 +1,4 @@
-"""Training on a GPU: the step in a CUDA graph, half precision, data that does not fit."""
+"""Training on a GPU: CUDA graphs, 16-bit precision, and data that does not fit on the GPU."""
 
 import copy
 
@@ -50,8 +50,8 @@ def test_cuda_graph_follows_the_eager_step(settings):
         for _ in range(12):
             trainer.step()
         ends.append((_weights(trainer), trainer.statistics()))
-    # The same kernels on the same numbers, random ones included: a replay advances the generator as a call does. Only
-    # an algorithm that cuBLAS or cuDNN picks anew may differ, by roundings.
+    # Both run the same kernels on the same numbers; random ones are the same, too, as a replay advances the generator
+    # as a call does. Only if cuBLAS or cuDNN chooses another algorithm do results differ, by rounding.
     for a, b in zip(ends[0][0], ends[1][0], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
     assert ends[1][1] == pytest.approx(ends[0][1], rel=1e-2, abs=1e-3)
@@ -64,7 +64,7 @@ def test_cuda_graph_replays_draw_new_masks():
     for _ in range(8):
         trainer._update([real], [latents])
         losses.append(trainer.statistics()["loss_d"])
-    assert len(set(losses)) == 8  # weights and inputs stay: only the masks differ
+    assert len(set(losses)) == 8  # weights and inputs stay the same, so only the masks can differ
 
 
 def test_cuda_graph_resumes():
@@ -83,11 +83,11 @@ def test_cuda_graph_resumes():
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_cuda_graph_captured_before_a_state_is_loaded_is_captured_anew():
+def test_cuda_graph_is_captured_again_after_a_state_is_loaded():
     trainer = _trainer(cuda_graph="on")
     state = copy.deepcopy(trainer.state_dict())
     ends = []
-    for _ in range(2):  # the second time over a captured graph
+    for _ in range(2):  # the second time there is a captured graph already
         trainer.load_state_dict(copy.deepcopy(state))
         for _ in range(8):
             trainer.step()
@@ -98,7 +98,7 @@ def test_cuda_graph_captured_before_a_state_is_loaded_is_captured_anew():
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_cuda_halves_train_a_dcgan(precision):
+def test_cuda_16_bit_precision_trains_a_dcgan(precision):
     config = TrainConfig(recipe="dcgan", batch_size=16, device="cuda", precision=precision)
     trainer = GANTrainer(config, data=_images(64, 3, 32))
     start = _weights(trainer)
@@ -129,7 +129,7 @@ def test_cuda_data_that_does_not_fit_comes_from_pinned_memory(monkeypatch):
         assert torch.equal(staged._batches[number][0], resident._batches[number][0])
 
 
-def test_cuda_data_that_lies_on_the_gpu_is_taken_from_there(monkeypatch):
+def test_cuda_data_that_is_on_the_gpu_stays_there(monkeypatch):
     data = Data(_images().cuda(), torch.arange(64, device="cuda") % 2)
     monkeypatch.setattr(batches, "_fits", lambda samples, device: False)
     trainer = GANTrainer(TrainConfig(batch_size=16, device="cuda", precision="fp32", conditional=True), data=data)
@@ -142,7 +142,7 @@ def test_cuda_data_that_lies_on_the_gpu_is_taken_from_there(monkeypatch):
 @pytest.mark.parametrize("settings", [{}, {"flip": True}], ids=lambda settings: "-".join(settings))
 def test_cuda_batches_do_not_wait_for_the_device(settings):
     trainer = _trainer(**settings)
-    before = trainer._batches[0]  # its memory is pinned anew only once
+    before = trainer._batches[0]  # the first batch allocates pinned memory, which waits
     torch.cuda.set_sync_debug_mode("error")
     try:
         again = trainer._batches[0]

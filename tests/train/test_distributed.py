@@ -1,4 +1,4 @@
-"""Several processes train as one would, end together, and go on after a loss."""
+"""Several processes train as a single one does, stop together, and resume after one of them dies."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def _weights_after(run: Path) -> dict[str, torch.Tensor]:
 
 SGD = {"optimizer": "sgd", "lr_g": 0.01, "lr_d": 0.01}
 CASES = {
-    # Adam divides gradients by their size: where one is nothing but rounding, it makes steps of that.
+    # Adam divides gradients by their size, so it turns a gradient that is only rounding error into a whole step.
     "adam": {"lr_g": 2e-4, "lr_d": 2e-4},
     "several critics and steps of G": {**SGD, "n_critic": 2, "g_steps": 2},
     "r1, r2 and clipping": {**SGD, "r1_gamma": 1.0, "r2_gamma": 1.0, "grad_clip": 0.1},
@@ -52,7 +52,9 @@ def test_synchronised_batch_normalisation_sees_the_joined_batch(tmp_path):
     together(work.train, tmp_path / "two", changes, 3)
     together(work.train, tmp_path / "one", changes, 3, count=1)
     one, two = (torch.load(tmp_path / name)["weights"] for name in ("one", "two"))
-    torch.testing.assert_close(two, one, rtol=0, atol=5e-6)  # single-precision sums over up to 512 numbers, thrice
+    torch.testing.assert_close(
+        two, one, rtol=0, atol=5e-6
+    )  # rounding of float32 sums over up to 512 numbers, in three steps
 
 
 @pytest.mark.parametrize("changes", [{"dropout": 0.3}, {"recipe": "dcgan", "dropout": 0.3}])
@@ -60,16 +62,16 @@ def test_all_processes_hold_the_same_bits_and_draw_their_own_masks(changes):
     together(work.compare, changes)
 
 
-def test_networks_start_as_those_of_the_first_process():
+def test_all_processes_start_with_the_networks_of_process_0():
     together(work.different_networks)
 
 
 def test_an_uneven_batch_is_refused(monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 3)
     with pytest.raises(ValueError, match="`batch_size` to be a multiple of 3 processes, got 8"):
-        distributed.check_share(8)
+        distributed.check_batch_size(8)
     with pytest.raises(ValueError, match="`batch_size` to be a multiple of 3 processes times `pack` 2, got 9"):
-        distributed.check_share(9, 2)
+        distributed.check_batch_size(9, 2)
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
@@ -96,7 +98,7 @@ def _flags(out: Path, steps: int = 100_000_000) -> list[str]:
 
 def _wait_for_checkpoint(out: Path, newer: int = 0, alive=lambda: True) -> int:
     """The newest checkpoint's step, once it is later than `newer`."""
-    give_up = time.monotonic() + 500  # a busy machine takes minutes to import torch
+    give_up = time.monotonic() + 500  # on a busy machine importing torch takes minutes
     while True:
         saved = checkpoint.listing(out / "checkpoints")
         if saved and checkpoint.step_of(saved[-1]) > newer:
@@ -106,7 +108,7 @@ def _wait_for_checkpoint(out: Path, newer: int = 0, alive=lambda: True) -> int:
         time.sleep(0.01)
 
 
-def test_the_first_process_alone_writes_and_speaks(tmp_path):
+def test_only_process_0_writes_and_prints(tmp_path):
     out = tmp_path / "run"
     with team(command, _flags(out, 40), folder=tmp_path) as processes:
         for process in processes:
@@ -138,7 +140,7 @@ def test_when_a_process_is_killed_the_other_ends_and_says_why(victim, tmp_path):
     with team(command, _flags(out), folder=tmp_path) as processes:
         _wait_for_checkpoint(out, alive=processes[0].is_alive)
         processes[victim].kill()
-        processes[1 - victim].join(100)  # nearly always 1 s; else a connection's timeout, 40 s
+        processes[1 - victim].join(100)  # nearly always 1 s; otherwise the connection's timeout of 40 s
         assert processes[1 - victim].exitcode == 1
     said = (tmp_path / f"said-{1 - victim}.txt").read_text()
     assert f"process {1 - victim} lost another one" in said
@@ -146,7 +148,7 @@ def test_when_a_process_is_killed_the_other_ends_and_says_why(victim, tmp_path):
     assert checkpoint.load_newest(out / "checkpoints", print) is not None
 
 
-def test_what_the_first_process_refuses_ends_the_others(tmp_path):
+def test_an_error_in_process_0_ends_the_others(tmp_path):
     (tmp_path / "run").write_text("no folder")
     with team(command, _flags(tmp_path / "run"), folder=tmp_path) as processes:
         for process in processes:
@@ -156,7 +158,7 @@ def test_what_the_first_process_refuses_ends_the_others(tmp_path):
     assert (tmp_path / "said-1.txt").read_text() == ""
 
 
-def test_torchrun_restarts_from_the_last_checkpoint_and_hands_on_sigterm(tmp_path):
+def test_torchrun_restarts_from_the_last_checkpoint_and_forwards_sigterm(tmp_path):
     out = tmp_path / "run"
     scripts = Path(sys.executable).parent
     launch = ["--standalone", "--nproc-per-node=2", "--max-restarts=1", "--no-python", str(scripts / "fastgan")]

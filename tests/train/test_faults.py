@@ -1,4 +1,4 @@
-"""What the machine may do to a run: whatever was saved stays, and the run goes on from there to the same weights."""
+"""Faults of the machine: saved checkpoints stay intact, and a resumed run ends with the same weights."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ class At(Callback):
 
 
 class Rows(Dataset):
-    """Rows of a .npy file, read anew for each sample; where the file `kill` lies beside it, a row kills its worker."""
+    """Rows of a .npy file, read for each sample; if a file `kill` is beside it, reading a row kills the process."""
 
     def __init__(self, path):
         self.path, self.count = path, len(np.load(path))
@@ -47,7 +47,7 @@ class Rows(Dataset):
 
 
 def _trainer(out, given, at=None, **changes):
-    """A run of 80 steps on small networks, a checkpoint every 20; records soon need a page more of the disk."""
+    """A run of 80 steps on small networks, with a checkpoint every 20 steps and a record every step."""
     torch.manual_seed(3)
     networks = nn.Linear(4, 3), nn.Sequential(nn.Linear(3, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1))
     settings = {"steps": 80, "batch_size": 4, "latent_dim": 4, "checkpoint_every": 20, "log_every": 1, "keep": 9}
@@ -87,7 +87,7 @@ def _fill(folder):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's own thread
-def test_a_disk_that_fills_up_costs_nothing_that_was_saved(small_disk, tmp_path, data, capfd):
+def test_a_full_disk_stops_the_run_and_earlier_checkpoints_stay(small_disk, tmp_path, data, capfd):
     whole = _trainer(tmp_path / "whole", data).fit()
     out = small_disk / "run"
     trainer = _trainer(out, data, at=(40, lambda: _fill(small_disk)))
@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(small_disk, tmp_path,
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_disk_full_for_a_while_costs_records_only(small_disk, tmp_path, data, capfd):
+def test_a_disk_that_is_full_for_a_while_does_not_stop_the_run(small_disk, tmp_path, data, capfd):
     whole = _trainer(tmp_path / "whole", data).fit()
     trainer = _trainer(small_disk / "run", data, at=(40, lambda: _fill(small_disk)))
     step = trainer.step
@@ -117,7 +117,7 @@ def test_a_disk_full_for_a_while_costs_records_only(small_disk, tmp_path, data, 
     assert _weights(trainer.fit()) == _weights(whole)
     assert "cannot write metrics.jsonl" in capfd.readouterr().err
     recorded = (small_disk / "run/metrics.jsonl").read_text().splitlines()
-    assert len(recorded) == 80  # those that waited are there, too
+    assert len(recorded) == 80  # including those of the time when the disk was full
 
 
 def test_a_read_only_disk_is_named(small_disk, data):
@@ -128,7 +128,7 @@ def test_a_read_only_disk_is_named(small_disk, data):
 
 @contextlib.contextmanager
 def _plain_user():
-    """Without root's right to write everywhere, and a folder to write in."""
+    """A folder to write in, without the rights of root, to whom everything is writable."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
     root = os.geteuid() == 0
@@ -142,7 +142,7 @@ def _plain_user():
         shutil.rmtree(folder, onerror=lambda f, path, _: (os.chmod(Path(path).parent, 0o700), f(path)))
 
 
-def test_a_folder_that_becomes_read_only_costs_nothing_that_was_saved(data):
+def test_a_folder_that_becomes_read_only_stops_the_run_and_earlier_checkpoints_stay(data):
     with _plain_user() as folder:
         folder = folder / "run"
         trainer = _trainer(folder, data, at=(40, lambda: (folder / "checkpoints").chmod(0o555)))
@@ -152,7 +152,7 @@ def test_a_folder_that_becomes_read_only_costs_nothing_that_was_saved(data):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_run_folder_that_is_deleted_comes_back(tmp_path, data):
+def test_a_run_folder_that_is_deleted_is_created_again(tmp_path, data):
     whole = _trainer(tmp_path / "whole", data).fit()
     out = tmp_path / "run"
     assert _weights(_trainer(out, data, at=(40, lambda: shutil.rmtree(out))).fit()) == _weights(whole)
@@ -167,11 +167,11 @@ def test_a_clock_that_runs_backwards_changes_nothing(tmp_path, data, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         _trainer(out, data, at=(40, lambda: signal.raise_signal(signal.SIGINT))).fit()
     for age, path in enumerate(checkpoint.listing(out / "checkpoints")):
-        os.utime(path, (1e9 - age, 1e9 - age))  # the newest looks the oldest
+        os.utime(path, (1e9 - age, 1e9 - age))  # the newest has the oldest time
     assert _weights(_trainer(out, data, resume=True).fit()) == _weights(whole)
 
 
-def test_data_read_at_the_start_may_vanish(tmp_path, data):
+def test_a_data_file_may_vanish_after_it_is_read(tmp_path, data):
     np.savez(tmp_path / "data.npz", samples=data.numpy())
     name = f"npz:{tmp_path}/data.npz"
     whole = _trainer(tmp_path / "whole", None, data=name).fit()
@@ -201,7 +201,7 @@ def test_a_loaders_worker_that_is_killed_is_named_and_the_run_resumes(tmp_path, 
     whole = _trainer(tmp_path / "whole", rows, workers=1).fit()
     out, kill = tmp_path / "run", tmp_path / "kill"
     trainer = _trainer(out, rows, at=(40, kill.touch), workers=1)
-    # torch's own error comes by a signal, wherever this process then is.
+    # torch raises its own error in a signal handler, anywhere in the code of this process.
     said = r"expected batch .* from 1 `workers`, got none|DataLoader worker \(pid \d+\) is killed by signal"
     with pytest.raises(RuntimeError, match=said):
         trainer.fit()
@@ -213,7 +213,7 @@ def test_a_loaders_worker_that_is_killed_is_named_and_the_run_resumes(tmp_path, 
 _written: list[str] | None = None
 
 
-def _watch(event, arguments):
+def _record_writes(event, arguments):
     if _written is not None and event == "open" and isinstance(arguments[0], str):
         if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             _written.append(os.path.abspath(arguments[0]))
@@ -223,7 +223,7 @@ def _watch(event, arguments):
 
 def test_nothing_is_written_outside_the_run_folder(tmp_path):
     global _written
-    sys.addaudithook(_watch)
+    sys.addaudithook(_record_writes)
     images = torch.rand(40, 1, 4, 4) * 2 - 1
     config = TrainConfig(batch_size=8, steps=20, checkpoint_every=5, sample_every=10, keep=2, out=str(tmp_path / "run"))
     trainer = GANTrainer(config, data=images)
@@ -234,5 +234,5 @@ def test_nothing_is_written_outside_the_run_folder(tmp_path):
         written, _written = _written, None
     outside = {path for path in written if not path.startswith((str(tmp_path / "run"), "/dev/", "/proc/"))}
     assert any(path.endswith(f".pt.{os.getpid()}.tmp") for path in written)
-    # matplotlib's cache of fonts, and the bytecode of modules that are imported late
+    # matplotlib writes its font cache, and Python the bytecode of modules that are imported during the run.
     assert not {path for path in outside if "matplotlib" not in path and "__pycache__" not in path}

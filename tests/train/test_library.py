@@ -1,4 +1,4 @@
-"""`GANTrainer` as a library: data sets, networks and callbacks of one's own."""
+"""`GANTrainer` as a library: a user's data sets, networks and callbacks."""
 
 import copy
 
@@ -12,7 +12,7 @@ from fastgan.train import Callback, GANTrainer, TrainConfig
 
 
 class Images(Dataset):
-    """The images one by one, labelled by their number's last digit or not at all."""
+    """The images one by one, if `labelled` with their index modulo 3 as label."""
 
     def __init__(self, images, labelled):
         self.images, self.labelled = images, labelled
@@ -42,7 +42,7 @@ def test_a_labelled_dataset_trains_conditionally(images):
     assert trainer.size.classes == 3
 
 
-def test_a_dataset_resumes_at_its_place(images):
+def test_a_dataset_resumes_at_the_same_batch(images):
     config = TrainConfig(batch_size=8, dropout=0.0)
     whole = GANTrainer(config, data=Images(images, False))
     for _ in range(3):
@@ -56,7 +56,7 @@ def test_a_dataset_resumes_at_its_place(images):
         assert torch.equal(p, q)
 
 
-def test_an_empty_or_untensored_dataset_is_refused(images):
+def test_a_dataset_that_is_empty_or_has_no_tensors_is_refused(images):
     with pytest.raises(ValueError, match="expected a Dataset with samples, got an empty one"):
         GANTrainer(TrainConfig(batch_size=8), data=Images(images[:0], False))
     with pytest.raises(TypeError, match=r"expected a Dataset of tensors, .* got <class 'str'>"):
@@ -71,7 +71,7 @@ class _Words(Dataset):
         return "word"
 
 
-def test_tensor_datasets_of_pairs_serve(images):
+def test_a_tensor_dataset_of_pairs_can_be_trained_on(images):
     data = TensorDataset(images, torch.arange(len(images)) % 2)
     GANTrainer(TrainConfig(batch_size=8, conditional=True), data=data).step()
 
@@ -80,7 +80,7 @@ def _discriminator():
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1))
 
 
-def test_given_networks_get_fused_layers_unless_told_not_to(images):
+def test_given_networks_get_fused_layers_unless_convert_is_off(images):
     converted = GANTrainer(TrainConfig(batch_size=8), None, _discriminator(), images).discriminator
     kept = GANTrainer(TrainConfig(batch_size=8, convert=False), None, _discriminator(), images).discriminator
     assert isinstance(converted[2], fnn.LeakyReLUDropout)
@@ -109,7 +109,7 @@ class _Log(Callback):
         self.events.append(("end", (out / "weights.safetensors").exists()))
 
 
-def test_callbacks_are_told_in_order_and_can_add_to_the_record(images, tmp_path):
+def test_callbacks_are_called_in_order_and_can_add_statistics(images, tmp_path):
     log = _Log()
     config = TrainConfig(
         batch_size=8, steps=4, log_every=2, checkpoint_every=4, sample_every=4, out=str(tmp_path / "r")
@@ -120,7 +120,7 @@ def test_callbacks_are_told_in_order_and_can_add_to_the_record(images, tmp_path)
     assert '"mine": 7.0' in (tmp_path / "r" / "metrics.jsonl").read_text()
 
 
-def test_a_step_serves_in_a_loop_of_ones_own(images):
+def test_step_works_in_a_users_own_loop(images):
     trainer = GANTrainer(TrainConfig(batch_size=8), data=images)
     seen = []
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_a_step_serves_in_a_loop_of_ones_own(images):
     assert len(set(seen)) == 3
 
 
-def test_images_and_convolutions_are_channels_last_unless_told_not_to():
+def test_channels_last_sets_the_memory_format_of_images_and_convolutions():
     images = torch.rand(16, 3, 8, 8) * 2 - 1
     for wanted in (True, False):
         trainer = GANTrainer(TrainConfig(recipe="dcgan", batch_size=8, channels_last=wanted), data=images)

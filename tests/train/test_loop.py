@@ -1,4 +1,4 @@
-"""The trainer as a library: one's own networks and data, files, refusals, divergence."""
+"""`GANTrainer`: given networks and data, the files it writes, refused arguments, divergence."""
 
 import signal
 
@@ -19,7 +19,7 @@ def test_constructing_and_stepping_write_no_file(tmp_path, monkeypatch, images):
     assert not any(tmp_path.iterdir())
 
 
-def test_ones_own_networks_are_trained_in_place(images):
+def test_given_networks_are_trained_in_place(images):
     generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)))
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
     before = generator[0].weight.clone()
@@ -46,7 +46,7 @@ def test_the_average_follows_the_generator_in_eval_mode(images):
     assert not any(p.requires_grad for p in trainer.ema.parameters())
 
 
-def test_a_run_folder_holds_what_it_promises(trained_run):
+def test_a_run_folder_holds_the_documented_files(trained_run):
     names = {p.name for p in trained_run.iterdir()}
     assert {"config.toml", "weights.safetensors", "metrics.jsonl", "curves.png", "samples"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
@@ -70,7 +70,7 @@ def test_by_default_a_run_gets_a_new_folder_under_runs(tmp_path, monkeypatch, im
     assert first.name.startswith("mlp-digits-20")
 
 
-def test_fit_puts_back_signals_and_threads(tmp_path, images):
+def test_fit_restores_signal_handlers_and_threads(tmp_path, images):
     before = torch.get_num_threads(), signal.getsignal(signal.SIGINT)
     trainer = GANTrainer(TrainConfig(batch_size=8, steps=2, out=str(tmp_path), threads=1), data=images)
     trainer.fit()
@@ -78,7 +78,7 @@ def test_fit_puts_back_signals_and_threads(tmp_path, images):
 
 
 @pytest.mark.parametrize("logged", [True, False])
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, images, logged):
+def test_nan_stops_the_run_and_keeps_the_last_finite_checkpoint(tmp_path, images, logged):
     config = TrainConfig(
         batch_size=8, steps=100, checkpoint_every=10, log_every=5 if logged else 1000, out=str(tmp_path)
     )
@@ -100,7 +100,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, images, 
     assert all(v.isfinite().all() for v in state["networks"]["generator"].values())
 
 
-def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_whole(tmp_path, images, monkeypatch):
+def test_a_failed_checkpoint_stops_the_run_and_the_earlier_one_stays(tmp_path, images, monkeypatch):
     config = TrainConfig(batch_size=8, steps=100, checkpoint_every=10, out=str(tmp_path))
     trainer = GANTrainer(config, data=images)
     write, written = checkpoint.write_atomic, []

@@ -1,4 +1,4 @@
-"""The recipe `mixture` finds every mode of the mixtures, and its networks are made for points."""
+"""The recipe `mixture`, which finds all modes of a mixture, and its networks for points."""
 
 import torch
 
@@ -47,12 +47,12 @@ def test_the_networks_take_points_images_and_labels():
             assert discriminator(samples, *labels).shape == (5, 1)
 
 
-def test_equal_penalties_share_a_pass_and_weigh_the_same():
+def test_equal_penalties_in_one_pass_give_the_same_weights():
     weights = []
-    for r2_gamma in (0.1, 0.1 * (1 + 1e-9)):  # the latter takes a pass for each
+    for r2_gamma in (0.1, 0.1 * (1 + 1e-9)):  # different weights take a pass for each penalty
         trainer = GANTrainer(TrainConfig(recipe="mixture", data="ring", r2_gamma=r2_gamma))
         for _ in range(3):
             trainer.step()
         weights.append(torch.cat([p.detach().flatten() for p in trainer.discriminator.parameters()]))
-    # Adam's first steps turn rounding errors of tiny gradients into whole steps of 2e-3, in a few weights.
+    # Adam's first steps turn the rounding errors of tiny gradients into steps of 2e-3, for a few weights.
     assert (weights[0] - weights[1]).abs().mean() < 1e-5

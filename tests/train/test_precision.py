@@ -1,4 +1,4 @@
-"""Half precision trains with every penalty: G's samples are halves there, real ones float32."""
+"""16-bit precision trains with every penalty, where G's samples have 16 bits and real ones are float32."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def _with_batch_norm() -> nn.Module:
         ({"r1_gamma": 1.0, "r2_gamma": 1.0}, _with_batch_norm),
     ],
 )
-def test_penalties_train_in_halves(images, precision, settings, discriminator):
+def test_penalties_train_in_16_bit_precision(images, precision, settings, discriminator):
     config = TrainConfig(**{"batch_size": 8, "precision": precision, "device": "cpu", **settings})
     trainer = GANTrainer(config, discriminator=discriminator and discriminator(), data=images)
     start = [p.detach().clone() for p in trainer.discriminator.parameters()]
@@ -34,7 +34,7 @@ def test_penalties_train_in_halves(images, precision, settings, discriminator):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_the_gradient_penalty_takes_generated_halves(dtype):
+def test_the_gradient_penalty_takes_16_bit_generated_samples(dtype):
     penalty = gradient_penalty(lambda x: 3 * x[:, :1], torch.zeros(4, 2), torch.ones(4, 2, dtype=dtype))
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(4)  # (3 - 1)^2

@@ -1,4 +1,4 @@
-"""Every recipe learns the digits, with labels and without, and is a flag and a config file alike."""
+"""Every recipe learns the digits, with labels and without, and gives the same run by flag and by config file."""
 
 import pytest
 import torch
@@ -10,9 +10,9 @@ from fastgan.metrics.features import extract, fit_features
 from fastgan.train import GANTrainer, TrainConfig, load_run
 from fastgan.train.recipes import RECIPES
 
-# Of the digits: the recipe `mixture` is of points.
+# The recipes for images; `mixture` is for points.
 NAMES = [name for name in RECIPES if name != "mixture"]
-# A short run of each. The average's memory is shorter than the recipe's, or it would be of the first steps.
+# Short runs, with a smaller `ema_decay` than the recipe's, so that the average forgets the first weights.
 _SHORT = {"steps": 200, "ema_decay": 0.98}
 SHORT = {
     "dcgan": {"steps": 240, "batch_size": 32, "ema_decay": 0.95},
@@ -24,14 +24,14 @@ SHORT = {
 
 @pytest.fixture(scope="module")
 def features():
-    """The digits' own feature extractor, and their features."""
+    """A feature extractor fitted to the digits, and their features."""
     data = digits()
     extractor = fit_features(data)
     return extractor, extract(extractor, data.samples)
 
 
 def _samples(trainer: GANTrainer) -> torch.Tensor:
-    """A thousand samples of the average, of each class in turn where there are classes."""
+    """A thousand samples of the moving average, in a conditional run of each class in turn."""
     latents = torch.randn(1000, trainer.config.latent_dim, generator=torch.Generator().manual_seed(0))
     labels = () if trainer.size.classes == 0 else (torch.arange(1000) % trainer.size.classes,)
     with torch.no_grad():
@@ -53,9 +53,9 @@ def test_a_short_run_more_than_halves_the_untrained_fid(recipe, conditional, fea
 
 
 @pytest.mark.parametrize("recipe", NAMES)
-def test_a_recipe_is_a_flag_and_a_config_file_alike(recipe, tmp_path):
+def test_a_recipe_gives_the_same_run_by_flag_and_by_config_file(recipe, tmp_path):
     settings = {"steps": 1, "batch_size": 8}
-    torch.set_num_threads(1)  # the recipes differ in it, and so would sums
+    torch.set_num_threads(1)  # sums depend on the number of threads, which recipes set
     written = tmp_path / "recipe.toml"
     TrainConfig(recipe=recipe, **settings).save(written)
     with pytest.raises(SystemExit, match="0"):
@@ -69,7 +69,7 @@ def test_a_recipe_is_a_flag_and_a_config_file_alike(recipe, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["dcgan", "resnet"])
-def test_batch_and_spectral_norms_go_on_from_a_state_bit_for_bit(recipe):
+def test_batch_and_spectral_norms_resume_bit_for_bit(recipe):
     def trained(steps: int, state: dict[str, object] | None = None) -> GANTrainer:
         trainer = GANTrainer(TrainConfig(recipe=recipe, batch_size=8, steps=4))
         if state is not None:
@@ -98,7 +98,7 @@ def test_clipping_bounds_the_critics_weights():
     assert all(p.abs().max() <= limit for p in trainer.discriminator.parameters())
 
 
-def test_a_lazy_penalty_comes_every_interval_and_weighs_as_much_more(monkeypatch):
+def test_a_lazy_penalty_comes_every_interval_with_its_weight_times_the_interval(monkeypatch):
     from fastgan.train import step
 
     seen = []

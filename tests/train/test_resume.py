@@ -1,4 +1,4 @@
-"""A run that is interrupted, killed or extended ends as an uninterrupted one does, bit for bit."""
+"""A run that is interrupted, killed or extended ends with the weights of an uninterrupted one, bit for bit."""
 
 import json
 import multiprocessing
@@ -76,7 +76,7 @@ def test_an_interrupt_finishes_the_step_saves_and_resumes_exactly(whole_run, tmp
     assert _weights(tmp_path) == _weights(whole_run)
 
 
-def test_steps_of_the_critic_and_other_draws_resume_exactly(tmp_path):
+def test_a_run_with_several_critic_updates_resumes_exactly(tmp_path):
     changes = {"n_critic": 3, "optimizer": "rmsprop", "steps": 20}
     GANTrainer(_config(tmp_path / "a", **changes)).fit()
     _fit_until(tmp_path / "b", 13, **changes)
@@ -92,10 +92,10 @@ def test_a_later_number_of_steps_extends_the_run(whole_run, tmp_path):
     assert _weights(tmp_path) == _weights(whole_run)
 
 
-def test_metrics_have_each_step_once_after_a_resume(tmp_path):
+def test_after_a_resume_metrics_hold_each_step_once(tmp_path):
     stop = _fit_until(tmp_path, 23)
     with open(tmp_path / "metrics.jsonl", "a") as file:
-        file.write('{"step": 25, "loss_d": 0}\n{"step": 30, "lo')  # as a kill leaves it
+        file.write('{"step": 25, "loss_d": 0}\n{"step": 30, "lo')  # as a killed process leaves it
     assert stop.checkpoint.exists()
     GANTrainer(_config(tmp_path, resume=True)).fit()
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
@@ -104,7 +104,7 @@ def test_metrics_have_each_step_once_after_a_resume(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_a_damaged_newest_checkpoint_costs_only_its_steps(whole_run, tmp_path, capfd):
+def test_with_a_damaged_newest_checkpoint_the_previous_one_is_resumed(whole_run, tmp_path, capfd):
     GANTrainer(_config(tmp_path, steps=40)).fit()
     newest = checkpoint.listing(tmp_path / "checkpoints")[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
@@ -116,7 +116,7 @@ def test_a_damaged_newest_checkpoint_costs_only_its_steps(whole_run, tmp_path, c
     assert _weights(tmp_path) == _weights(whole_run)
 
 
-def test_resuming_without_a_checkpoint_starts_at_step_0_and_says_so(whole_run, tmp_path, capfd):
+def test_resuming_without_a_checkpoint_starts_at_step_0_with_a_message(whole_run, tmp_path, capfd):
     GANTrainer(_config(tmp_path, resume=True)).fit()
     assert "starting at step 0" in capfd.readouterr().err
     assert _weights(tmp_path) == _weights(whole_run)
@@ -145,12 +145,12 @@ def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
     assert _weights(tmp_path) == before
 
 
-def test_a_checkpoint_of_another_kind_of_device_is_resumed_with_latents_drawn_anew(tmp_path, capfd):
+def test_a_checkpoint_of_another_kind_of_device_is_resumed_with_newly_seeded_latents(tmp_path, capfd):
     GANTrainer(_config(tmp_path, steps=5)).fit()
     (path,) = checkpoint.listing(tmp_path / "checkpoints")
     state = checkpoint.load(path)
     own = state["noise"]
-    state["noise"] = torch.zeros(16, dtype=torch.uint8)  # as of a GPU's generator
+    state["noise"] = torch.zeros(16, dtype=torch.uint8)  # the size of a GPU generator's state
     checkpoint.write(state, path)
     noises = []
     for _ in range(2):
@@ -158,20 +158,20 @@ def test_a_checkpoint_of_another_kind_of_device_is_resumed_with_latents_drawn_an
         trainer.load_state_dict(checkpoint.load(path))
         noises.append(trainer._noise.get_state())
         assert not torch.equal(noises[-1], own)
-        assert not torch.equal(noises[-1], GANTrainer(_config(tmp_path))._noise.get_state())  # nor from the start
+        assert not torch.equal(noises[-1], GANTrainer(_config(tmp_path))._noise.get_state())  # nor that of a new run
     assert torch.equal(*noises)
     GANTrainer(_config(tmp_path, steps=10, resume=True)).fit()
     assert "another kind of device: cpu draws latents of its own" in capfd.readouterr().err
 
 
 def test_an_optimizer_loads_a_state_with_its_own_settings():
-    """Torch looks there for the device on which a step's count belongs."""
+    """Torch decides by the settings of the state on which device a step counter belongs."""
     config, network = TrainConfig(optimizer="rmsprop"), torch.nn.Linear(2, 1)
     optimizer = make_optimizer(config, network, 0.1)
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     state = optimizer.state_dict()
-    state["param_groups"][0] |= {"capturable": True, "lr": torch.tensor(0.3)}  # a GPU's
+    state["param_groups"][0] |= {"capturable": True, "lr": torch.tensor(0.3)}  # as on a GPU
     again, loaded = make_optimizer(config, network, 0.2), []
     again.register_load_state_dict_pre_hook(lambda _, state: loaded.append(state))
     restore_optimizer(again, state)
@@ -198,7 +198,7 @@ def test_killed_at_20_random_moments_a_run_still_ends_bit_identical(whole_run, t
     while kills < 20:
         before = checkpoint.listing(tmp_path / "checkpoints")
         process = _train(tmp_path, "--resume")
-        if kills % 4 == 3:  # let it come to a new checkpoint first
+        if kills % 4 == 3:  # wait for a new checkpoint first
             while process.is_alive() and checkpoint.listing(tmp_path / "checkpoints") == before:
                 time.sleep(0.001)
             process.join(rng.uniform(0, 0.03))

@@ -1,4 +1,4 @@
-"""What a run folder gives back: samples, measures, and refusals."""
+"""Samples and measures of a run folder, and the errors of a folder or options that do not fit."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ def _fastgan(*arguments: str) -> int:
     return stop.value.code
 
 
-def test_samples_are_in_the_data_sets_own_units(trained_run, tmp_path):
+def test_samples_are_in_the_units_of_the_data(trained_run, tmp_path):
     assert _fastgan("sample", trained_run, "--n", "300", "--out", tmp_path / "s.npz") == 0
     samples = np.load(tmp_path / "s.npz")["samples"]
     assert samples.shape == (300, 8, 8)
@@ -44,7 +44,7 @@ def test_truncation_keeps_latents_within_its_bound_and_is_a_function_of_the_seed
     assert latents.equal(run.sample(2000, 3, truncation=0.7))
     assert not latents.equal(run.sample(2000, 4, truncation=0.7))
     assert latents.abs().max() <= 0.7
-    # The normal distribution's part within a bound; 200,000 numbers: a true fit fails once in 1,000 seeds.
+    # 200,000 numbers against the truncated normal distribution; a correct sampler fails for one seed in 1,000.
     assert stats.kstest(latents.flatten().numpy(), stats.truncnorm(-0.7, 0.7).cdf).pvalue > 1e-3
 
 
@@ -55,7 +55,7 @@ def test_truncated_samples_vary_less(trained_run, tmp_path):
     assert 0 < typical < 0.8 * free
 
 
-def test_a_grid_is_a_picture_large_enough_to_see(trained_run, tmp_path):
+def test_a_grid_enlarges_small_images(trained_run, tmp_path):
     assert _fastgan("sample", trained_run, "--n", "12", "--out", tmp_path / "g.png") == 0
     picture = Image.open(tmp_path / "g.png")
     assert picture.size == (4 * 42, 3 * 42)

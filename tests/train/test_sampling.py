@@ -1,4 +1,4 @@
-"""Balanced classes and mirrored images: what is drawn, that it resumes, and that a rare mode is captured."""
+"""Balanced classes, class weights and mirrored images."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from fastgan.data import Data
 from fastgan.losses import LOSSES
 from fastgan.train import GANTrainer, TrainConfig, distributed
 from fastgan.train.batches import Batches
-from fastgan.train.sampling import BalancedOrder, Flipped, class_weights
+from fastgan.train.sampling import BalancedOrder, FlippedBatches, class_weights
 
 UNEVEN = torch.tensor([0] * 95 + [3] * 5)[torch.randperm(100, generator=torch.Generator().manual_seed(1))]
 
@@ -42,20 +42,20 @@ def test_a_batch_is_a_function_of_seed_and_number_alone():
     assert not torch.equal(run[0], run[1])
 
 
-def test_a_place_in_the_batch_says_nothing_of_the_class():
+def test_a_samples_position_in_the_batch_does_not_depend_on_its_class():
     order = BalancedOrder(UNEVEN, 10, seed=0)
     rare = torch.stack([UNEVEN[order[k]] == 3 for k in range(400)]).double().mean(0)
-    # A half at each place; 5 standard errors of 400 draws.
+    # Half of the draws at each position; 5 standard errors of 400 draws.
     torch.testing.assert_close(rare, torch.full((10,), 0.5).double(), rtol=0, atol=5 * 0.5 / 20)
 
 
-def test_weights_are_inverse_frequencies_with_mean_one():
+def test_class_weights_are_inverse_frequencies_with_mean_one():
     weights = class_weights(UNEVEN)
     torch.testing.assert_close(weights, torch.tensor([100 / (2 * 95), 0, 0, 100 / (2 * 5)]))
     assert weights[UNEVEN].mean().item() == pytest.approx(1)
 
 
-def test_the_weighted_loss_is_the_fused_one_at_weight_one_and_each_samples_own_otherwise():
+def test_the_weighted_loss_equals_the_fused_one_at_weight_one_and_weights_each_sample_otherwise():
     real, fake = torch.randn(6, 1), torch.randn(6, 1)
     ones, weight = torch.ones(6), torch.rand(6)
     plain, statistics = LOSSES["bce"].discriminator(real, fake, 0.9, 0.1)
@@ -68,9 +68,9 @@ def test_the_weighted_loss_is_the_fused_one_at_weight_one_and_each_samples_own_o
     torch.testing.assert_close(weighted, (each * weight).mean() + others)
 
 
-def test_about_half_of_the_images_are_mirrored_the_same_ones_each_time():
+def test_about_half_of_the_images_are_mirrored_and_the_same_ones_each_time():
     images = torch.randn(64, 1, 4, 4)
-    plain, flipped = Batches(images, None, 32, seed=0), Flipped(Batches(images, None, 32, seed=0), seed=0)
+    plain, flipped = Batches(images, None, 32, seed=0), FlippedBatches(Batches(images, None, 32, seed=0), seed=0)
     count = 0
     for k in range(20):
         x, y = plain[k][0], flipped[k][0]
@@ -81,18 +81,18 @@ def test_about_half_of_the_images_are_mirrored_the_same_ones_each_time():
     assert count == pytest.approx(320, abs=5 * 640**0.5 / 2)
 
 
-def test_shares_of_two_processes_make_up_the_batch_of_one(monkeypatch):
+def test_shards_of_two_processes_make_up_the_batch_of_one(monkeypatch):
     images = torch.randn(100, 1, 4, 4)
 
     def batch(k):
         source = Batches(images, None, 20, seed=0)
         source.order = BalancedOrder(UNEVEN, 20, seed=0)
-        return Flipped(source, seed=0)[k][0]
+        return FlippedBatches(source, seed=0)[k][0]
 
     whole = [batch(k) for k in range(3)]
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     for rank in range(2):
-        monkeypatch.setattr(distributed, "share", lambda x, rank=rank: x.chunk(2)[rank])
+        monkeypatch.setattr(distributed, "shard", lambda x, rank=rank: x.chunk(2)[rank])
         assert all(torch.equal(batch(k), whole[k].chunk(2)[rank]) for k in range(3))
 
 
@@ -104,7 +104,7 @@ def _two_modes() -> Data:
 
 
 def _rare_share(balance: str) -> float:
-    """The share of samples that a generator trained for a moment puts in the rare mode."""
+    """The share of its samples that a generator puts in the rare mode after a short training."""
     config = TrainConfig(
         balance=balance, steps=250, latent_dim=4, seed=1, ema_decay=0.98, betas=(0.0, 0.99), device="cpu"
     )
@@ -166,7 +166,7 @@ def test_weights_in_a_conditional_run_give_each_class_its_own():
         ({"balance": "classes"}, "`balance` to be one of none, weights, sampler; got 'classes'"),
     ],
 )
-def test_settings_that_do_not_serve_are_refused(settings, words):
+def test_settings_that_do_not_go_together_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         TrainConfig(**settings)
 

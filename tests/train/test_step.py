@@ -1,4 +1,4 @@
-"""The fast step computes what a plain PyTorch loop does."""
+"""The step computes the same as a plain PyTorch loop."""
 
 import copy
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from fastgan.functional import composed
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
-from fastgan.train.graph import is_wanted
+from fastgan.train.graph import use_cuda_graph
 from fastgan.train.setup import mixes_samples
 from fastgan.train.step import STATISTICS
 
@@ -64,7 +64,7 @@ def test_the_fast_step_follows_a_plain_loop(batch_norm, n_critic, real_target):
             trainer.step()
             loss_d, loss_g = _plain_step(trainer, plain_g, plain_d, plain_ema, optimizers, step)
             statistics = trainer.statistics()
-            # Equal but for the order of float64 sums, which Adam's division may enlarge.
+            # Equal up to rounding in float64, which Adam's division can amplify.
             assert statistics["loss_d"] == pytest.approx(loss_d, rel=1e-6)
             assert statistics["loss_g"] == pytest.approx(loss_g, rel=1e-6)
         for ours, plain in ((trainer.generator, plain_g), (trainer.discriminator, plain_d), (trainer.ema, plain_ema)):
@@ -82,7 +82,7 @@ class _MinibatchStdDev(nn.Module):
 
 
 class _FunctionalBatchNorm(nn.Module):
-    """Counts its batches, as torch's own layer does."""
+    """Batch normalisation by `F.batch_norm`, which counts its batches as torch's own layer does."""
 
     def __init__(self):
         super().__init__()
@@ -106,7 +106,7 @@ def _mixed_by(kind):
 
 @pytest.mark.parametrize(("kind", "joint"), [("std", False), ("functional", False), ("nothing", True)])
 @pytest.mark.parametrize("pack", [1, 2])
-def test_a_discriminator_that_mixes_samples_sees_real_and_fake_ones_apart(kind, joint, pack):
+def test_a_discriminator_that_mixes_samples_gets_real_and_fake_ones_in_separate_batches(kind, joint, pack):
     config = TrainConfig(batch_size=8, latent_dim=6, pack=pack)
     discriminator = _mixed_by(kind)
     trainer = GANTrainer(config, None, discriminator, torch.rand(32, 4 // pack))
@@ -159,7 +159,7 @@ def test_each_optimizer_moves_both_networks(images, optimizer):
     assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
 
 
-def test_a_loaded_state_begins_the_statistics_anew(images):
+def test_loading_a_state_resets_the_statistics(images):
     trainer, again = (GANTrainer(TrainConfig(batch_size=8), data=images) for _ in range(2))
     state = copy.deepcopy(trainer.state_dict())
     trainer.step()
@@ -172,18 +172,18 @@ def test_a_loaded_state_begins_the_statistics_anew(images):
 
 @pytest.mark.parametrize("setting", ["off", "auto", "on"])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_steps_are_captured_where_they_can_be(setting, precision, monkeypatch):
+def test_steps_are_captured_where_that_is_possible(setting, precision, monkeypatch):
     cuda = torch.device("cuda")
-    assert not is_wanted(setting, torch.device("cpu"), precision)
+    assert not use_cuda_graph(setting, torch.device("cpu"), precision)
     monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu", "cuda"}))
-    assert is_wanted(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
-    # Composed dropout draws its seed on the host, which no replay does again.
+    assert use_cuda_graph(setting, cuda, precision) == (setting == "on" or (setting == "auto" and precision == "bf16"))
+    # Composed dropout draws its seed on the host, so every replay would use the same mask.
     monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"cpu"}))
     if setting == "on":
         with pytest.raises(ValueError, match="expected `cuda_graph` to be auto or off in a build without CUDA kernels"):
-            is_wanted(setting, cuda, precision)
+            use_cuda_graph(setting, cuda, precision)
     else:
-        assert not is_wanted(setting, cuda, precision)
+        assert not use_cuda_graph(setting, cuda, precision)
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():

@@ -1,4 +1,4 @@
-"""Schedules, noise, augmentation, packing, penalties and clipping do what their names say."""
+"""Schedules, instance noise, augmentation, packing, penalties, gradient clipping and precision."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_learning_rates_follow_their_schedule(images, kind, factors):
         assert _rates(trainer) == pytest.approx([1e-3 * factor, 2e-3 * factor], rel=1e-5)
 
 
-def test_a_warm_up_rises_to_the_whole_rate(images):
+def test_a_warm_up_rises_to_the_full_rate(images):
     trainer = _trainer(images, warmup_steps=3, lr_g=3e-3, lr_d=3e-3)
     for expected in (1e-3, 2e-3, 3e-3, 3e-3):
         trainer.step()
@@ -66,10 +66,10 @@ def test_clipping_bounds_the_gradients_norm(images):
     trainer.step()
     for network in (trainer.generator, trainer.discriminator):
         norm = math.sqrt(sum(p.grad.square().sum().item() for p in network.parameters()))
-        assert norm == pytest.approx(1e-3, rel=1e-3)  # it was far larger
+        assert norm == pytest.approx(1e-3, rel=1e-3)  # far larger without clipping
 
 
-def test_weight_penalties_join_both_losses(images):
+def test_weight_penalties_are_added_to_both_losses(images):
     plain, decayed = (_trainer(images, l1=l1, l2=l2) for l1, l2 in ((0.0, 0.0), (0.01, 0.1)))
     added = []
     for network in (plain.discriminator, plain.generator):
@@ -79,7 +79,7 @@ def test_weight_penalties_join_both_losses(images):
     decayed.step()
     a, b = plain.statistics(), decayed.statistics()
     assert b["loss_d"] - a["loss_d"] == pytest.approx(added[0], rel=1e-3)
-    # G's loss is taken after D's first update, which the penalty has changed a little.
+    # G's loss is computed after D's first update, which the penalty changes a little.
     assert b["loss_g"] - a["loss_g"] == pytest.approx(added[1], rel=0.05)
 
 
@@ -93,7 +93,7 @@ def test_more_generator_steps_update_the_generator_more_often(images):
 
 
 class _Recorder(nn.Module):
-    """Keeps what it has seen, and judges it linearly."""
+    """A linear D that keeps its inputs."""
 
     def __init__(self, features):
         super().__init__()
@@ -104,7 +104,7 @@ class _Recorder(nn.Module):
         return self.linear(x.flatten(1))
 
 
-def test_packing_shows_the_discriminator_samples_side_by_side(images):
+def test_packing_joins_samples_along_the_channels(images):
     recorder = _Recorder(2 * 16)
     trainer = GANTrainer(TrainConfig(batch_size=8, pack=2), None, recorder, images)
     real = trainer._batches[0][0]
@@ -125,7 +125,7 @@ def test_the_recipes_discriminator_takes_packs(images):
         TrainConfig(batch_size=8, pack=3)
 
 
-def test_instance_noise_falls_to_nothing(images):
+def test_instance_noise_falls_to_zero(images):
     recorder = _Recorder(16)
     trainer = GANTrainer(TrainConfig(batch_size=8, instance_noise=0.4, steps=50), None, recorder, images)
     spread = []
@@ -134,7 +134,7 @@ def test_instance_noise_falls_to_nothing(images):
         recorder.seen.clear()
         trainer.step()
         spread.append((recorder.seen[0][:8] - real).std().item())
-    # 128 draws know their standard deviation to 6%.
+    # The standard deviation of 128 draws has an error of 6%.
     assert spread[0] == pytest.approx(0.4, rel=0.25)
     assert spread[25] == pytest.approx(0.2, rel=0.25)
     assert spread[-1] < 0.02
@@ -166,7 +166,7 @@ def test_translation_moves_every_channel_alike_and_fills_with_zeros():
         assert len(down) == len(right) == 1
         shifts.add((down.item(), right.item()))
         assert inside.sum() == (16 - abs(down)) * (16 - abs(right))
-    assert shifts == {(a, b) for a in range(-2, 3) for b in range(-2, 3)}  # 200 draws of 25: none is missed
+    assert shifts == {(a, b) for a in range(-2, 3) for b in range(-2, 3)}  # all 25, in 200 draws
 
 
 def test_cutout_clears_at_most_a_quarter_and_always_something():
@@ -176,15 +176,15 @@ def test_cutout_clears_at_most_a_quarter_and_always_something():
     assert cleared.min() == 16
 
 
-def test_colors_statistics_stay_within_their_ranges():
+def test_the_color_augmentations_brightness_is_uniform_in_its_range():
     torch.manual_seed(3)
-    images = torch.zeros(1000, 3, 4, 4)  # without contrast, brightness alone shows
+    images = torch.zeros(1000, 3, 4, 4)  # for constant images only brightness has an effect
     shift = augment(images, "color")[:, 0, 0, 0]
     assert shift.abs().max() <= 0.5
     assert shift.std().item() == pytest.approx(math.sqrt(1 / 12), rel=0.1)
 
 
-def test_unknown_augmentations_and_points_are_refused():
+def test_unknown_augmentations_and_augmented_points_are_refused():
     with pytest.raises(ValueError, match=r"`augment` to be names among color, translation, cutout.*got 'blur'"):
         TrainConfig(augment="blur")
     with pytest.raises(ValueError, match=r"expected images \(C, H, W\) for `augment`, got samples \(2,\)"):
@@ -192,7 +192,7 @@ def test_unknown_augmentations_and_points_are_refused():
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_halves_train_float32_weights(images, precision):
+def test_16_bit_precision_trains_float32_weights(images, precision):
     trainer = _trainer(images, precision=precision, lr_g=1e-3, lr_d=1e-3)
     start = [p.detach().clone() for p in trainer.generator.parameters()]
     for _ in range(5):
@@ -207,12 +207,12 @@ def test_bf16_follows_fp32_to_its_precision(images):
     for trainer in (exact, half):
         trainer.step()
     a, b = exact.statistics(), half.statistics()
-    # bfloat16 holds 8 bits: 0.4%, and a few roundings in a row.
+    # bfloat16 has 8 significant bits, so one rounding is 0.4%, and there are several in a row.
     assert all(b[name] == pytest.approx(a[name], rel=0.03, abs=0.01) for name in ("loss_d", "loss_g", "p_real"))
     assert a["loss_d"] != b["loss_d"]
 
 
-def test_fp16_leaves_out_a_step_with_infinite_gradients_and_lowers_its_scale(images):
+def test_fp16_skips_a_step_with_infinite_gradients_and_lowers_its_scale(images):
     trainer = _trainer(images, precision="fp16")
     scaler = trainer._update.scaler_d._scaler
     scaler._lazy_init_scale_growth_tracker(torch.device("cpu"))

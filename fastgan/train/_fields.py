@@ -1,0 +1,68 @@
+"""The fields of `TrainConfig`: their help texts and ranges, the checks of their values, and their form in TOML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from typing import Any, get_args, get_origin
+
+
+def option(
+    help: str,
+    default: Any = None,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    choices: Iterable[str] = (),
+) -> Any:
+    """A field with a help text and a range of values; if there is no default, the recipe supplies it."""
+    limits = {"low": low, "above": above, "high": high, "choices": tuple(choices)}
+    return field(default=default, metadata={"help": help, **limits})
+
+
+def to_toml(value: Any) -> str:
+    """The TOML form of a number, a string, a bool or a tuple of them."""
+    if isinstance(value, str):  # a TOML basic string is a JSON string, except that DEL is escaped
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(to_toml, value))}]"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
+    """The value, converted to its field's type; raises a ValueError if it is of another type or out of its limits."""
+    if get_origin(kind) is tuple:
+        kinds = get_args(kind)
+        if not isinstance(value, list | tuple) or len(value) != len(kinds):
+            raise refusal(name, f"{len(kinds)} numbers", value)
+        return tuple(check_value(name, v, k, limits) for v, k in zip(value, kinds, strict=True))
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise refusal(name, words.get(kind, "a string"), value)
+    choices = limits["choices"]
+    if choices and value not in choices:
+        raise ValueError(f"TrainConfig: expected `{name}` to be one of {', '.join(choices)}; got '{value}'")
+    if kind in (int, float):
+        _check_range(name, value, limits)
+    return value
+
+
+def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
+    low, above, high = limits["low"], limits["above"], limits["high"]
+    if not float("-inf") < value < float("inf"):
+        raise refusal(name, "a finite number", value)
+    if low is not None and not value >= low:
+        raise refusal(name, f"at least {low}", value)
+    if above is not None and not value > above:
+        raise refusal(name, f"more than {above}", value)
+    if high is not None and not value <= high:
+        raise refusal(name, f"at most {high}", value)
+
+
+def refusal(name: str, expected: str, got: Any) -> ValueError:
+    """The error for a value that a field does not take."""
+    return ValueError(f"TrainConfig: expected `{name}` to be {expected}, got {got!r}")
