@@ -96,7 +96,7 @@ def test_without_held_out_data_tstr_says_so():
 
 
 def test_mixtures_get_their_modes_and_real_data_beside():
-    data = load("ring").some(4000)
+    data = load("ring").subsample(4000)
     one_mode = data.take((data.labels == 2).nonzero()[:, 0])
     ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)
     assert (ours["modes"], real["modes"]) == (1, 8)
