@@ -12,7 +12,7 @@ from torch import nn
 import fastgan
 import fastgan.cli
 from fastgan import nn as fnn
-from fastgan.explain import METHODS, attribute, cells
+from fastgan.explain import METHODS, attribute, feature_mask
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.run_folder import load_discriminator
 
@@ -76,11 +76,11 @@ def test_seeds_choose_the_perturbations():
 
 
 def test_an_image_of_many_pixels_has_64_cells_and_a_table_one_a_column():
-    assert cells((3, 32, 32)).unique().numel() == 64
-    assert (cells((3, 32, 32))[0, 0] == cells((3, 32, 32))[0, 2]).all()
-    assert cells((1, 8, 8)).flatten().tolist() == list(range(64))
-    assert cells((1, 20, 10)).unique().numel() == 7 * 4  # squares of 3 pixels, those at the edge cut
-    assert cells((5,)).tolist() == [[0, 1, 2, 3, 4]]
+    assert feature_mask((3, 32, 32)).unique().numel() == 64
+    assert (feature_mask((3, 32, 32))[0, 0] == feature_mask((3, 32, 32))[0, 2]).all()
+    assert feature_mask((1, 8, 8)).flatten().tolist() == list(range(64))
+    assert feature_mask((1, 20, 10)).unique().numel() == 7 * 4  # squares of 3 pixels, those at the edge cut
+    assert feature_mask((5,)).tolist() == [[0, 1, 2, 3, 4]]
 
 
 @pytest.fixture(scope="module")
