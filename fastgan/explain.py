@@ -77,7 +77,7 @@ def attribute(
     if not math.isfinite(baseline):
         raise ValueError(f"explain: expected a finite baseline, got {baseline}")
     captum = require("captum.attr", "explain")
-    # Ridge, as in LIME's paper: its coefficients scale with the logit. Captum's default is a lasso.
+    # Ridge, as in LIME's paper, not Captum's lasso: only a ridge's coefficients scale with the logit.
     ridge = require("captum._utils.models.linear_model", "explain").SkLearnRidge
     network = revert(copy.deepcopy(discriminator)).eval().requires_grad_(False)
 
