@@ -1,4 +1,4 @@
-"""Attributions against what is known of linear discriminators."""
+"""Attributions against the known ones of linear discriminators."""
 
 import copy
 
@@ -19,7 +19,7 @@ def _network() -> nn.Sequential:
     )
 
 
-# Exact for a linear function (Shapley values are w (x - baseline)) but for float32; LIME's ridge shrinks.
+# For a linear function all give w (x - baseline), up to float32's rounding; LIME's ridge shrinks it.
 @pytest.mark.parametrize(
     ("method", "tolerance"), [("integrated_gradients", 1e-5), ("kernel_shap", 1e-3), ("lime", 0.05)]
 )
@@ -39,7 +39,7 @@ def test_attributions_sum_to_the_logits_distance_from_the_baselines(method):
     samples = torch.randn(4, 16)
     found = attribute(network, samples, methods=[method], perturbations=600)[method]
     want = (network(samples) - network(torch.zeros(1, 16))).flatten()
-    # 64 steps through the kinks of leaky ReLU: their sum is off by some percent of the logit.
+    # Leaky ReLU has kinks, so a sum of 64 steps is off by some percent of the logit.
     torch.testing.assert_close(found.sum(1), want, atol=0.03, rtol=0.03)
 
 
@@ -67,5 +67,5 @@ def test_an_image_of_many_pixels_has_64_cells_and_a_table_one_a_column():
     assert feature_mask((3, 32, 32)).unique().numel() == 64
     assert (feature_mask((3, 32, 32))[0, 0] == feature_mask((3, 32, 32))[0, 2]).all()
     assert feature_mask((1, 8, 8)).flatten().tolist() == list(range(64))
-    assert feature_mask((1, 20, 10)).unique().numel() == 7 * 4  # squares of 3 pixels, those at the edge cut
+    assert feature_mask((1, 20, 10)).unique().numel() == 7 * 4  # squares of 3 pixels, smaller at the edges
     assert feature_mask((5,)).tolist() == [[0, 1, 2, 3, 4]]

@@ -78,7 +78,7 @@ class Table:
                 values[i, j] = math.nan if _is_missing(row[column]) else _number(row[column], line, place)
             empty = np.isnan(values[:, j])
             if empty.all():
-                raise ValueError(f"data: expected some number {place}, got only missing cells")
+                raise ValueError(f"data: expected at least one number {place}, got only missing cells")
             if empty.any() and not missing:
                 raise ValueError(
                     f"data: expected a number {place}, got none in line {self.lines[int(empty.argmax())]}; "

@@ -223,7 +223,7 @@ class _Training:
             history.append({"epoch": epoch, **self._measure()})
             if not all(map(math.isfinite, history[-1].values())):
                 raise TrainingDivergedError(
-                    f"fit: the loss is NaN or infinite after epoch {epoch}; a lower `lr` may do"
+                    f"fit: the loss is NaN or infinite after epoch {epoch}; a lower `lr` may help"
                 )
             if not stops:
                 continue

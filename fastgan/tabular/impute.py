@@ -104,7 +104,9 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         empty = np.isnan(x).all(axis=0)
         if empty.any():
             names = getattr(self, "feature_names_in_", np.arange(x.shape[1]))
-            raise ValueError(f"impute: expected some value of feature {names[empty.argmax()]}, got only missing ones")
+            raise ValueError(
+                f"impute: expected an observed value of feature {names[empty.argmax()]}, got only missing ones"
+            )
         self.data_min_ = np.nanmin(x, axis=0)
         spread = np.nanmax(x, axis=0) - self.data_min_
         self.data_range_ = np.where(spread > 0, spread, 1.0)
@@ -174,7 +176,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
                 continue
             if not bool(torch.isfinite(loss_d + loss_g)):
                 raise TrainingDivergedError(
-                    f"impute: a loss is NaN or infinite by step {step + 1}; a lower `lr` may do"
+                    f"impute: a loss is NaN or infinite by step {step + 1}; a lower `lr` may help"
                 )
             if validates:
                 error = _error(generator, values, mask, held_out)

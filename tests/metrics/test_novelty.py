@@ -32,7 +32,7 @@ def test_the_score_is_scipys_rank_test_on_scikit_learns_neighbours(parts):
     assert result.median_ratio == pytest.approx(median.item(), rel=1e-5)
 
 
-def test_ties_are_shared_as_scipy_does():
+def test_ties_count_half_as_in_scipy():
     train = torch.zeros(3, 1)
     samples, held_out = torch.tensor([[1.0], [1], [2], [3]]), torch.tensor([[1.0], [2], [2]])
     result = memorisation(samples, train, held_out)
@@ -51,7 +51,7 @@ def test_fresh_data_scores_half_and_copies_one(parts):
     assert half.share_nearer == pytest.approx(0.75, abs=0.05)
 
 
-def test_without_held_out_data_the_training_rows_stand_for_it(parts):
+def test_without_held_out_data_training_rows_are_compared_with_the_others(parts):
     (train, _), _, (fresh, _) = parts
     assert abs(memorisation(fresh, train).z) < 3
     assert memorisation(train, train).share_nearer == 1

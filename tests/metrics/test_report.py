@@ -12,7 +12,7 @@ from fastgan.train import Run, TrainConfig
 
 
 class _Replay(nn.Module):
-    """A "generator" that gives out stored samples, of the classes asked for if it is asked."""
+    """A generator that returns stored samples, of the given classes if there are any."""
 
     def __init__(self, data: Data, noise: float = 0.0) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def test_a_perfect_generator_passes_everything(parts):
     assert ours["tstr"] > real["tstr"] - 0.05
 
 
-def test_a_copying_generator_is_found_out_by_the_memorisation_score(parts):
+def test_a_generator_that_copies_has_a_high_memorisation_score(parts):
     train, held_out = parts
     ours, real, _ = evaluate(_run(train), train, held_out, 300, 0, nn.Flatten())
     assert ours["memory_share_nearer"] == 1
@@ -72,7 +72,7 @@ def test_without_held_out_data_tstr_says_so():
     assert real["tstr"] > 0.97
 
 
-def test_mixtures_get_their_modes_and_real_data_beside():
+def test_mixtures_have_mode_counts_for_samples_and_real_data():
     data = load("ring").subsample(4000)
     one_mode = data.take((data.labels == 2).nonzero()[:, 0])
     ours, real, _ = evaluate(_run(one_mode, name="ring"), data, None, 1000, 0, None)
@@ -85,7 +85,7 @@ def test_mixtures_get_their_modes_and_real_data_beside():
     assert "reverse_kl" in table(ours, real)
 
 
-def test_too_few_samples_for_fid_are_said_and_the_rest_is_measured():
+def test_too_few_samples_for_fid_give_a_note_and_the_other_metrics():
     few = Data(torch.randn(60, 50))
     ours, real, notes = evaluate(_run(few), few, None, 60, 0, None)
     assert (ours["fid"], real["fid"]) == (None, None)

@@ -12,7 +12,7 @@ from fastgan.tabular.impute import GAINImputer
 QUICK = {"steps": 100, "random_state": 0, "device": "cpu"}
 
 
-# Without exceptions: scikit-learn itself skips what needs pandas or SciPy's array API where those are not there.
+# No check is excluded. scikit-learn skips those that need pandas or SciPy's array API where they are missing.
 @parametrize_with_checks([GAINImputer(**{**QUICK, "steps": 3})])
 def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
@@ -32,7 +32,7 @@ def test_missing_values_are_filled_in_better_than_by_means(load, factor):
         type(imputer): np.sqrt(np.mean((imputer.fit_transform(holes) - x)[hidden] ** 2))
         for imputer in (SimpleImputer(), GAINImputer(steps=700, random_state=0, device="cpu"))
     }
-    # benchmarks/regularised.py measures it over seeds, against IterativeImputer too, which is better still.
+    # benchmarks/regularised.py measures it over several seeds, also against IterativeImputer, which is better.
     assert error[GAINImputer] < factor * error[SimpleImputer]
 
 
@@ -43,8 +43,8 @@ def test_observed_values_stay_bit_for_bit_and_nothing_stays_missing():
     filled = GAINImputer(**QUICK).fit_transform(holes)
     assert (filled[~hidden] == x[~hidden]).all()
     low, high = np.nanmin(holes, axis=0), np.nanmax(holes, axis=0)
-    assert ((filled >= low - 1e-9) & (filled <= high + 1e-9)).all()  # within what was observed, but for rounding
-    assert np.isnan(holes).any()  # the input is not written into
+    assert ((filled >= low - 1e-9) & (filled <= high + 1e-9)).all()  # within the observed range, up to rounding
+    assert np.isnan(holes).any()  # the input is not changed
 
 
 def test_the_same_random_state_gives_the_same_values_and_a_sample_does_not_depend_on_others():
@@ -57,7 +57,7 @@ def test_the_same_random_state_gives_the_same_values_and_a_sample_does_not_depen
     np.testing.assert_allclose(first.transform(holes[:3]), first.transform(holes)[:3], rtol=1e-12)
 
 
-def test_hidden_values_tell_when_to_stop():
+def test_the_error_of_held_out_values_stops_the_training():
     x, hidden = _holes(load_wine)
     stopped = GAINImputer(steps=3000, lr=2e-2, random_state=0, device="cpu").fit(np.where(hidden, np.nan, x))
     assert 100 <= stopped.n_iter_ < 2200
@@ -88,11 +88,11 @@ def test_settings_out_of_range_are_named(settings, words):
 
 
 def test_a_feature_without_values_is_named():
-    with pytest.raises(ValueError, match="some value of feature 1, got only missing ones"):
+    with pytest.raises(ValueError, match="an observed value of feature 1, got only missing ones"):
         GAINImputer().fit([[0.0, np.nan], [1.0, np.nan]])
 
 
-def test_a_batch_without_any_observed_value_teaches_nothing():
+def test_batches_without_an_observed_value_give_finite_results():
     X = np.linspace(0, 1, 40)[:, None] * [1.0, 2.0]
     X[::2] = np.nan
     filled = GAINImputer(steps=20, batch_size=1, random_state=0).fit_transform(X)
