@@ -150,7 +150,8 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """The most probable classes (N,) of samples `X` (N, features)."""
-        predicted: Array = self.classes_[self.predict_proba(X).argmax(1)]
+        indices = self.predict_proba(X).argmax(1)  # first, as it raises NotFittedError where `classes_` is missing
+        predicted: Array = self.classes_[indices]
         return predicted
 
 

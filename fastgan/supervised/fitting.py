@@ -114,6 +114,7 @@ class FitResult:
             about: the settings, with which fit.json starts.
 
         Raises:
+            CheckpointError: where the weights cannot be written.
             MissingExtraError: without Matplotlib or safetensors.
         """
         folder.mkdir(parents=True, exist_ok=True)
