@@ -21,7 +21,7 @@ class FourierFeatures(nn.Module):
     """Appends sin(2^k x) and cos(2^k x), k = 0 .. octaves - 1, for every number x of a sample.
 
     Dense networks learn the coarse structure of a function long before the fine structure. With these inputs (Tancik
-    et al., 2020) a discriminator tells modes a hundredth as wide as the data apart from the first steps on.
+    et al., 2020) a discriminator can separate modes a hundredth as wide as the data from the first steps on.
 
     Args:
         octaves: the number of frequencies, each twice the one before.
