@@ -27,7 +27,7 @@ from fastgan.explain import METHODS, attribute
 from fastgan.supervised import fit_supervised
 from fastgan.supervised.estimators import FastGANClassifier, FastGANRegressor
 from fastgan.supervised.fitting import make_model
-from fastgan.supervised.search import Search, parse
+from fastgan.supervised.search import Search, parse_setting
 from fastgan.tabular.impute import GAINImputer
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.run_folder import load_discriminator
@@ -45,7 +45,7 @@ def search(plot):
     """What `fastgan fit --search dropout=0.0:0.8:9 --cv 5` does, over 600 digits and without early stopping."""
     x, y = (t[:600] for t in shuffled_digits())
     model, prefix = make_model("classify", 0, SEARCHED, table=False)
-    grid = dict([parse("dropout=0.0:0.8:9")])
+    grid = dict([parse_setting("dropout=0.0:0.8:9")])
     found = Search(model, grid, prefix=prefix, classify=True, cv=5, draws=0, seed=0).fit(x.double().numpy(), y.numpy())
     print("\n".join(found.lines()))
     if plot:

@@ -1,4 +1,4 @@
-"""What D looks at: attributions by Captum, as arrays and heat maps."""
+"""Attributions of a discriminator's output to its inputs, by Captum, as arrays and heat maps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from fastgan.convert import revert
 from fastgan.train.augment import pack
 from fastgan.train.pictures import is_image
 
-__all__ = ["METHODS", "attribute", "heat_maps"]
+__all__ = ["METHODS", "PackedDiscriminator", "attribute", "feature_mask", "heat_maps"]
 
 METHODS = ("integrated_gradients", "lime", "kernel_shap")
-_CELLS = 8  # LIME and SHAP switch images on and off in at most 8 x 8 cells
-_STEPS = 64  # of integrated gradients' sum
+_CELLS = 8  # LIME and SHAP perturb images in at most 8 x 8 cells
+_STEPS = 64  # of the sum that approximates the integral
 
 
 def attribute(
@@ -38,19 +38,19 @@ def attribute(
 ) -> dict[str, Tensor]:
     """How much each value of a sample moves D's logit away from the logit of `baseline`.
 
-    Integrated gradients (Sundararajan et al., 2017) attribute to each value; LIME (Ribeiro et al., 2016) and kernel
-    SHAP (Lundberg and Lee, 2017) to each value of a table and to each cell of an image, whose values all carry the
-    cell's number. The same arguments give the
-    same result; torch's generators are left as they were.
+    Integrated gradients (Sundararajan et al., 2017) give each value its own attribution. LIME (Ribeiro et al., 2016)
+    and kernel SHAP (Lundberg and Lee, 2017) do so for tables; for images they give one to each cell of `feature_mask`,
+    and all values of a cell carry it. The same arguments give the same result; torch's random generators keep their
+    states.
 
     Args:
-        discriminator: (samples) or (samples, labels) to logits (N, 1) or (N,). A copy of it, in eval mode and with
-            torch's own layers (`fastgan.revert`), is what Captum sees.
+        discriminator: maps samples, or samples and labels, to logits (N, 1) or (N,). Captum gets a copy in eval mode
+            with torch's own layers (`fastgan.revert`).
         samples: (N, ...) floating.
         labels: (N,) int64, for a conditional discriminator.
-        methods: of `METHODS`.
-        baseline: the value that stands for "not there".
-        perturbations: of each sample by LIME and kernel SHAP.
+        methods: names from `METHODS`.
+        baseline: the value of an input that counts as absent.
+        perturbations: number of perturbed copies of each sample that LIME and kernel SHAP evaluate.
         seed: of the perturbations.
 
     Returns:
@@ -77,7 +77,7 @@ def attribute(
     if not math.isfinite(baseline):
         raise ValueError(f"explain: expected a finite baseline, got {baseline}")
     captum = require("captum.attr", "explain")
-    # Ridge, as LIME's authors have it: what it finds scales with the logit, where a lasso's threshold does not.
+    # Ridge, as in LIME's paper, not Captum's lasso: only a ridge's coefficients scale with the logit.
     ridge = require("captum._utils.models.linear_model", "explain").SkLearnRidge
     network = revert(copy.deepcopy(discriminator)).eval().requires_grad_(False)
 
@@ -92,11 +92,13 @@ def attribute(
     perturbed: dict[str, Any] = {
         "n_samples": perturbations,
         "perturbations_per_eval": 64,
-        "feature_mask": cells(samples.shape[1:]).to(samples.device),
+        "feature_mask": feature_mask(samples.shape[1:]).to(samples.device),
     }
     found: dict[str, Tensor] = {}
     with torch.random.fork_rng([samples.device] if samples.is_cuda else []), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "You are providing multiple inputs")  # one model a sample is what is wanted
+        warnings.filterwarnings(
+            "ignore", "You are providing multiple inputs"
+        )  # one surrogate model for each sample is intended
         for method in methods:
             torch.manual_seed(derive(seed, METHODS.index(method)))
             extra = perturbed
@@ -108,8 +110,14 @@ def attribute(
     return found
 
 
-def cells(shape: tuple[int, ...]) -> Tensor:
-    """The number (1, *shape) of each value's cell: an image's squares, all channels together; else the value's own."""
+def feature_mask(shape: tuple[int, ...]) -> Tensor:
+    """The group (1, *shape) of each value, for Captum: values of one group are perturbed together.
+
+    An image has at most 8 x 8 groups, square cells of all channels; other samples have a group for each value.
+
+    Args:
+        shape: of one sample.
+    """
     if not is_image(tuple(shape)):
         return torch.arange(math.prod(shape)).reshape(1, *shape)
     _, height, width = shape
@@ -120,15 +128,16 @@ def cells(shape: tuple[int, ...]) -> Tensor:
 
 
 def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence[str], path: Path) -> None:
-    """Draw samples beside their attributions: red speaks for real, blue for fake; channels are summed.
+    """Draw samples beside their attributions. Red raises D's logit (real), blue lowers it (fake).
 
-    Images have a row each; of a table's samples each is a row of one map.
+    Each image has a row of panels, with its attributions summed over the channels. The samples of a table are the rows
+    of one panel.
 
     Args:
         samples: (N, ...), images in [-1, 1].
-        attributions: of the samples' shape, as `attribute` returns them.
+        attributions: tensors of the samples' shape, as `attribute` returns them.
         titles: one for each image.
-        path: of the picture, whose ending says the format.
+        path: the picture's file; its suffix gives the format.
 
     Raises:
         MissingExtraError: where Matplotlib is not installed.
@@ -162,13 +171,20 @@ def _map(panel: Any, values: Any) -> None:
 
 
 class PackedDiscriminator(nn.Module):
-    """A discriminator of packs, shown packs of one sample."""
+    """Wraps a discriminator of packed samples (PacGAN) so that it takes single samples.
+
+    Each sample is repeated to fill a pack.
+
+    Args:
+        discriminator: maps packs, as `fastgan.train.augment.pack` makes them, to logits.
+        count: samples in a pack.
+    """
 
     def __init__(self, discriminator: nn.Module, count: int) -> None:
         super().__init__()
         self.discriminator, self.count = discriminator, count
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Samples (N, ...) to logits (N, 1)."""
+        """Map `samples` (N, ...) to logits (N, 1)."""
         logits: Tensor = self.discriminator(pack(samples.repeat_interleave(self.count, 0), self.count))
         return logits

@@ -1,7 +1,7 @@
-"""Adversarial losses and gradient penalties: what D and G minimise, given D's logits.
+"""Adversarial losses, gradient penalties and weight penalties.
 
-`LOSSES` has the losses by name: `bce` (Goodfellow et al., 2014), `lsgan` (Mao et al., 2017), `hinge` (Lim and Ye, 2017;
-Miyato et al., 2018), `wasserstein` (Arjovsky et al., 2017) and `relativistic` (Jolicoeur-Martineau, 2018).
+`LOSSES` holds the losses by name: `bce` (Goodfellow et al., 2014), `lsgan` (Mao et al., 2017), `hinge` (Lim and Ye,
+2017; Miyato et al., 2018), `wasserstein` (Arjovsky et al., 2017) and `relativistic` (Jolicoeur-Martineau, 2018).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "l1_penalty",
     "l2_penalty",
     "r1_penalty",
+    "with_decay",
 ]
 
 DiscriminatorLoss = Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]
@@ -32,17 +33,17 @@ Critic = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """A pair of losses.
+    """The losses of discriminator and generator.
 
     Attributes:
-        discriminator: (real logits, fake logits, real target, fake target) to (loss, statistics), the latter a
-            float32 tensor (4,): mean probability on real and on fake samples, share of real logits
-            above 0, share of fake logits below 0.
-        generator: (fake logits, real logits or None) to loss.
-        paired: the generator's loss compares with real logits.
-        smooths: the discriminator's loss has targets, which can be smoothed.
-        weighted: `discriminator` with a weight (N,) for each real sample, and each fake one or None, after its
-            arguments; None where a loss has no such form.
+        discriminator: maps (real logits, fake logits, real target, fake target) to (loss, statistics). The statistics
+            are a float32 tensor (4,): the mean probability of real and of fake samples, the share of real logits
+            above 0, and the share of fake logits below 0.
+        generator: maps (fake logits, real logits or None) to the loss.
+        paired: the generator's loss needs the real logits.
+        smooths: the discriminator's loss has targets, so that label smoothing applies.
+        weighted: `discriminator` with two more arguments, the weights (N,) of the real samples, and those of the fake
+            samples or None. None for a loss that takes no weights.
 
     Example:
         >>> real, fake = torch.tensor([[2.0], [0.5]]), torch.tensor([[-1.0], [0.3]])
@@ -73,7 +74,7 @@ def _bce_weighted(
     parts = ((real, real_target, real_weight), (fake, fake_target, fake_weight))
     losses = [
         FF.binary_cross_entropy_with_logits(
-            _wide(logits), target, None if weight is None else weight.view(-1, *[1] * (logits.dim() - 1))
+            _upcast(logits), target, None if weight is None else weight.view(-1, *[1] * (logits.dim() - 1))
         )
         for logits, target, weight in parts
     ]
@@ -89,50 +90,50 @@ def _least_squares_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
     """LSGAN, Mao et al. (2017), equation 9: targets 1 and 0."""
-    wide_real, wide_fake = _wide(real), _wide(fake)
-    loss = 0.5 * ((wide_real - real_target).square().mean() + (wide_fake - fake_target).square().mean())
-    # A logit of 1/2 is this loss's even chance.
-    return loss, _statistics(wide_real - 0.5, wide_fake - 0.5)
+    real, fake = _upcast(real), _upcast(fake)
+    loss = 0.5 * ((real - real_target).square().mean() + (fake - fake_target).square().mean())
+    # With targets 1 and 0 a logit of 1/2 is undecided.
+    return loss, _statistics(real - 0.5, fake - 0.5)
 
 
 def _least_squares_generator(fake: Tensor, real: Tensor | None) -> Tensor:
-    return 0.5 * (_wide(fake) - 1).square().mean()
+    return 0.5 * (_upcast(fake) - 1).square().mean()
 
 
 def _hinge_discriminator(real: Tensor, fake: Tensor, real_target: float, fake_target: float) -> tuple[Tensor, Tensor]:
     """The hinge loss of Lim and Ye (2017) and Miyato et al. (2018)."""
-    wide_real, wide_fake = _wide(real), _wide(fake)
-    loss = (1 - wide_real).relu().mean() + (1 + wide_fake).relu().mean()
-    return loss, _statistics(wide_real, wide_fake)
+    real, fake = _upcast(real), _upcast(fake)
+    loss = (1 - real).relu().mean() + (1 + fake).relu().mean()
+    return loss, _statistics(real, fake)
 
 
 def _wasserstein_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
-    """The critic's difference, Arjovsky et al. (2017)."""
-    wide_real, wide_fake = _wide(real), _wide(fake)
-    return wide_fake.mean() - wide_real.mean(), _statistics(wide_real, wide_fake)
+    """The difference of the critic's means, Arjovsky et al. (2017)."""
+    real, fake = _upcast(real), _upcast(fake)
+    return fake.mean() - real.mean(), _statistics(real, fake)
 
 
 def _negative_mean(fake: Tensor, real: Tensor | None) -> Tensor:
-    return -_wide(fake).mean()
+    return -_upcast(fake).mean()
 
 
 def _relativistic_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
     """RpGAN, Jolicoeur-Martineau (2018): each real sample against one fake one."""
-    loss = FF.binary_cross_entropy_with_logits(_wide(real - fake), 1.0)
+    loss = FF.binary_cross_entropy_with_logits(_upcast(real - fake), 1.0)
     return loss, _statistics(real, fake)
 
 
 def _relativistic_generator(fake: Tensor, real: Tensor | None) -> Tensor:
-    assert real is not None  # the step gives it to paired losses
-    return FF.binary_cross_entropy_with_logits(_wide(fake - real), 1.0)
+    assert real is not None  # as the loss is `paired`
+    return FF.binary_cross_entropy_with_logits(_upcast(fake - real), 1.0)
 
 
-def _wide(x: Tensor) -> Tensor:
-    """In float32, or float64 as it is: the halves would lose the sum."""
+def _upcast(x: Tensor) -> Tensor:
+    """`x` in float32, float64 unchanged: sums in float16 and bfloat16 are inexact."""
     return x if x.dtype == torch.float64 else x.float()
 
 
@@ -155,13 +156,13 @@ LOSSES: dict[str, AdversarialLoss] = {
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """WGAN-GP's penalty, the mean of (|gradient| - 1)^2 at points between real and fake samples.
 
-    Gulrajani et al. (2017), equation 3, without its weight. Each pair of samples is mixed in a
-    proportion drawn uniformly from the device's default generator.
+    Gulrajani et al. (2017), equation 3, without the weight lambda. Each point is drawn uniformly from the line between
+    a real and a fake sample, with the device's default generator.
 
     Args:
-        critic: samples to logits, twice differentiable.
+        critic: maps samples to logits; twice differentiable.
         real: (N, ...) real samples.
-        fake: as many generated ones, taken to the dtype of `real`.
+        fake: (N, ...) generated samples, which are converted to the dtype of `real`.
 
     Returns:
         A scalar that can be differentiated with respect to the critic's parameters.
@@ -171,19 +172,19 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         tensor(4.)
     """
     proportion = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-    fake = fake.detach().to(real.dtype)  # a generator's under autocast are halves
+    fake = fake.detach().to(real.dtype)  # under autocast generated samples are float16 or bfloat16
     squares = _squared_gradients(critic, torch.lerp(fake, real, proportion))
-    # A gradient of exactly zero has no direction; without the floor its square root has slope infinity.
+    # At a gradient of exactly zero the square root has an infinite derivative; the clamp makes it 0.
     return (squares.clamp_min(1e-12).sqrt() - 1).square().mean()
 
 
 def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
-    """R1: half the mean squared norm of D's gradient at real samples, without its weight gamma.
+    """R1: half the mean squared norm of D's gradient at real samples.
 
-    Mescheder et al. (2018), equation 9.
+    Mescheder et al. (2018), equation 9, without the weight gamma.
 
     Args:
-        critic: samples to logits, twice differentiable.
+        critic: maps samples to logits; twice differentiable.
         real: (N, ...) real samples.
 
     Returns:
@@ -197,27 +198,27 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
 
 
 def _squared_gradients(critic: Critic, points: Tensor) -> Tensor:
-    """The squared norm (N,) of the gradient of each point's logit by that point."""
+    """The squared norm (N,) of the gradient of each point's logit with respect to that point."""
     points = points.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
-    return _wide(gradient.flatten(1)).square().sum(1)
+    return _upcast(gradient.flatten(1)).square().sum(1)
 
 
 def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
-    """The sum of the parameters' magnitudes, without its weight: the lasso's penalty (Tibshirani, 1996).
+    """The sum of the parameters' absolute values: the lasso's penalty (Tibshirani, 1996), without its weight.
 
-    One multi-tensor (`torch._foreach`) pass over all parameters forward and one backward. The gradient is the
-    sign, 0 at 0.
+    Forward and backward each make one multi-tensor (`torch._foreach`) pass over all parameters. The gradient is the
+    sign, which is 0 at 0.
 
     Args:
-        parameters: floating tensors of any shapes and dtypes, one device.
+        parameters: floating tensors of any shapes and dtypes, on one device.
 
     Returns:
-        A scalar, float64 if a parameter is, else float32. Gradients come back in each parameter's dtype.
+        A scalar, float64 if one of the parameters is, otherwise float32. Each gradient has its parameter's dtype.
 
     Raises:
         ValueError: for no parameters.
-        TypeError: for one that is not floating.
+        TypeError: for a parameter that is not floating.
 
     Example:
         >>> l1_penalty([torch.tensor([1.0, -2.0]), torch.tensor(3.0)])
@@ -227,10 +228,10 @@ def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
-    """Half the sum of the parameters' squares, without its weight: ridge's penalty (Hoerl and Kennard, 1970).
+    """Half the sum of the parameters' squares: ridge's penalty (Hoerl and Kennard, 1970), without its weight.
 
-    The gradient is the parameter itself, so that the weight is what SGD calls `weight_decay`. Arguments, result and
-    errors are those of :func:`l1_penalty`.
+    The gradient is the parameter itself, so a weight of this penalty acts as `weight_decay` does in `torch.optim.SGD`.
+    Arguments, result and errors are those of :func:`l1_penalty`.
 
     Example:
         >>> l2_penalty([torch.tensor([1.0, -2.0]), torch.tensor(3.0)])
@@ -240,7 +241,18 @@ def l2_penalty(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def with_decay(loss: Tensor, parameters: Sequence[Tensor], l1: float, l2: float) -> Tensor:
-    """A loss and, where their weights are not 0, `l1_penalty` and `l2_penalty` of the parameters."""
+    """Add the weighted `l1_penalty` and `l2_penalty` of parameters to a loss.
+
+    Args:
+        loss: a scalar.
+        parameters: the tensors to penalise.
+        l1: weight of the L1 penalty; it is not computed if this is 0.
+        l2: weight of the L2 penalty; it is not computed if this is 0.
+
+    Example:
+        >>> with_decay(torch.tensor(1.0), [torch.tensor([1.0, -2.0])], l1=0.1, l2=0.0)
+        tensor(1.3000)
+    """
     if l1 > 0:
         loss = loss + l1 * l1_penalty(parameters)
     if l2 > 0:
@@ -263,15 +275,15 @@ def _norms(order: int, tensors: list[Tensor]) -> Tensor:
 
 
 class _Norms(torch.autograd.Function):
-    """Each tensor's sum of magnitudes (order 1) or of squares (order 2), as one tensor (count,)."""
+    """The sum of absolute values (order 1) or of squares (order 2) of each tensor, as one tensor (count,)."""
 
     @staticmethod
     def forward(ctx: Any, order: int, *tensors: Tensor) -> Tensor:
         ctx.order = order
         ctx.save_for_backward(*tensors)
-        # Told to widen: float16's sum would overflow at 65,504.
-        wide = torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
-        norms = torch.stack(torch._foreach_norm(tensors, order, dtype=wide))
+        # Without `dtype` a float16 sum would overflow at 65,504.
+        dtype = torch.float64 if any(t.dtype == torch.float64 for t in tensors) else torch.float32
+        norms = torch.stack(torch._foreach_norm(tensors, order, dtype=dtype))
         return norms if order == 1 else norms.square()
 
     @staticmethod

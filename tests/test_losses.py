@@ -41,7 +41,7 @@ def test_a_loss_follows_its_formula(name, targets):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_loss_pulls_real_logits_up_and_fake_ones_down_and_the_generators_up(name):
+def test_discriminators_raise_real_and_lower_fake_logits_and_generators_raise_them(name):
     real = torch.zeros(5, 1, requires_grad=True)
     fake = torch.full((5, 1), 0.1, requires_grad=True)
     LOSSES[name].discriminator(real, fake, 1.0, 0.0)[0].backward()
@@ -68,7 +68,7 @@ def test_statistics_are_probabilities_and_shares(name, middle):
     assert not statistics.requires_grad
 
 
-def test_penalties_of_a_linear_critic_are_those_of_its_slope():
+def test_penalties_of_a_linear_critic_follow_from_its_gradient():
     critic = nn.Linear(3, 1).double()
     with torch.no_grad():
         critic.weight.copy_(torch.tensor([[3.0, 0.0, 4.0]]))  # a gradient of norm 5 everywhere
@@ -77,7 +77,7 @@ def test_penalties_of_a_linear_critic_are_those_of_its_slope():
     assert r1_penalty(critic, real).item() == pytest.approx(12.5)
 
 
-def test_the_gradient_penalty_looks_between_the_samples():
+def test_the_gradient_penalty_is_taken_between_the_samples():
     seen = []
 
     def critic(x):
@@ -91,7 +91,7 @@ def test_the_gradient_penalty_looks_between_the_samples():
     assert points[:, 0].mean() == pytest.approx(0.5, abs=0.05)  # 5 standard errors
 
 
-def test_a_critic_without_slope_has_a_finite_penalty_and_gradient():
+def test_a_constant_critic_has_a_finite_penalty_and_gradient():
     critic = nn.Linear(3, 1)
     nn.init.zeros_(critic.weight)
     penalty = gradient_penalty(critic, torch.randn(4, 3), torch.randn(4, 3))
@@ -115,7 +115,7 @@ def test_penalties_differentiate_through_fused_layers_as_through_torchs(penalty)
         torch.manual_seed(1)
         value = penalty(network, x)
         value.backward()
-        # A bias has no part in the gradient by the input: torch's layers give zero, the fused ones nothing.
+        # Biases do not change the input gradient: torch's layers give them a zero gradient, the fused ones None.
         results.append([value, *(torch.zeros_like(p) if p.grad is None else p.grad for p in network.parameters())])
     assert all(results[0][i].abs().max() > 1e-6 for i in (1, 3, 5))  # the weights' gradients
     for ours, theirs in zip(*results, strict=True):

@@ -29,7 +29,7 @@ def test_a_penalty_and_its_gradient_follow_the_formula(name, dtype):
     loss = penalty(parameters)
     (3 * loss).backward()
     arrays = [p.detach().double().numpy() for p in parameters]
-    # A sum of some 8,000 float32 terms of one sign: rounding grows as their number's root, times 6e-8.
+    # The sum of some 8,000 float32 terms of one sign: the error is about the root of their number times 6e-8.
     assert loss.item() == pytest.approx(sum(value(x) for x in arrays), rel=1e-12 if dtype == torch.float64 else 5e-6)
     assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     for parameter, x in zip(parameters, arrays, strict=True):
@@ -64,7 +64,7 @@ def test_a_generator_of_parameters_is_enough():
     assert l1_penalty(model.parameters()).item() == pytest.approx(want, rel=1e-6)
 
 
-def test_nothing_to_penalise_and_whole_numbers_are_refused():
+def test_no_parameters_and_integer_parameters_are_refused():
     with pytest.raises(ValueError, match="l1_penalty: expected at least one parameter, got none"):
         l1_penalty([])
     with pytest.raises(TypeError, match=r"l2_penalty: expected floating parameters, got torch\.int64"):

@@ -97,7 +97,7 @@ def fit(
     from fastgan.supervised import fitting, search
 
     check(("sklearn", "matplotlib", "safetensors"))
-    grid = dict(map(search.parse, searches))
+    grid = dict(map(search.parse_setting, searches))
     if task not in ("classify", "regress"):
         raise ValueError(f"fit: expected --task to be classify or regress, got '{task}'")
     if not 0 < test < 1:
@@ -105,7 +105,7 @@ def fit(
     if not 0 <= seed < 2**32:
         raise ValueError(f"fit: expected --seed in [0, 2**32), got {seed}")
     folder = _new_folder(out, data)
-    samples = fitting.load(data, target, task)
+    samples = fitting.load_samples(data, target, task)
     with threads(cpu_threads):
         result = fitting.fit_samples(samples, task, settings, grid, cv=cv, draws=draws, test=test, seed=seed)
     if result.search is not None:

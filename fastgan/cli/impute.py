@@ -79,6 +79,6 @@ def impute(source: str, target: str, *, keep: str, settings: dict[str, Any], cpu
         for i, j in zip(*np.nonzero(missing), strict=True):
             table.cells[i][learnt[j]] = f"{filled[i, j]:.9g}"
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([table.names, *table.cells] if table.titled else table.cells)
+    csv.writer(text, lineterminator="\n").writerows([table.names, *table.cells] if table.has_header else table.cells)
     write_atomic(Path(target), text.getvalue().encode())
     print(f"filled in {missing.sum()} of {missing.size} cells ({missing.mean():.1%}): {target}")

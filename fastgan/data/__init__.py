@@ -1,13 +1,13 @@
-"""Training data: built-in sets, arrays, files and folders, each read into a `Data`.
+"""Training data: built-in sets, arrays, files and folders. Each reader returns a `Data`.
 
 | module | what it holds |
 |---|---|
-| `fastgan.data.samples` | `Data` (samples and labels) and `Units` (the way back to the data's own units) |
-| `fastgan.data.builtin` | `digits`, `ring`, `grid` |
-| `fastgan.data.arrays` | `from_array`: an array of images or rows |
+| `fastgan.data.samples` | `Data` (samples and labels) and `Units` (the conversion back to the data's own units) |
+| `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
+| `fastgan.data.arrays` | `from_array`: data from an array of images or table rows |
 | `fastgan.data.files` | readers of .npz, IDX and CSV files and of image folders |
-| `fastgan.data.tables` | tables in CSV files, with names, text and missing cells |
-| `fastgan.data.sources` | `load`: the data set that `--data` names |
+| `fastgan.data.tables` | CSV files with column names, text and missing cells |
+| `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
 """
 
 from fastgan.data.arrays import from_array

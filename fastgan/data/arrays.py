@@ -1,4 +1,4 @@
-"""Arrays of images or table rows as data: their range, layout and labels."""
+"""Training data from arrays of images or table rows."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from torch import Tensor
 
 from fastgan.data.samples import Data, Units
 
-__all__ = ["from_array", "from_table"]
+__all__ = ["from_array", "standardised"]
 
 
 def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) -> Data:
-    """Data of an array of images or rows.
+    """Turn an array of images or table rows into training data.
 
-    Images are (N, H, W), (N, C, H, W) or (N, H, W, C) with C of 1, 3 or 4, of any real dtype: uint8
-    maps 0..255 to [-1, 1], others their own range, but floats within [-1, 1] stay. Tables (N, F) are
-    standardised column by column.
+    Images have the shape (N, H, W), (N, C, H, W) or (N, H, W, C), where C is 1, 3 or 4, and any real dtype. They are
+    scaled to [-1, 1]: uint8 from 0..255, floats that already lie in [-1, 1] not at all, everything else from the
+    array's smallest and largest value. The columns of a table (N, F) are standardised.
 
     Args:
-        samples: the array.
+        samples: the images or rows.
         labels: (N,) whole numbers, or None.
-        source: what errors call it.
+        source: the array's name in error messages, such as a path.
 
     Raises:
-        ValueError: for another shape, values that are no finite numbers, or labels of another length.
+        ValueError: for another shape, values that are not finite numbers, labels that are not whole numbers, or
+            labels of another length.
 
     Example:
         >>> data = from_array(np.full((10, 28, 28), 255, dtype=np.uint8), None, "white images")
         >>> data.samples.shape, data.samples.max()
         (torch.Size([10, 1, 28, 28]), tensor(1.))
-        >>> data.units.restore(data.samples).dtype  # and back
+        >>> data.units.restore(data.samples).dtype
         dtype('uint8')
     """
     if samples.dtype.kind not in "uif":
@@ -47,19 +48,26 @@ def from_array(samples: NDArray[Any], labels: NDArray[Any] | None, source: str) 
         raise ValueError(f"data: expected finite samples in {source}, got NaN or infinity")
     classes = None if labels is None else _classes(labels, source)
     if samples.ndim == 2:
-        return from_table(samples, classes)
+        return standardised(samples, classes)
     return _images(samples, classes, source)
 
 
 def _classes(labels: NDArray[Any], source: str) -> Tensor:
-    numbers = labels.dtype.kind in "uib" or (labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
-    if not numbers or not np.isfinite(labels).all():
+    """The labels as int64; whole numbers of any dtype are accepted."""
+    whole = labels.dtype.kind in "uib" or (labels.dtype.kind == "f" and bool((labels == np.rint(labels)).all()))
+    if not whole or not np.isfinite(labels).all():
         got = labels.dtype if labels.dtype.kind not in "f" else labels[labels != np.rint(labels)][:1]
         raise ValueError(f"data: expected labels that are whole numbers in {source}, got {got}")
     return torch.from_numpy(labels.astype(np.int64))
 
 
-def from_table(rows: NDArray[Any], labels: Tensor | None) -> Data:
+def standardised(rows: NDArray[Any], labels: Tensor | None) -> Data:
+    """Table rows with each column shifted to mean 0 and scaled to standard deviation 1.
+
+    Args:
+        rows: (N, F) finite numbers; a constant column is shifted only.
+        labels: (N,) int64 classes, or None.
+    """
     mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
     std[std == 0] = 1.0
     dtype = "float64" if rows.dtype.kind in "ui" else rows.dtype.name

@@ -1,4 +1,4 @@
-"""Data sets that come with the package: handwritten digits and two mixtures of Gaussians."""
+"""Data sets that need no file: handwritten digits and two mixtures of Gaussians."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 import torch
 
 from fastgan._support.extras import require
-from fastgan.data.arrays import from_table
+from fastgan.data.arrays import standardised
 from fastgan.data.samples import Data, Units
 
 __all__ = ["BUILTIN", "MIXTURES", "digits", "grid", "mixture", "ring"]
 
 
 def digits() -> Data:
-    """Scikit-learn's 1,797 handwritten digits, 8x8 grey levels 0 to 16, classes 0 to 9.
+    """Scikit-learn's 1,797 handwritten digits, 8x8 pixels with grey levels 0 to 16, in classes 0 to 9.
 
     Raises:
         MissingExtraError: without scikit-learn.
@@ -27,22 +27,23 @@ def digits() -> Data:
 
 
 def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_000) -> Data:
-    """Points (count, 2) around `centres`, each a round Gaussian; `labels` says which. Always the same ones.
+    """Points (count, 2) drawn from isotropic Gaussians of equal weight; the same points in every call.
 
-    They are standardised, as a table's columns are; `units` leads back to the centres' plane.
+    The label of a point is the index of its Gaussian. The two columns are standardised, and `Data.units` converts the
+    points back to the plane of the centres.
 
     Args:
-        centres: each one's x and y.
-        sigma: the standard deviation along either axis.
-        count: how many points.
+        centres: x and y of each Gaussian's mean.
+        sigma: the standard deviation along both axes.
+        count: the number of points.
     """
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % len(centres)
     noise = torch.randn(count, 2, generator=generator)
-    return from_table((torch.tensor(centres)[labels] + sigma * noise).numpy(), labels)
+    return standardised((torch.tensor(centres)[labels] + sigma * noise).numpy(), labels)
 
 
-# The centres and sigma of each mixture.
+# Centres and sigma of each mixture, by the name of its data set.
 MIXTURES: dict[str, tuple[list[tuple[float, float]], float]] = {
     "ring": ([(math.cos(i * math.pi / 4), math.sin(i * math.pi / 4)) for i in range(8)], 0.01),
     "grid": ([(2.0 * x, 2.0 * y) for x in range(-2, 3) for y in range(-2, 3)], 0.05),

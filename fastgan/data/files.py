@@ -1,4 +1,4 @@
-"""Readers of training data in files: arrays, images, the MNIST family's format, tables."""
+"""Readers of training data in files: .npz arrays, image folders, IDX (the format of MNIST) and CSV."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ __all__ = ["Arrays", "read_csv", "read_folder", "read_idx", "read_npz"]
 Arrays = tuple[NDArray[Any], NDArray[Any] | None]
 
 _IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
-_IDX_HEADER = 4 + 4 * 255  # bytes, at most: the magic number, whose last byte counts the sizes that follow
+_IDX_HEADER = 4 + 4 * 255  # bytes at most: a magic number, whose last byte is the rank, then 4 bytes a dimension
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
 def read_npz(path: str) -> Arrays:
-    """An .npz file's array `samples` (or its only array), and `labels` where it has them.
+    """Read the array `samples`, or the only array, of an .npz file, and its array `labels` if it has one.
+
+    Args:
+        path: the file.
 
     Raises:
-        ValueError: for a file that is no .npz, needs unpickling, lacks `samples`, or unpacks to more than the memory.
+        ValueError: for a file that is not an .npz, contains pickled objects, lacks `samples`, or is larger than the
+            machine's memory when unpacked.
     """
     with _expected(path, "an .npz file of arrays"), zipfile.ZipFile(path) as packed:
         size = sum(member.file_size for member in packed.infolist())
@@ -47,7 +51,7 @@ def read_npz(path: str) -> Arrays:
 
 @contextlib.contextmanager
 def _expected(path: str | Path, kind: str) -> Iterator[None]:
-    """One error for the dozen kinds that libraries raise for torn or foreign files."""
+    """Raise one ValueError in place of the many errors that libraries raise for damaged files and other formats."""
     try:
         yield
     except Exception as error:
@@ -55,19 +59,22 @@ def _expected(path: str | Path, kind: str) -> Iterator[None]:
 
 
 def _check_memory(path: str | Path, size: int) -> None:
-    """Refuse what cannot fit before it is unpacked: a packed file may hold a thousand times its size."""
+    """Refuse what cannot fit into memory before it is unpacked: zip and gzip shrink zeros a thousandfold."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > memory:
         raise ValueError(f"data: expected {path} to hold at most this machine's {memory:,} bytes, got {size:,}")
 
 
 def read_idx(path: str) -> Arrays:
-    """An IDX file of images, as MNIST's, gzipped or not; labels from the file named alike, if there.
+    """Read an IDX file of images, gzipped or not, and its labels if their file lies beside it.
 
-    `train-images-idx3-ubyte.gz` has its labels in `train-labels-idx1-ubyte.gz`.
+    The labels of `train-images-idx3-ubyte.gz` are in `train-labels-idx1-ubyte.gz`, as in MNIST.
+
+    Args:
+        path: the file of images.
 
     Raises:
-        ValueError: for a header that is not IDX's or does not fit the file's length.
+        ValueError: for a file without an IDX header, or whose length does not match its header.
     """
     source = Path(path)
     images = _idx_array(source)
@@ -88,7 +95,7 @@ def _idx_array(path: Path) -> NDArray[Any]:
     end = first + math.prod(shape) * dtype.itemsize
     _check_memory(path, end)
     with _expected(path, "a readable IDX file"), opened(path, "rb") as file:
-        content = file.read(end + 1)  # no more, whatever the file would unpack to
+        content = file.read(end + 1)  # one byte more than expected shows that there are more, without unpacking all
     if len(shape) != rank or len(content) != end:
         raise ValueError(
             f"data: expected {path} to hold {list(shape)} values of {dtype.itemsize} bytes, as its header says, "
@@ -98,21 +105,22 @@ def _idx_array(path: Path) -> NDArray[Any]:
 
 
 def read_folder(path: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Arrays:
-    """All images under a folder, uint8 (N, H, W) if they are grey, else RGB (N, H, W, 3).
+    """Read all images under a folder, as uint8 (N, H, W) if they are grey and (N, H, W, 3) if they are RGB.
 
-    Where the folder has subfolders with images, each of them is a class, numbered in the order of
-    their names. Animated images give their first frame; transparency is dropped.
+    Each subfolder with images is a class; classes are numbered in the order of the subfolders' names. If an
+    image lies in the folder itself, there are no labels. The first frame of an animated image is read; transparency is
+    dropped.
 
     Args:
         path: the folder.
-        image_size: crop about the centre and resize to this many pixels square; 0 takes images as
-            they are.
-        strict: an unreadable image is an error; otherwise it is skipped, with a warning that counts.
-        color: grey or rgb, to which all are brought; auto: grey if all are, else RGB.
-        workers: threads that read, ahead of each other; 0 reads in this one.
+        image_size: crop each image to a centred square and resize it to this side; 0 keeps the size.
+        strict: raise on an unreadable image; otherwise it is skipped, and a warning gives the number of such images.
+        color: grey or rgb converts all images; auto is grey if all images are grey and RGB otherwise.
+        workers: threads that read images; 0 reads in the calling thread.
 
     Raises:
-        ValueError: for a folder without images, images of several sizes, or (strict) a broken one.
+        ValueError: for a folder without readable images, images of several sizes, or, if strict, an unreadable one.
+        MissingExtraError: without Pillow.
     """
     root = Path(path)
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in _IMAGE_ENDINGS and p.is_file())
@@ -146,26 +154,26 @@ def read_folder(path: str, image_size: int = 0, strict: bool = False, color: str
 
 
 def _read_all(files: list[Path], size: int, color: str, workers: int) -> Iterator[NDArray[Any] | Exception]:
-    """Each file's image, or the error that reading it raised, in order."""
+    """The image of each file, in order, or the error that reading it raised."""
 
     def read(path: Path) -> NDArray[Any] | Exception:
         try:
             return _read_image(path, size, color)
-        except Exception as error:  # Pillow's plug-ins raise whatever they like
+        except Exception as error:  # Pillow's plug-ins raise errors of many classes
             return error
 
     if workers == 0:
         yield from map(read, files)
         return
-    require("PIL.Image").init()  # its plug-ins, before threads race to import them
+    require("PIL.Image").init()  # imports its plug-ins here, as threads would race to do it
     with ThreadPoolExecutor(workers, "fastgan-images") as pool:
-        yield from pool.map(read, files)  # Pillow lets go of the interpreter's lock while it decodes
+        yield from pool.map(read, files)  # Pillow releases the GIL while it decodes
 
 
 def _read_image(path: Path, size: int, color: str) -> NDArray[Any]:
     image_module = require("PIL.Image")
     with image_module.open(path) as image:
-        if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits, of which Pillow would cut those above 255
+        if image.mode == "I" or image.mode.startswith("I;16"):  # convert() would clip 16 bits at 255
             image = image_module.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         grey = color == "grey" or (color == "auto" and image.mode in ("1", "L", "LA"))
         image = image.convert("L" if grey else "RGB")
@@ -175,11 +183,14 @@ def _read_image(path: Path, size: int, color: str) -> NDArray[Any]:
 
 
 def read_csv(path: str) -> Arrays:
-    """A table of numbers, comma-separated, with or without a line of names; a column `label` is the class.
+    """Read a comma-separated table of numbers, with or without a header; the column `label` holds the classes.
+
+    Args:
+        path: the file.
 
     Raises:
-        ValueError: for a file that is no table (`fastgan.data.tables.read_table`), or a cell that is no finite
-            number, with the line's number.
+        ValueError: for a file that is not a table (see `fastgan.data.tables.read_table`), or a cell that is not a
+            finite number; the message gives its line.
     """
     table = read_table(path)
     names = [name.lower() for name in table.names]

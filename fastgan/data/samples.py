@@ -1,4 +1,4 @@
-"""What every data set becomes: samples, labels, and the way back to the data's own units."""
+"""`Data` holds samples and labels; `Units` converts generated samples back to the data's own units."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Data", "Units"]
 
 @dataclass(frozen=True)
 class Units:
-    """How samples of the network's range become the data's own: `x * scale + offset`.
+    """The conversion of samples from the network's range to the data's own units: `x * scale + offset`.
 
     Attributes:
         scale, offset: one number, or one for each column of a table.
-        low, high: the data's range, to which samples are clipped; None leaves them as they are.
-        dtype: the own dtype, to whose whole numbers samples are rounded if it is an integer's.
-        layout: of an image: "chw", "hwc" or "hw"; "" is anything else.
+        low, high: the data's range, to which converted samples are clipped; None does not clip.
+        dtype: the data's dtype; converted samples are rounded if it is an integer dtype.
+        layout: the order of an image's dimensions: "chw", "hwc" or "hw"; "" for samples that are not images.
     """
 
     scale: list[float] = field(default_factory=lambda: [1.0])
@@ -32,7 +32,7 @@ class Units:
     layout: str = ""
 
     def restore(self, samples: Tensor) -> NDArray[Any]:
-        """`samples` (N, ...) of the network's range as an array in the data's units and layout."""
+        """Convert `samples` (N, ...) in the network's range to an array of the data's units, dtype and layout."""
         x = samples.detach().double().cpu().numpy()
         x = x * np.asarray(self.scale) + np.asarray(self.offset)
         if self.low is not None or self.high is not None:
@@ -46,7 +46,7 @@ class Units:
         return x.astype(self.dtype)
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes as plain values, for JSON."""
+        """The attributes as a dict of plain values that JSON can hold."""
         return asdict(self)
 
 
@@ -57,11 +57,11 @@ class Data:
     Attributes:
         samples: (N, ...) floating point; images are (N, C, H, W).
         labels: (N,) int64 classes, or None.
-        units: the way back to the data's own units.
+        units: the conversion back to the data's own units.
 
     Raises:
-        TypeError: for samples that are not floating.
-        ValueError: for samples of no rows or dimensions, NaN or infinite ones, or labels of another length.
+        TypeError: for samples that are not of a floating dtype.
+        ValueError: for an empty tensor, fewer than two dimensions, NaN or infinity, or labels of another length.
     """
 
     samples: Tensor
@@ -81,21 +81,24 @@ class Data:
 
     @property
     def bounded(self) -> bool:
-        """Whether all samples lie in [-1, 1], a tanh's range."""
+        """Whether all samples lie in [-1, 1], the range of tanh."""
         return bool(self.samples.abs().max() <= 1)
 
     def take(self, chosen: Tensor) -> Data:
         """The samples and labels at the indices `chosen`, int64 (M,)."""
         return replace(self, samples=self.samples[chosen], labels=None if self.labels is None else self.labels[chosen])
 
-    def some(self, most: int) -> Data:
-        """At most `most` samples, a fixed random choice."""
-        if len(self.samples) <= most:
+    def subsample(self, count: int) -> Data:
+        """`count` samples chosen at random, the same ones in every call; all samples if there are not as many."""
+        if len(self.samples) <= count:
             return self
-        return self.take(_shuffled(len(self.samples))[:most])
+        return self.take(_shuffled(len(self.samples))[:count])
 
-    def split(self, share: float) -> tuple[Data, Data]:
-        """Two parts without a sample in common, always the same ones: the second has about `share` of each class.
+    def split(self, fraction: float) -> tuple[Data, Data]:
+        """Divide the samples at random into two disjoint parts, the same ones in every call.
+
+        Args:
+            fraction: of each class's samples that the second part gets, rounded to whole samples.
 
         Raises:
             ValueError: where either part would be empty.
@@ -105,9 +108,9 @@ class Data:
         second = torch.zeros(len(order), dtype=torch.bool)
         for label in classes.unique():
             members = (classes == label).nonzero()[:, 0]
-            second[members[: round(share * len(members))]] = True
+            second[members[: round(fraction * len(members))]] = True
         if second.all() or not second.any():
-            raise ValueError(f"data: expected samples enough to hold out {share} of them, got {len(order)}")
+            raise ValueError(f"data: expected samples enough to hold out {fraction} of them, got {len(order)}")
         return self.take(order[~second]), self.take(order[second])
 
 

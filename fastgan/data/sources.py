@@ -1,4 +1,4 @@
-"""The names of data sets, as `digits` or `folder:PATH`, and what reads each."""
+"""Data sets by name, such as `digits` or `folder:PATH`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from fastgan.data.samples import Data
 
 __all__ = ["FROM_PATH", "check_spec", "load"]
 
+# The kinds of data that are read from a path, as in `npz:PATH`.
 FROM_PATH = ("npz", "folder", "idx", "csv")
 
 
 def check_spec(spec: str) -> tuple[str, str]:
-    """Split a data name (`digits`, `npz:faces.npz`) in kind and path, opening nothing.
+    """Split the name of a data set into its kind and its path. No file is opened.
+
+    Args:
+        spec: such as `digits`, which has no path, or `npz:faces.npz`.
 
     Raises:
-        ValueError: for an unknown name; the nearest is offered.
+        ValueError: for an unknown name; the message suggests the most similar one.
     """
     kind, colon, path = spec.partition(":")
     if (kind in BUILTIN and not colon) or (kind in FROM_PATH and path):
@@ -34,15 +38,16 @@ def load(spec: str, image_size: int = 0, strict: bool = False, color: str = "aut
     """Read the data set that `spec` names.
 
     Args:
-        spec: digits, ring, grid, or npz:, folder:, idx: or csv: and a path.
-        image_size: for a folder: crop images about the centre and resize them to this square; 0 does not.
-        strict: for a folder: refuse an unreadable image rather than skip it with a warning.
-        color: for a folder: grey, rgb, or auto, which is grey if all images are.
-        workers: for a folder: threads that read.
+        spec: digits, ring or grid; or npz:, folder:, idx: or csv: followed by a path.
+        image_size: of a folder's images: crop each to a centred square and resize it to this side; 0 keeps the size.
+        strict: of a folder: raise on an unreadable image instead of skipping it with a warning.
+        color: of a folder: grey, rgb, or auto, which is grey if all images are grey and RGB otherwise.
+        workers: of a folder: threads that read images; 0 reads in the calling thread.
 
     Raises:
         ValueError: for an unknown name or unusable data.
         FileNotFoundError: for a path that does not exist.
+        MissingExtraError: for digits without scikit-learn, or a folder without Pillow.
     """
     kind, path = check_spec(spec)
     if kind in BUILTIN:

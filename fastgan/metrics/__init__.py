@@ -1,14 +1,14 @@
-"""How good samples are: every metric by its name, all over plain tensors of samples or features.
+"""Metrics of generated samples, as functions of plain tensors of samples or features.
 
 | metric | question |
 |---|---|
-| `fid`, `kid` | how far apart are the two distributions? |
-| `prdc` | precision, recall, density, coverage: fidelity and diversity apart |
-| `mixture_quality` | which modes of a known mixture are there, and are they as wide as they should be? |
+| `fid`, `kid` | how far apart are the distributions of real and generated samples? |
+| `prdc` | how good are single samples (precision, density), and how diverse are they all (recall, coverage)? |
+| `mixture_quality` | which modes of a known mixture of Gaussians have samples, and how wide are they? |
 | `memorisation` | are the samples copies of the training data? |
 | `tstr` | what does a classifier learn from labelled samples? |
 
-`fastgan.metrics.features` makes the features.
+`fastgan.metrics.features` computes the features, `fastgan.metrics.report` all metrics of a trained run.
 """
 
 from fastgan.metrics.distances import KID, fid, kid

@@ -1,26 +1,26 @@
-"""What the metrics check of the samples and features that they are given."""
+"""Checks of the samples and features that the metrics are given."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-__all__ = ["rows", "same_width"]
+__all__ = ["as_rows", "check_same_width"]
 
 
-def rows(metric: str, name: str, x: Tensor, more_than: int, why: str, dtype: torch.dtype) -> Tensor:
+def as_rows(metric: str, name: str, x: Tensor, more_than: int, why: str, dtype: torch.dtype) -> Tensor:
     """`x` (N, ...) flattened to (N, F) in `dtype`, without its gradient.
 
     Args:
-        metric: the metric's name, for errors.
-        name: the argument's name.
+        metric: the metric's name, for error messages.
+        name: the argument's name, for error messages.
         x: samples or features.
         more_than: N must be larger than this.
-        why: what the number stands for, as in "k=5".
+        why: what that number is, for error messages, such as "k=5".
         dtype: of the result.
 
     Raises:
-        TypeError: for something that is no tensor.
+        TypeError: for something that is not a tensor.
         ValueError: for fewer than two dimensions, too few rows, or NaN and infinite values.
     """
     if not isinstance(x, Tensor):
@@ -33,7 +33,17 @@ def rows(metric: str, name: str, x: Tensor, more_than: int, why: str, dtype: tor
     return x
 
 
-def same_width(metric: str, names: tuple[str, str], a: Tensor, b: Tensor) -> None:
-    """Refuse two sets of rows whose widths differ."""
+def check_same_width(metric: str, names: tuple[str, str], a: Tensor, b: Tensor) -> None:
+    """Check that two sets of rows have the same width.
+
+    Args:
+        metric: the metric's name, for error messages.
+        names: of the arguments `a` and `b`, for error messages.
+        a: (N, F).
+        b: (M, F).
+
+    Raises:
+        ValueError: for different widths.
+    """
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{metric}: expected {names[1]} of width {a.shape[1]}, as {names[0]} has, got {b.shape[1]}")

@@ -1,7 +1,7 @@
 """Distances between two sets of features: FID and KID, in float64.
 
-torchmetrics has both for images and a network that sees them; the formulas here take features from anywhere, and
-agree with its figures.
+torchmetrics computes both from images, with a feature network of its own. These functions take features of any origin;
+for the same features the figures agree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastgan.metrics.checks import rows, same_width
+from fastgan.metrics.checks import as_rows, check_same_width
 
 __all__ = ["KID", "fid", "kid"]
 
@@ -19,11 +19,11 @@ __all__ = ["KID", "fid", "kid"]
 def fid(real: Tensor, fake: Tensor) -> float:
     """The Fréchet distance between Gaussians fitted to two sets of features; 0 for the same Gaussian.
 
-    Heusel et al. (2017), equation 6: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), covariances with
-    N - 1. The trace of the root is the sum of the roots of the eigenvalues of R S2 R, R the symmetric
-    root of S1: R S2 R is symmetric, so both steps are `eigh`, and rounding leaves no imaginary part.
-    The figure depends on the features, and falls with the number of samples: compare only distances of
-    like sizes.
+    Heusel et al. (2017), equation 6: |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), with covariances divided by N - 1.
+    The last trace is computed as the sum of the square roots of the eigenvalues of R S2 R, where R is the symmetric
+    square root of S1. R S2 R is symmetric too, so `eigh` serves for both steps and rounding gives no imaginary part.
+    The distance depends on the features and falls with the number of samples: compare only distances of equal sample
+    sizes.
 
     Args:
         real: (N, ...) features of real samples; all but the first dimension are flattened to F.
@@ -33,9 +33,9 @@ def fid(real: Tensor, fake: Tensor) -> float:
         The distance, at least 0.
 
     Raises:
-        ValueError: for widths that differ, NaN or infinite values, or N or M not larger than F: with
-            so few samples a covariance is singular and the distance says little; `kid` takes them.
-        TypeError: for something that is no tensor.
+        ValueError: for different widths, NaN or infinity, or where N or M is not larger than F: with so few samples
+            a covariance is singular and the distance means little. `kid` accepts them.
+        TypeError: for something that is not a tensor.
 
     Example:
         >>> real = torch.randn(100, 4, generator=torch.Generator().manual_seed(0))
@@ -44,10 +44,10 @@ def fid(real: Tensor, fake: Tensor) -> float:
     """
     width = real.flatten(1).shape[1] if isinstance(real, Tensor) and real.dim() > 1 else 1
     why = f"{width}, the features' width, for a covariance of full rank"
-    real = rows("fid", "real", real, width, why, torch.float64)
-    fake = rows("fid", "fake", fake, 1, "1, for a covariance", torch.float64)
-    same_width("fid", ("real", "fake"), real, fake)
-    fake = rows("fid", "fake", fake, width, why, torch.float64)
+    real = as_rows("fid", "real", real, width, why, torch.float64)
+    fake = as_rows("fid", "fake", fake, 1, "1, for a covariance", torch.float64)
+    check_same_width("fid", ("real", "fake"), real, fake)
+    fake = as_rows("fid", "fake", fake, width, why, torch.float64)
     mean_real, mean_fake = real.mean(0), fake.mean(0)
     covariance_real, covariance_fake = _covariance(real - mean_real), _covariance(fake - mean_fake)
     values, vectors = torch.linalg.eigh(covariance_real)
@@ -66,8 +66,8 @@ class KID:
     """The kernel distance of two sets of features.
 
     Attributes:
-        mean: over the subsets; near 0, and as likely below as above, for the same distribution.
-        std: over the subsets, with N - 1; 0 for one subset.
+        mean: over the subsets. For samples of one distribution its expectation is 0, so it may be negative.
+        std: over the subsets, divided by N - 1; 0 for one subset.
     """
 
     mean: float
@@ -77,19 +77,20 @@ class KID:
 def kid(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0) -> KID:
     """The squared maximum mean discrepancy of features under the kernel (x.y / F + 1)^3.
 
-    Binkowski et al. (2018), section 4: the unbiased estimate, averaged over random subsets of both sets,
-    each drawn without replacement. Unlike `fid` its expectation does not depend on the number of samples.
+    Binkowski et al. (2018), section 4: the unbiased estimate, averaged over random subsets of both sets, each drawn
+    without replacement. Unlike that of `fid`, its expectation does not depend on the number of samples.
 
     Args:
         real: (N, ...) features of real samples; all but the first dimension are flattened to F.
         fake: (M, ...) features of generated samples, of the same width.
-        subsets: how many to average over; one is enough where a subset is the whole set.
-        subset_size: rows in a subset, at most N and M of them.
+        subsets: number of subsets; only one is taken where both sets have exactly the size of a subset.
+        subset_size: rows in a subset; no more than N or M are taken.
         seed: of the choice of subsets.
 
     Raises:
-        ValueError: for widths that differ, fewer than two rows, NaN or infinite values, or no subsets.
-        TypeError: for something that is no tensor.
+        ValueError: for different widths, fewer than two rows, NaN or infinity, less than one subset, or subsets of
+            fewer than two rows.
+        TypeError: for something that is not a tensor.
 
     Example:
         >>> real, fake = torch.randn(2, 500, 4, generator=torch.Generator().manual_seed(0))
@@ -98,12 +99,12 @@ def kid(real: Tensor, fake: Tensor, subsets: int = 100, subset_size: int = 1000,
     """
     if subsets < 1 or subset_size < 2:
         raise ValueError(f"kid: expected subsets >= 1 and subset_size >= 2, got {subsets} and {subset_size}")
-    real = rows("kid", "real", real, 1, "1", torch.float64)
-    fake = rows("kid", "fake", fake, 1, "1", torch.float64)
-    same_width("kid", ("real", "fake"), real, fake)
+    real = as_rows("kid", "real", real, 1, "1", torch.float64)
+    fake = as_rows("kid", "fake", fake, 1, "1", torch.float64)
+    check_same_width("kid", ("real", "fake"), real, fake)
     size = min(subset_size, len(real), len(fake))
     if size == len(real) == len(fake):
-        subsets = 1  # all of them would be the same
+        subsets = 1  # all subsets would hold the same rows
     generator = torch.Generator().manual_seed(seed)
     estimates = torch.stack(
         [_mmd2(_subset(real, size, generator), _subset(fake, size, generator)) for _ in range(subsets)]
@@ -116,7 +117,7 @@ def _subset(x: Tensor, size: int, generator: torch.Generator) -> Tensor:
 
 
 def _mmd2(x: Tensor, y: Tensor) -> Tensor:
-    """The unbiased squared MMD of two sets of as many rows."""
+    """The unbiased squared MMD of two sets with equal numbers of rows."""
     n = len(x)
     within = _kernel(x, x).fill_diagonal_(0).sum() + _kernel(y, y).fill_diagonal_(0).sum()
     return within / (n * (n - 1)) - 2 * _kernel(x, y).mean()

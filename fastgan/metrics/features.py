@@ -1,7 +1,7 @@
-"""Features to measure samples in: a small classifier of the data itself, or one of your own.
+"""Feature extractors for the metrics: a small classifier trained on the data itself, or one of your own.
 
-No pretrained weights are needed. `fit_features` trains a classifier of the data's labels in a few seconds
-and gives its penultimate layer; distances between features then say more than distances between pixels.
+No pretrained weights are needed. `fit_features` trains a classifier of the data's labels in a few seconds and returns
+it without its last layer. Distances between such features mean more than distances between pixels.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from fastgan import nn as fnn
 from fastgan._support.extras import require
 from fastgan.data import Data
 
-__all__ = ["Extractor", "Features", "extract", "fit_features", "load_features"]
+__all__ = ["Extractor", "FeatureNetwork", "extract", "fit_features", "load_features"]
 
 Extractor = Callable[[Tensor], Tensor]
 
-_WIDTH = 64  # features; the FID of sets that are not larger is refused
+_WIDTH = 64  # features; FID needs more samples than features
 _STEPS, _BATCH = 300, 64
-_CLUSTERS, _CLUSTERED = 10, 5000
+_CLUSTERS, _CLUSTERED = 10, 5000  # number of clusters, and samples that k-means is fitted to
 
 
-class Features(nn.Module):
-    """A classifier without its last layer: samples (N, ...) to features (N, 64).
+class FeatureNetwork(nn.Module):
+    """A classifier without its last layer, which maps samples (N, ...) to features (N, 64).
 
-    Features are shifted and scaled, all by one number, to mean 0 and mean variance 1 over the training data, so
-    that distances do not depend on how far the weights have grown.
+    Each feature is shifted to mean 0 over the training data, and all are divided by one number that makes the mean of
+    their variances 1. Distances then do not depend on the size of the weights.
 
     Args:
-        body: samples (N, ...) to (N, 64).
-        classes: how many classes the head tells apart.
+        body: maps samples (N, ...) to (N, 64).
+        classes: number of classes.
 
     Attributes:
-        body: samples to features before that.
-        head: those to the logits of the classes.
-        mean, scale: what is taken off, (64,), and what divides.
+        body: maps samples to features before the shift and the division.
+        head: maps those to the logits of the classes.
+        mean, scale: the shift (64,) and the divisor.
     """
 
     mean: Tensor
@@ -53,28 +53,29 @@ class Features(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, samples: Tensor) -> Tensor:
-        """`samples` (N, ...) to features (N, 64)."""
+        """Map `samples` (N, ...) to features (N, 64)."""
         return cast(Tensor, (self.body(samples) - self.mean) / self.scale)
 
     def logits(self, samples: Tensor) -> Tensor:
-        """`samples` (N, ...) to logits (N, classes)."""
+        """Map `samples` (N, ...) to logits (N, classes)."""
         return cast(Tensor, self.head(self.body(samples)))
 
 
 def fit_features(data: Data, seed: int = 0) -> nn.Module:
-    """A feature extractor for `data`, the same one for the same data and seed on the same machine.
+    """Make a feature extractor for data; the same one for the same data and seed on the same machine.
 
-    Rows of at most 64 numbers, as tables and points have, are their own features (`nn.Flatten`). Others, and images,
-    get a classifier of 300 Adam steps of 64 samples, on one core: two convolutions, or a dense layer, then a dense
-    layer of 64 features. It learns the data's labels; data without any get their k-means clusters (10) as
-    classes, the idea of DeepCluster (Caron et al., 2018). Global random states stay as they are.
+    Rows of at most 64 numbers, such as those of tables and points, are their own features (`nn.Flatten`). For wider
+    rows and for images a classifier is trained: two convolutions (for rows a dense layer), then a dense layer of 64
+    features, by 300 steps of Adam with batches of 64, on one core. It learns the data's labels. The classes of data
+    without labels are 10 clusters of k-means, as in DeepCluster (Caron et al., 2018). The global random states stay
+    as they are.
 
     Args:
         data: what to train on; at least two samples.
         seed: of weights, order and dropout.
 
     Returns:
-        A module in eval mode on the CPU, without gradients: samples (N, ...) to features (N, F).
+        A module in eval mode on the CPU, without gradients, which maps samples (N, ...) to features (N, F).
 
     Raises:
         MissingExtraError: for unlabelled data without scikit-learn.
@@ -88,12 +89,12 @@ def fit_features(data: Data, seed: int = 0) -> nn.Module:
     if samples.dim() == 2 and samples.shape[1] <= _WIDTH:
         return nn.Flatten().eval()
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # one order of summation, whatever the machine is busy with
+    torch.set_num_threads(1)  # with several threads the order of summation may vary
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             classes = _classes(samples, data.labels, seed)
-            features = Features(_body(tuple(samples.shape[1:])), int(classes.max()) + 1)
+            features = FeatureNetwork(_body(tuple(samples.shape[1:])), int(classes.max()) + 1)
             _train(features, samples, classes)
             features.eval().requires_grad_(False)
             _standardise(features, samples)
@@ -103,7 +104,7 @@ def fit_features(data: Data, seed: int = 0) -> nn.Module:
 
 
 def _classes(samples: Tensor, labels: Tensor | None, seed: int) -> Tensor:
-    """The labels (N,) numbered from 0 without gaps, or clusters where there are none."""
+    """The labels (N,), numbered from 0 without gaps, or the clusters of data without (different) labels."""
     if labels is not None and len(labels.unique()) > 1:
         return cast(Tensor, labels.cpu().unique(return_inverse=True)[1])
     rows = samples.flatten(1).numpy()
@@ -116,9 +117,9 @@ def _body(shape: tuple[int, ...]) -> nn.Module:
     if len(shape) != 3 or min(shape[1:]) < 4:
         first: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), 128), fnn.LeakyReLUDropout(0.2, 0.3)]
         return nn.Sequential(*first, nn.Linear(128, _WIDTH), fnn.LeakyReLU(0.2, inplace=True))
-    stride = max(1, min(shape[1:]) // 14)  # large images cost little more than 14 to 27 pixels a side
+    stride = max(1, min(shape[1:]) // 14)  # larger images are reduced to 14 to 27 pixels a side
     kernel = max(3, stride | 1)
-    small = all((-(-side // stride) + 1) // 2 == 4 for side in shape[1:])  # 4x4 without pooling
+    small = all((-(-side // stride) + 1) // 2 == 4 for side in shape[1:])  # the maps are 4x4 without pooling
     return nn.Sequential(
         nn.Conv2d(shape[0], 16, kernel, stride, padding=kernel // 2),
         fnn.LeakyReLU(0.2, inplace=True),
@@ -132,7 +133,7 @@ def _body(shape: tuple[int, ...]) -> nn.Module:
     )
 
 
-def _train(features: Features, samples: Tensor, classes: Tensor) -> None:
+def _train(features: FeatureNetwork, samples: Tensor, classes: Tensor) -> None:
     optimizer = torch.optim.Adam(features.parameters(), 2e-3, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     order = torch.cat([torch.randperm(len(samples)) for _ in range(-(-_STEPS * _BATCH // len(samples)))])
@@ -144,7 +145,7 @@ def _train(features: Features, samples: Tensor, classes: Tensor) -> None:
         schedule.step()
 
 
-def _standardise(features: Features, samples: Tensor) -> None:
+def _standardise(features: FeatureNetwork, samples: Tensor) -> None:
     seen = extract(features, samples[: _STEPS * _BATCH]).double()
     spread = seen.var(dim=0, correction=0).mean().sqrt()
     features.mean.copy_(seen.mean(dim=0))
@@ -152,23 +153,24 @@ def _standardise(features: Features, samples: Tensor) -> None:
 
 
 def load_features(name: str) -> Extractor:
-    """The user's own extractor, `MODULE:NAME`: a callable, or a class of one that is called without arguments.
+    """Import your own extractor by its name `MODULE:NAME`: a callable, or a class whose instances are callable.
 
-    It gets samples (N, ...) in the network's range, images (N, C, H, W) in [-1, 1], on the CPU, and returns
-    features (N, F). `fastgan eval` looks in the current folder, too.
+    A class is called without arguments. The extractor gets samples (N, ...) on the CPU in the network's range, images
+    (N, C, H, W) in [-1, 1], and returns features (N, F). `fastgan eval` also looks for the module in the current
+    folder.
 
     Args:
-        name: the module and, behind a colon, the name in it, which may have dots.
+        name: the module's name, a colon, and the name in the module, which may contain dots.
 
     Raises:
-        ValueError: for a name of another form, a module that cannot be imported, or something not callable.
+        ValueError: for a name of another form, a module that cannot be imported, or an object that is not callable.
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ValueError(f"features: expected MODULE:NAME, got '{name}'")
     try:
         found = importlib.import_module(module_name)
-    except Exception as error:  # whatever the module's own code raises
+    except Exception as error:  # the module's own code may raise anything
         raise ValueError(f"features: cannot import the module of '{name}': {error}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -182,16 +184,16 @@ def load_features(name: str) -> Extractor:
 
 @torch.no_grad()
 def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Tensor:
-    """Features (N, F) of samples (N, ...), batch by batch, as finite float32 on the CPU.
+    """Compute the features (N, F) of samples batch by batch, as float32 on the CPU.
 
     Args:
-        extractor: samples (N, ...) on the CPU to features (N, ...), which are flattened.
+        extractor: maps samples (N, ...) on the CPU to features (N, ...), which are flattened.
         samples: (N, ...) of any dtype and device.
-        batch_size: samples that the extractor sees at a time.
+        batch_size: samples in one call of the extractor.
 
     Raises:
-        ValueError: where the extractor fails, or returns another number of rows, no tensor, or NaN and infinite
-            values.
+        ValueError: where the extractor fails, or returns something other than a tensor, another number of rows, NaN
+            or infinity.
     """
     parts = []
     for batch in samples.split(batch_size):

@@ -1,4 +1,4 @@
-"""How well samples of a mixture of Gaussians cover its modes, as PacGAN measures it."""
+"""How well samples cover the modes of a mixture of Gaussians, measured as in PacGAN."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastgan.metrics.checks import rows, same_width
+from fastgan.metrics.checks import as_rows, check_same_width
 
 __all__ = ["MixtureQuality", "mixture_quality"]
 
@@ -17,16 +17,16 @@ __all__ = ["MixtureQuality", "mixture_quality"]
 class MixtureQuality:
     """Coverage and fidelity of samples of a mixture.
 
-    A sample is good (of high quality) if it is nearer than 3 sigma to its nearest centre.
+    A sample is good (of high quality) if its distance to the nearest centre is below 3 sigma.
 
     Attributes:
-        modes: centres with at least one good sample.
-        high_quality: share of good samples among all; a plane's real data have 1 - exp(-4.5) = 0.989.
-        reverse_kl: the KL divergence in nats from the good samples' histogram over the modes to the
-            uniform one, log K - H; 0 for an even spread, infinite without a good sample.
-        spread_low, spread_high: the smallest and largest standard deviation, over modes and axes, of a
-            mode's good samples about their own mean, over sigma. Real data's is 0.974 in the plane, as
-            the good ones are cut at 3 sigma; 0 where a mode has fewer than two, as points at the modes have.
+        modes: number of centres with at least one good sample.
+        high_quality: share of good samples; 1 - exp(-4.5) = 0.989 for real data in the plane.
+        reverse_kl: KL divergence in nats of the good samples' histogram over the modes from the uniform distribution,
+            log K - H; 0 if all modes are equally frequent, infinite without a good sample.
+        spread_low, spread_high: standard deviation of a mode's good samples about their mean, along one axis, divided
+            by sigma: the smallest and the largest over modes and axes. It is 0.974 for real data in the plane, as good
+            samples lie within 3 sigma, and 0 for a mode with fewer than two good samples.
     """
 
     modes: int
@@ -37,20 +37,19 @@ class MixtureQuality:
 
 
 def mixture_quality(samples: Tensor, centres: Tensor, sigma: float) -> MixtureQuality:
-    """Modes captured, share of good samples, reverse KL and spread of `samples` in a mixture.
+    """Number of modes captured, share of good samples, reverse KL and spread of samples of a mixture.
 
-    The first three as in PacGAN (Lin et al., 2018, section 4.1) and VEEGAN (Srivastava et al., 2017):
-    the evaluation code of the former counts a mode that has one good sample, and takes the histogram
-    over good samples only.
+    The first three follow PacGAN (Lin et al., 2018, section 4.1) and VEEGAN (Srivastava et al., 2017). As in PacGAN's
+    evaluation code, one good sample captures a mode, and the histogram counts good samples only.
 
     Args:
         samples: (N, D) points.
-        centres: (K, D) centres of the round Gaussians, of equal weights.
+        centres: (K, D) means of isotropic Gaussians of equal weight.
         sigma: their standard deviation along every axis.
 
     Raises:
-        ValueError: for widths that differ, no samples, NaN or infinite values, or sigma not above 0.
-        TypeError: for something that is no tensor.
+        ValueError: for different widths, no samples, NaN or infinity, or sigma not above 0.
+        TypeError: for something that is not a tensor.
 
     Example:
         >>> centres = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -59,9 +58,9 @@ def mixture_quality(samples: Tensor, centres: Tensor, sigma: float) -> MixtureQu
         >>> found.modes, found.high_quality
         (2, 0.75)
     """
-    samples = rows("mixture_quality", "samples", samples, 0, "0", torch.float64)
-    centres = rows("mixture_quality", "centres", centres, 0, "0", torch.float64).to(samples.device)
-    same_width("mixture_quality", ("samples", "centres"), samples, centres)
+    samples = as_rows("mixture_quality", "samples", samples, 0, "0", torch.float64)
+    centres = as_rows("mixture_quality", "centres", centres, 0, "0", torch.float64).to(samples.device)
+    check_same_width("mixture_quality", ("samples", "centres"), samples, centres)
     if not 0 < sigma < math.inf:
         raise ValueError(f"mixture_quality: expected sigma above 0, got {sigma}")
     distance, nearest = torch.cdist(samples, centres).min(dim=1)
@@ -78,7 +77,7 @@ def mixture_quality(samples: Tensor, centres: Tensor, sigma: float) -> MixtureQu
 
 
 def _spread(points: Tensor) -> Tensor:
-    """The standard deviation of each axis (D,); 0 of fewer than two points."""
+    """The standard deviation along each axis (D,); 0 for fewer than two points."""
     return points.std(dim=0) if len(points) > 1 else points.new_zeros(points.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""A run's quality: every metric that its data allows, beside real data's own."""
+"""The quality of a trained run: all metrics that its data allow, with those of real data for comparison."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 
 from fastgan.data import MIXTURES, Data, Units
 from fastgan.metrics import utility
-from fastgan.metrics.evaluator import FIDEvaluator, Sampler
-from fastgan.metrics.features import Extractor, Features, extract
+from fastgan.metrics.evaluator import FIDEvaluator
+from fastgan.metrics.features import Extractor, FeatureNetwork, extract
 from fastgan.metrics.mixtures import mixture_quality
 from fastgan.metrics.novelty import memorisation
 from fastgan.metrics.precision_recall import prdc
 
-__all__ = ["Run", "Scores", "evaluate", "summary", "table"]
+__all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
-_MOST_PAIRS = 5_000  # where memory grows with the product, and for SVC, whose time does
-_HELD_OUT = 0.3  # of the real data, for TSTR, where the run held out nothing
-_ROUNDED = 1e-12
+_MAX_SAMPLES = 5_000  # for metrics whose memory or time grows with the square of the samples
+_HELD_OUT = 0.3  # share of the real data that TSTR is tested on, for a run without held-out data
+_ROUNDING = 1e-12  # smaller values are shown as 0
 
 Scores = dict[str, float | None]
 
 
-class Run(Sampler, Protocol):
-    """A trained run as `fastgan.train.load_run` reads it: what `evaluate` asks of it."""
+class TrainedRun(Protocol):
+    """What `evaluate` and `summary` need of a trained generator; `fastgan.train.load_run` returns one."""
 
     @property
     def data(self) -> str:
@@ -35,7 +35,7 @@ class Run(Sampler, Protocol):
 
     @property
     def units(self) -> Units:
-        """The way from the network's range to the data's own units."""
+        """The conversion from the network's range to the data's own units."""
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -43,22 +43,47 @@ class Run(Sampler, Protocol):
 
     @property
     def step(self) -> int:
-        """Updates that the weights have seen."""
+        """The number of training steps behind the weights."""
+
+    @property
+    def classes(self) -> int:
+        """The number of classes of a conditional generator; 0 for an unconditional one."""
 
     def labels(self, count: int) -> Tensor:
-        """The classes (count,) that `sample` draws by default."""
+        """The classes (`count`,) of samples for which none are given."""
+
+    def sample(self, count: int, seed: int, labels: Tensor | None = None) -> Tensor:
+        """Generate samples (count, ...) in the network's range.
+
+        Args:
+            count: how many.
+            seed: of the latents.
+            labels: the samples' classes (count,); None takes those of the method `labels`.
+        """
 
 
 def evaluate(
-    run: Run, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
+    run: TrainedRun, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
 ) -> tuple[Scores, Scores, list[str]]:
-    """All metrics of `n` samples of a run, the same of real data where that means something, and remarks.
+    """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
-    FID and KID are over learned features, everything else over the samples as they are; with an extractor, all
-    are over its features, but those of mixtures and TSTR.
+    FID and KID are computed from learned features, all other metrics from the samples themselves. With an extractor,
+    all metrics but those of mixtures and TSTR are computed from its features.
+
+    Args:
+        run: the trained run.
+        data: what it was trained on.
+        held_out: real samples that it was not trained on, or None.
+        n: number of samples to generate.
+        seed: of the samples.
+        extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
+
+    Returns:
+        The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
+        there are too few samples. Real data have no score where it would say nothing.
 
     Raises:
-        ValueError: for fewer than 6 samples, data or features that do not fit, or NaN among the samples.
+        ValueError: for fewer than 6 samples, data or features of another shape, or NaN or infinity in the samples.
     """
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
@@ -74,14 +99,14 @@ def evaluate(
         raise ValueError("eval: expected finite samples, got NaN or infinity from the run's generator")
     ours: Scores = {}
     real: Scores = {"fid": evaluator.floor, "kid": evaluator.kid_floor}
-    ours["fid"], ours["kid"] = evaluator(evaluator.draw(run, seed))
+    ours["fid"], ours["kid"] = evaluator(_samples_for(evaluator, run, seed))
     if ours["fid"] is None:
         notes.append("fid: too few samples for a covariance of these features; kid takes them")
     seen, generated = data.samples, samples
     if extractor is not None:
         seen, generated = extract(extractor, seen), extract(extractor, generated)
-    few = Data(seen).some(_MOST_PAIRS).samples
-    ours |= dataclasses.asdict(prdc(few, generated[:_MOST_PAIRS]))
+    few = Data(seen).subsample(_MAX_SAMPLES).samples
+    ours |= dataclasses.asdict(prdc(few, generated[:_MAX_SAMPLES]))
     if run.data in MIXTURES:
         centres, sigma = MIXTURES[run.data]
         for scores, points in ((ours, samples), (real, data.samples)):
@@ -90,42 +115,56 @@ def evaluate(
     fresh = None
     if held_out is not None:
         fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)
-    ours |= _prefixed("memory_", memorisation(generated[:_MOST_PAIRS], seen, fresh))
+    ours |= _prefixed("memory_", memorisation(generated[:_MAX_SAMPLES], seen, fresh))
     real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
     if run.classes:
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
     return _finite(ours), _finite(real), notes
 
 
-def summary(run: Run, data: Data, held_out: Data | None) -> str:
-    """A line: FID of the run's samples on learned features, beside the floor that real data make."""
+def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
+    """One line with the FID of a run's samples on learned features, and that of real data.
+
+    Args:
+        run: the trained run.
+        data: what it was trained on.
+        held_out: real samples that it was not trained on, or None.
+    """
     evaluator = FIDEvaluator(data, held_out)
-    fid = evaluator.fid(evaluator.draw(run, 0))
+    fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:
         return f"FID: too few samples in the data for a covariance, {len(data.samples)}"
-    what = "learned from the data" if isinstance(evaluator.extractor, Features) else "that are the data's own numbers"
+    learned = isinstance(evaluator.extractor, FeatureNetwork)
+    what = "learned from the data" if learned else "that are the data's own numbers"
     return (
         f"FID on features {what}: {fid:.3f} (real against real: {evaluator.floor:.3f}; "
         f"{evaluator.count} samples, step {run.step})"
     )
 
 
-def _tstr(run: Run, data: Data, held_out: Data | None, n: int, seed: int, notes: list[str]) -> tuple[float, float]:
-    """Accuracy of SVC() trained on the run's samples, of classes in turn, and trained on real ones."""
+def _samples_for(evaluator: FIDEvaluator, run: TrainedRun, seed: int) -> Tensor:
+    """As many samples of the run as the evaluator takes, of the classes of its real samples."""
+    return run.sample(evaluator.count, seed, evaluator.labels if run.classes else None)
+
+
+def _tstr(
+    run: TrainedRun, data: Data, held_out: Data | None, n: int, seed: int, notes: list[str]
+) -> tuple[float, float]:
+    """Accuracy of SVC() trained on the run's samples, equally many of each class, and trained on real ones."""
     if held_out is None:
         notes.append("tstr: tested on real data that the run has trained on; train --holdout 0.3 keeps some back")
         data, held_out = data.split(_HELD_OUT)
-    train, test = data.some(_MOST_PAIRS), held_out.some(_MOST_PAIRS)
+    train, test = data.subsample(_MAX_SAMPLES), held_out.subsample(_MAX_SAMPLES)
     assert train.labels is not None  # a run with classes was trained on labelled data
     assert test.labels is not None
-    count = min(n, _MOST_PAIRS)
-    made = run.sample(count, seed + 1), run.labels(count)
-    result = utility.tstr(made, (train.samples, train.labels), (test.samples, test.labels))
+    count = min(n, _MAX_SAMPLES)
+    generated = run.sample(count, seed + 1), run.labels(count)
+    result = utility.tstr(generated, (train.samples, train.labels), (test.samples, test.labels))
     return result.accuracy, result.real_accuracy
 
 
 def _labels_like(data: Data, count: int) -> Tensor | None:
-    """Classes (count,) in the proportions that the data have them, in a fixed random order."""
+    """Classes (count,) in the data's proportions, in a random order that is always the same."""
     if data.labels is None:
         return None
     order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(0))
@@ -137,12 +176,17 @@ def _prefixed(prefix: str, scores: Any) -> Scores:
 
 
 def _finite(scores: Scores) -> Scores:
-    """Infinities as None: JSON has none."""
+    """The scores with None for infinity, which JSON cannot hold."""
     return {name: value if value is not None and math.isfinite(value) else None for name, value in scores.items()}
 
 
 def table(ours: Scores, real: Scores) -> str:
-    """The scores as text: a line for each, real data's in a second column."""
+    """The scores as text, a line for each.
+
+    Args:
+        ours: of the samples, in the first column.
+        real: of real data, in the second column; they may lack some.
+    """
     lines = [f"{'':<20} {'samples':>10} {'real data':>10}"]
     for name, value in ours.items():
         cells = [_cell(value), _cell(real[name]) if name in real else ""]
@@ -153,4 +197,4 @@ def table(ours: Scores, real: Scores) -> str:
 def _cell(value: float | None) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{0.0 if abs(value) < _ROUNDED else value:.4f}"
+    return str(value) if isinstance(value, int) else f"{0.0 if abs(value) < _ROUNDING else value:.4f}"

@@ -1,4 +1,7 @@
-"""The recipes' generators and discriminators, sized by the data."""
+"""Generators and discriminators of the recipes, built to fit the data's shape.
+
+`build` makes a pair by name.
+"""
 
 from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator

@@ -1,4 +1,4 @@
-"""Generators and discriminators of dense layers, for samples of any shape."""
+"""Generator and discriminator of dense layers, for samples of any shape."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.S
     """Dense layers with leaky ReLU from (N, latent_dim) to samples (N, ...).
 
     Args:
-        size: of latents and samples, and the settings.
-        hidden: features of the hidden layers.
+        size: the shapes of latents and samples, and the layers' settings.
+        hidden: width of each hidden layer.
     """
     layers: list[nn.Module] = []
     width = size.latent_dim
@@ -35,8 +35,8 @@ def mlp_discriminator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> 
     """Dense layers with leaky ReLU and dropout from samples (N, ...) to logits (N, 1).
 
     Args:
-        size: of the samples, and the settings.
-        hidden: features of the hidden layers.
+        size: the shape of the samples, and the layers' settings.
+        hidden: width of each hidden layer.
     """
     layers: list[nn.Module] = [nn.Flatten()]
     width = math.prod(size.sample_shape)

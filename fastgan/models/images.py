@@ -1,4 +1,4 @@
-"""Convolutional generators and discriminators of images: DCGAN's and residual ones."""
+"""Convolutional generators and discriminators for images: DCGAN and residual networks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["dcgan_discriminator", "dcgan_generator", "resnet_discriminator", "re
 
 
 def dcgan_generator(size: NetworkSize) -> nn.Sequential:
-    """Transposed convolutions with batch normalisation (Radford et al., 2016), (N, latent_dim) to images.
+    """Transposed convolutions with batch normalisation (Radford et al., 2016) from (N, latent_dim) to images.
 
-    A dense layer gives the smallest map (4x4 for 32x32 and 64x64 images, 2x2 for 8x8 ones), and each 5x5
-    transposed convolution of stride 2 doubles it, halving the channels: for 32x32 images 256, 128, 64 and
-    the image's, for 64x64 ones from 512 on.
+    A dense layer makes the smallest map: 4x4 for 32x32 and 64x64 images, 2x2 for 8x8 images. Each 5x5 transposed
+    convolution of stride 2 doubles height and width and halves the channels. These are 256, 128, 64 and the image's
+    for 32x32 images; for 64x64 images they start at 512.
 
     Args:
-        size: of latents and images, and the settings.
+        size: the shapes of latents and images, and the layers' settings.
 
     Raises:
-        ValueError: for samples that are no images, or whose height and width cannot be halved.
+        ValueError: for samples that are not images, or whose height and width cannot be halved.
     """
     channels, doublings, (height, width) = _plan("dcgan", size)
     widths = [64 * 2**i for i in reversed(range(doublings))]
@@ -34,11 +34,11 @@ def dcgan_generator(size: NetworkSize) -> nn.Sequential:
         nn.Linear(size.latent_dim, first * height * width, bias=False),
         nn.Unflatten(1, (first, height, width)),
     ]
-    for features, following in zip(widths, [*widths[1:], channels], strict=True):
+    for in_channels, out_channels in zip(widths, [*widths[1:], channels], strict=True):
         layers += [
-            nn.BatchNorm2d(features),
+            nn.BatchNorm2d(in_channels),
             fnn.LeakyReLU(size.negative_slope, inplace=True),
-            nn.ConvTranspose2d(features, following, 5, stride=2, padding=2, output_padding=1),
+            nn.ConvTranspose2d(in_channels, out_channels, 5, stride=2, padding=2, output_padding=1),
         ]
     if size.bounded:
         layers.append(nn.Tanh())
@@ -49,7 +49,7 @@ def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
     """5x5 convolutions of stride 2 with leaky ReLU and dropout, from images to logits (N, 1).
 
     Args:
-        size: of the images, and the settings.
+        size: the shape of the images, and the layers' settings.
 
     Raises:
         ValueError: as `dcgan_generator`.
@@ -57,27 +57,27 @@ def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
     channels, doublings, _ = _plan("dcgan", size)
     layers: list[nn.Module] = []
     height, width = size.sample_shape[1:]
-    for i in range(max(2, doublings - 1)):  # one halving less than G's doublings: the dense layer sees 8x8 maps
+    for i in range(max(2, doublings - 1)):  # one less than in G, so that the dense layer sees 8x8 maps
         layers += [nn.Conv2d(channels, 64 * 2**i, 5, stride=2, padding=2), activation(size)]
         channels, height, width = 64 * 2**i, (height + 1) // 2, (width + 1) // 2
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, 1))
 
 
 def resnet_generator(size: NetworkSize) -> nn.Sequential:
-    """Residual blocks with batch normalisation that double the map, (N, latent_dim) to images.
+    """Residual blocks with batch normalisation from (N, latent_dim) to images.
 
-    The blocks are those of Miyato et al. (2018), appendix B.4; channels halve from block to block, from at
-    most 256 down to 32.
+    The blocks are those of Miyato et al. (2018), appendix B.4. Each doubles height and width and halves the channels,
+    from at most 256 down to 32.
 
     Args:
-        size: of latents and images, and the settings.
+        size: the shapes of latents and images, and the layers' settings.
 
     Raises:
-        ValueError: for samples that are no images, or whose height and width cannot be halved.
+        ValueError: for samples that are not images, or whose height and width cannot be halved.
     """
     channels, doublings, (height, width) = _plan("resnet", size)
     widths = [min(256, 32 * 2**i) for i in reversed(range(doublings + 1))]
-    blocks = [_UpBlock(features, following, size.negative_slope) for features, following in pairwise(widths)]
+    blocks = [_UpBlock(*channels_in_out, size.negative_slope) for channels_in_out in pairwise(widths)]
     layers: list[nn.Module] = [
         nn.Linear(size.latent_dim, widths[0] * height * width),
         nn.Unflatten(1, (widths[0], height, width)),
@@ -94,84 +94,84 @@ def resnet_generator(size: NetworkSize) -> nn.Sequential:
 def resnet_discriminator(size: NetworkSize) -> nn.Sequential:
     """Residual blocks with spectral normalisation in every layer, from images to logits (N, 1).
 
-    As many blocks halve the map as double it in `resnet_generator`, with its channels in reverse; the last
-    maps are summed over height and width (Miyato et al., 2018).
+    The maps are halved as often as `resnet_generator` doubles them, with its channels in reverse order. The last maps
+    are summed over height and width (Miyato et al., 2018).
 
     Args:
-        size: of the images, and the settings.
+        size: the shape of the images, and the layers' settings.
 
     Raises:
         ValueError: as `resnet_generator`.
     """
-    features, doublings, _ = _plan("resnet", size)
+    channels, doublings, _ = _plan("resnet", size)
     layers: list[nn.Module] = []
     for i in range(doublings + 1):
-        following = min(256, 32 * 2**i)
-        layers.append(_DownBlock(features, following, size, first=i == 0, halves=i < doublings))
-        features = following
-    return nn.Sequential(*layers, activation(size), _SumOfMaps(), spectral_norm(nn.Linear(features, 1)))
+        out_channels = min(256, 32 * 2**i)
+        layers.append(_DownBlock(channels, out_channels, size, first=i == 0, halves=i < doublings))
+        channels = out_channels
+    return nn.Sequential(*layers, activation(size), _GlobalSumPool2d(), spectral_norm(nn.Linear(channels, 1)))
 
 
 class _UpBlock(nn.Module):
-    """(N, features, H, W) to (N, following, 2 H, 2 W): two convolutions beside an upsampling shortcut."""
+    """(N, in_channels, H, W) to (N, out_channels, 2 H, 2 W): two convolutions and an upsampling shortcut."""
 
-    def __init__(self, features: int, following: int, negative_slope: float) -> None:
+    def __init__(self, in_channels: int, out_channels: int, negative_slope: float) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.BatchNorm2d(features),
+            nn.BatchNorm2d(in_channels),
             fnn.LeakyReLU(negative_slope, inplace=True),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(features, following, 3, padding=1, bias=False),  # a bias would go in the normalisation
-            nn.BatchNorm2d(following),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),  # the normalisation would cancel a bias
+            nn.BatchNorm2d(out_channels),
             fnn.LeakyReLU(negative_slope, inplace=True),
-            nn.Conv2d(following, following, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
         # A 1x1 convolution and a nearest-neighbour upsampling commute; this order costs a quarter.
-        self.shortcut = nn.Sequential(nn.Conv2d(features, following, 1), nn.Upsample(scale_factor=2))
+        self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.Upsample(scale_factor=2))
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.body(x) + self.shortcut(x))
 
 
 class _DownBlock(nn.Module):
-    """(N, features, H, W) to (N, following, H / 2, W / 2), or H and W as they are where not `halves`.
+    """(N, in_channels, H, W) to (N, out_channels, H / 2, W / 2); without `halves` H and W stay.
 
-    The first block sees the image itself, without an activation before it.
+    The first block sees the image itself, so it has no activation before its first convolution.
     """
 
-    def __init__(self, features: int, following: int, size: NetworkSize, first: bool, halves: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, size: NetworkSize, first: bool, halves: bool) -> None:
         super().__init__()
         pool: list[nn.Module] = [nn.AvgPool2d(2)] if halves else []
-        # The shortcut reads the block's input too, so this activation must leave it as it is.
+        # Not in place: the shortcut reads the block's input, too.
         before: list[nn.Module] = [] if first else [activation(size, inplace=False)]
         self.body = nn.Sequential(
             *before,
-            spectral_norm(nn.Conv2d(features, following, 3, padding=1)),
+            spectral_norm(nn.Conv2d(in_channels, out_channels, 3, padding=1)),
             activation(size),
-            spectral_norm(nn.Conv2d(following, following, 3, padding=1)),
+            spectral_norm(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
             *pool,
         )
         # A 1x1 convolution and a mean over pixels commute; this order costs a quarter.
         self.shortcut = nn.Sequential(*pool)
-        if features != following:
-            self.shortcut.append(spectral_norm(nn.Conv2d(features, following, 1)))
+        if in_channels != out_channels:
+            self.shortcut.append(spectral_norm(nn.Conv2d(in_channels, out_channels, 1)))
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.body(x) + self.shortcut(x))
 
 
-class _SumOfMaps(nn.Module):
-    """(N, C, H, W) to (N, C)."""
+class _GlobalSumPool2d(nn.Module):
+    """(N, C, H, W) to the sums (N, C) over height and width."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sum((2, 3))
 
 
 def _plan(network: str, size: NetworkSize) -> tuple[int, int, tuple[int, int]]:
-    """Image channels, how often G doubles its smallest map, and that map's height and width.
+    """The images' channels, how often G doubles its smallest map, and that map's height and width.
 
-    Images are halved while that leaves maps of at least 4x4, and small ones twice all the same: with one
-    doubling, 8x8 digits stayed blurred.
+    Images are halved while their sides are even and the map stays at least 4x4. Images smaller than 16 pixels are
+    halved twice where their sides allow it: with a single doubling, generated 8x8 digits stayed blurred.
     """
     if len(size.sample_shape) != 3:
         raise ValueError(f"{network}: expected images (C, H, W), got samples of shape {size.sample_shape}")

@@ -1,4 +1,4 @@
-"""Networks that take class labels as a second argument."""
+"""Conditional networks, which take class labels as a second argument."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["LabelledDiscriminator", "LabelledGenerator"]
 
 
 class LabelledGenerator(nn.Module):
-    """A generator of (latents, labels): `body` sees the latents with one-hot labels appended.
+    """A conditional generator: `body` gets the latents with one-hot labels appended.
 
     Args:
-        body: a module from (N, latent_dim + classes) to samples.
-        classes: how many there are.
+        body: maps (N, latent_dim + classes) to samples.
+        classes: their number.
     """
 
     def __init__(self, body: nn.Module, classes: int) -> None:
@@ -23,20 +23,20 @@ class LabelledGenerator(nn.Module):
         self.body, self.classes = body, classes
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """`latents` (N, latent_dim) and `labels` (N,) int64 to samples."""
+        """Map `latents` (N, latent_dim) and `labels` (N,) int64 to samples."""
         one_hot = nn.functional.one_hot(labels, self.classes).to(latents.dtype)
         return cast(Tensor, self.body(torch.cat((latents, one_hot), 1)))
 
 
 class LabelledDiscriminator(nn.Module):
-    """A discriminator of (samples, labels): `body` sees one-hot labels appended.
+    """A conditional discriminator: `body` gets the samples with one-hot labels appended.
 
-    A convolutional body takes them as constant channels, a dense one as further features.
+    The labels are constant channels for a convolutional body, and further features for a dense one.
 
     Args:
-        body: a module from samples with `classes` more channels or features to logits (N, 1).
-        classes: how many there are.
-        dense: whether it takes (N, features).
+        body: maps samples with `classes` more channels or features to logits (N, 1).
+        classes: their number.
+        dense: whether `body` takes (N, features) rather than images.
     """
 
     def __init__(self, body: nn.Module, classes: int, dense: bool) -> None:
@@ -44,7 +44,7 @@ class LabelledDiscriminator(nn.Module):
         self.body, self.classes, self.dense = body, classes, dense
 
     def forward(self, samples: Tensor, labels: Tensor) -> Tensor:
-        """`samples` (N, ...) and `labels` (N,) int64 to logits (N, 1)."""
+        """Map `samples` (N, ...) and `labels` (N,) int64 to logits (N, 1)."""
         one_hot = nn.functional.one_hot(labels, self.classes).to(samples.dtype)
         if self.dense:
             return cast(Tensor, self.body(torch.cat((samples.flatten(1), one_hot), 1)))

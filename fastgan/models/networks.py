@@ -1,4 +1,4 @@
-"""The recipes' networks by name, sized by the data."""
+"""The recipes' networks by name, built to fit the data's shape."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
 
 
 def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
-    """The generator and the discriminator named `network`; with classes, both take labels too.
+    """Build the generator and the discriminator of a network; with classes, both take labels too.
 
     Args:
         network: a name in `NETWORKS`.
-        size: of latents and samples, and the settings.
+        size: the shapes of latents and samples, and the layers' settings.
 
     Raises:
-        ValueError: for an unknown name, or a sample shape that the network cannot serve.
+        ValueError: for an unknown name, or a sample shape that the network does not support.
 
     Example:
+        >>> import torch
         >>> generator, discriminator = build("dcgan", NetworkSize(sample_shape=(3, 32, 32)))
         >>> images = generator(torch.randn(2, 100))
         >>> images.shape, discriminator(images).shape
@@ -57,5 +58,5 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
 
 
 def has_batch_statistics(module: nn.Module) -> bool:
-    """Whether some layer is one of torch's batch normalisations, which mix the samples of a batch."""
+    """Whether `module` contains a batch normalisation of torch's, whose outputs depend on the whole batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())

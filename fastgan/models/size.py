@@ -1,4 +1,4 @@
-"""What the shapes of the recipes' networks depend on."""
+"""The shapes and settings from which the networks are built."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["NetworkSize", "activation"]
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """What the networks' shapes depend on.
+    """The shapes of latents and samples, and the settings of the layers.
 
     Attributes:
-        sample_shape: one sample's shape, images as (C, H, W).
-        latent_dim: numbers in a latent vector.
+        sample_shape: the shape of one sample; (C, H, W) for images.
+        latent_dim: length of a latent vector.
         negative_slope: of the leaky ReLUs.
         dropout: probability in the discriminator.
-        bounded: samples lie in [-1, 1], so that the generator ends in tanh.
-        classes: of the labels that both networks take as a second argument; 0 for none.
-        pack: samples that D sees as one, joined along their first dimension.
+        bounded: whether samples lie in [-1, 1]; the generator then ends in tanh.
+        classes: number of classes, whose labels both networks take as a second argument; 0 for no labels.
+        pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
     """
 
     sample_shape: tuple[int, ...]
@@ -35,7 +35,12 @@ class NetworkSize:
 
 
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:
-    """A discriminator's activation: leaky ReLU, fused with dropout where there is some."""
+    """A discriminator's activation: leaky ReLU, in one kernel with dropout unless `size.dropout` is 0.
+
+    Args:
+        size: with the slope and the dropout probability.
+        inplace: whether the layer overwrites its input.
+    """
     if size.dropout == 0:
         return fnn.LeakyReLU(size.negative_slope, inplace=inplace)
     return fnn.LeakyReLUDropout(size.negative_slope, size.dropout, inplace=inplace)

@@ -1,7 +1,7 @@
-"""Classifiers and regressors of fused dropout layers: a function on tensors, and estimators for scikit-learn.
+"""Classifiers and regressors with fused dropout layers: a function of tensors, and estimators for scikit-learn.
 
-`fit_supervised` needs torch alone. `FastGANClassifier` and `FastGANRegressor` need scikit-learn, and are imported on
-first use.
+`fit_supervised` needs only torch, unless it is to hold out samples itself. `FastGANClassifier` and `FastGANRegressor`
+need scikit-learn and are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`FitConfig`: the settings of a supervised training, checked once."""
+"""`FitConfig`: the settings of a supervised training."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ SCHEDULES = ("constant", "cosine")
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """The settings of one supervised training.
+    """The settings of a supervised training.
 
     Attributes:
         task: "classify" or "regress".
-        hidden: features of the hidden layers; () is a linear model.
+        hidden: width of each hidden layer; () gives a linear model.
         dropout: probability after each hidden layer (Srivastava et al., 2014).
         negative_slope: of the hidden layers' leaky ReLU; 0 is ReLU.
-        l1, l2: weights of `l1_penalty` and `l2_penalty` over the weight matrices; biases are free.
-        class_weight: one number for each class, that weighs its samples' losses; scaled to a mean of 1 over the
-            training samples. None weighs all samples alike.
-        sampling: "uniform" visits each sample once an epoch; "balanced" draws as many samples with replacement,
-            every class equally often.
-        epochs: at most so many passes.
-        batch_size: samples of an update; more than there are is all of them.
-        lr: Adam's learning rate.
-        schedule: "constant", or "cosine" from lr to 0 over the epochs.
-        validation_fraction: share of the samples that is held out to watch; 0 holds none out.
-        patience: stop after so many epochs without a lower loss on what is held out, and return to the epoch of
-            the lowest; 0 trains to the end and keeps the last weights.
-        seed: of every random choice.
-        device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        l1, l2: weights of `l1_penalty` and `l2_penalty` of the weight matrices; biases are not penalised.
+        class_weight: a weight for each class, which multiplies the losses of its samples. The weights are scaled to a
+            mean of 1 over the training samples. None weights all samples equally.
+        sampling: "uniform" visits each sample once an epoch. "balanced" draws the same number of samples with
+            replacement, from all classes equally often.
+        epochs: largest number of passes over the samples.
+        batch_size: samples in an update; all samples if there are fewer.
+        lr: learning rate of Adam.
+        schedule: of the learning rate: "constant", or "cosine" from `lr` to 0 over the epochs.
+        validation_fraction: share of the samples that is held out for validation; 0 holds none out.
+        patience: stop after this many epochs without a lower loss on the held-out samples, and keep the weights of the
+            epoch with the lowest; 0 trains all epochs and keeps the last weights.
+        seed: of all random choices.
+        device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.
 
     Raises:
         ValueError: for a value out of its range.

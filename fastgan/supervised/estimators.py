@@ -1,6 +1,6 @@
-"""`fit_supervised` with scikit-learn's face: `FastGANClassifier` and `FastGANRegressor`.
+"""`FastGANClassifier` and `FastGANRegressor`: estimators for scikit-learn, which train with `fit_supervised`.
 
-They take part in pipelines, cross-validation and searches as any estimator of scikit-learn does.
+They work in pipelines, cross-validation and searches as every estimator of scikit-learn does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 
 
 class _Estimator(_BaseEstimator):  # type: ignore[misc]
-    """What both share: settings, the call of `fit_supervised`, the network's output."""
+    """The base of both estimators: it trains with `fit_supervised` and computes the network's output."""
 
     fit_: Fit
     n_features_in_: int
@@ -43,7 +43,7 @@ class _Estimator(_BaseEstimator):  # type: ignore[misc]
         settings |= {"hidden": tuple(self.hidden), "class_weight": class_weight}
         seed = int(_utils.check_random_state(self.random_state).randint(2**31))
         self.fit_ = fit_supervised(torch.tensor(x, dtype=torch.float32), y, FitConfig(task=task, seed=seed, **settings))
-        # float64 from here on: a sample's prediction then does not depend, to all digits shown, on its batch.
+        # In float64 a sample's prediction does not depend on its batch to any printed digit.
         self.fit_.model.double()
         self.n_iter_ = len(self.fit_.history)
 
@@ -56,26 +56,27 @@ class _Estimator(_BaseEstimator):  # type: ignore[misc]
 
     @property
     def history_(self) -> list[dict[str, float]]:
-        """For each epoch losses and scores on the training samples and on those held out of them."""
+        """For each epoch losses and scores on the training samples and on the held-out ones."""
         return self.fit_.history
 
 
 class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
-    """A dense network with fused dropout layers, or (`hidden=()`) a logistic regression, as a classifier.
+    """A classifier: a dense network with fused dropout layers, or with `hidden=()` a logistic regression.
 
-    Two classes are trained with the fused binary cross-entropy, more with softmax's. Scale the features first, as with
-    `sklearn.preprocessing.StandardScaler`.
+    The loss is the fused binary cross-entropy for two classes, and the softmax cross-entropy for more. Scale the
+    features first, for instance with `sklearn.preprocessing.StandardScaler`.
 
     Args:
-        class_weight: None, "balanced" (inversely to the classes' frequencies), or a number for each class.
+        class_weight: None, "balanced" for weights inverse to the classes' frequencies, or a dict with a number for
+            each class.
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
 
-    Settings not named here are those of :class:`fastgan.train.FitConfig`.
+    The other settings are those of :class:`fastgan.supervised.FitConfig`.
 
     Attributes:
         classes_: the classes, sorted.
-        fit_: the `fastgan.train.Fit`, whose network is float64 now.
-        n_iter_: epochs trained.
+        fit_: the `fastgan.supervised.Fit`, with its network in float64.
+        n_iter_: number of epochs trained.
         history_: losses and scores of each epoch.
 
     Example:
@@ -126,7 +127,7 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
         """Train on samples `X` (N, features) and their classes `y` (N,), numbers or strings.
 
         Raises:
-            ValueError: for anything but finite samples of at least two classes, or settings out of range.
+            ValueError: for samples that are not finite, fewer than two samples or classes, or settings out of range.
         """
         X, y = _validation.validate_data(self, X, y, dtype=np.float64)
         _multiclass.check_classification_targets(y)
@@ -141,33 +142,33 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """The classes' probabilities (N, classes) for samples `X` (N, features), in the order of `classes_`."""
+        """The probabilities (N, classes) of samples `X` (N, features), with the classes in the order of `classes_`."""
         output = self._output(X)
         if output.shape[1] == 1:
             return torch.cat((torch.sigmoid(-output), torch.sigmoid(output)), 1).numpy()
         return output.softmax(1).numpy()
 
     def predict(self, X: Any) -> Array:
-        """The likeliest classes (N,) for samples `X` (N, features)."""
-        rows = self.predict_proba(X).argmax(1)
-        likeliest: Array = self.classes_[rows]
-        return likeliest
+        """The most probable classes (N,) of samples `X` (N, features)."""
+        indices = self.predict_proba(X).argmax(1)  # first, as it raises NotFittedError where `classes_` is missing
+        predicted: Array = self.classes_[indices]
+        return predicted
 
 
 class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
-    """A dense network with fused dropout layers, or (`hidden=()`) a linear model, as a regressor.
+    """A regressor: a dense network with fused dropout layers, or with `hidden=()` a linear model.
 
-    With `hidden=()`, `l1 = alpha * l1_ratio` and `l2 = alpha * (1 - l1_ratio)` it minimises what
-    `sklearn.linear_model.ElasticNet` does. Scale features and targets first.
+    With `hidden=()`, `l1 = alpha * l1_ratio` and `l2 = alpha * (1 - l1_ratio)` it minimises the same objective as
+    `sklearn.linear_model.ElasticNet`. Scale features and targets first.
 
     Args:
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
 
-    Settings not named here are those of :class:`fastgan.train.FitConfig`.
+    The other settings are those of :class:`fastgan.supervised.FitConfig`.
 
     Attributes:
-        fit_: the `fastgan.train.Fit`, whose network is float64 now.
-        n_iter_: epochs trained.
+        fit_: the `fastgan.supervised.Fit`, with its network in float64.
+        n_iter_: number of epochs trained.
         history_: losses and scores of each epoch.
 
     Example:
@@ -212,7 +213,7 @@ class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
         """Train on samples `X` (N, features) and numbers `y` (N,).
 
         Raises:
-            ValueError: for anything but finite samples and targets, or settings out of range.
+            ValueError: for samples or targets that are not finite, fewer than two samples, or settings out of range.
         """
         X, y = _validation.validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self._train(X, torch.from_numpy(y.astype(np.float32)), "regress")

@@ -1,4 +1,4 @@
-"""Fitting a classifier or regressor to a data set: data, pipeline, search, figures and files."""
+"""Fit a classifier or regressor to a data set: read it, search for settings, measure, and write the results."""
 
 from __future__ import annotations
 
@@ -13,34 +13,46 @@ from numpy.typing import NDArray
 from fastgan import data as gan_data
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
-from fastgan.data import tables
+from fastgan.data.tables import is_number, read_table
 from fastgan.supervised.search import Search
 from fastgan.train.run_folder import save_weights
 
-__all__ = ["FitResult", "Samples", "fit_samples", "load", "make_model", "measure", "network"]
+__all__ = ["FitResult", "Samples", "fit_samples", "load_samples", "make_model"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What to fit: features (N, F), targets (N,), and the features' names ([] for pixels)."""
+    """The samples to fit.
+
+    Attributes:
+        x: features (N, F).
+        y: targets (N,).
+        names: of the features; [] for pixels.
+    """
 
     x: Array
     y: Array
     names: list[str]
 
 
-def load(data: str, target: str | None, task: str) -> Samples:
-    """The data that `--data` names: a table for csv:PATH, else samples and labels of `fastgan.data.load`.
+def load_samples(data: str, target: str | None, task: str) -> Samples:
+    """Read a data set with targets.
+
+    Args:
+        data: csv:PATH, or a name for `fastgan.data.load`, whose labels are the targets.
+        target: the table's column to predict; None takes `label`.
+        task: "classify" or "regress". A classification's target may be text.
 
     Raises:
-        ValueError: for data without a target, or that no classifier can learn.
+        ValueError: for data without targets, with missing cells, or with too few samples or classes.
         FileNotFoundError: for a path that does not exist.
+        MissingExtraError: for a classification without scikit-learn.
     """
     kind, path = gan_data.check_spec(data)
     if kind == "csv":
-        samples = Samples(*tables.features_and_target(path, target, task == "classify"))
+        samples = _table_samples(path, target, task == "classify")
     else:
         if target is not None:
             raise ValueError(f"fit: expected --target only with --data csv:PATH, got --data {data}")
@@ -60,18 +72,34 @@ def load(data: str, target: str | None, task: str) -> Samples:
     return samples
 
 
+def _table_samples(path: str, target: str | None, classify: bool) -> Samples:
+    table = read_table(path)
+    if target is None and "label" not in table.names:
+        raise ValueError(f"fit: expected --target, one of the columns {', '.join(table.names)} of {path}")
+    (column,) = table.columns([target or "label"])
+    others = [i for i in range(len(table.names)) if i != column]
+    if not others:
+        raise ValueError(f"fit: expected columns beside the target in {path}, got only '{table.names[column]}'")
+    cells = table.text(column)
+    text = classify and not all(map(is_number, cells))
+    y: Array = np.array(cells) if text else table.numbers([column])[:, 0]
+    return Samples(table.numbers(others), y, [table.names[i] for i in others])
+
+
 @dataclass(frozen=True)
 class FitResult:
     """A fitted model and its figures.
 
     Attributes:
-        model: the pipeline of `make_model`, fitted to the training samples.
+        task: "classify" or "regress".
+        model: the model of `make_model`, fitted to the training samples.
         search: the search that chose its settings, or None.
-        figures: for each figure its value on the training samples and on those held out.
-        counts: the number of training samples, and of those held out.
-        names: the features' names; [] for pixels.
+        figures: for each figure of merit, its value on the training samples ("training") and on the rest ("held out").
+        counts: the numbers of training samples and of held-out ones.
+        names: of the features; [] for pixels.
     """
 
+    task: str
     model: Any
     search: Search | None
     figures: dict[str, dict[str, float]]
@@ -79,21 +107,25 @@ class FitResult:
     names: list[str]
 
     def write(self, folder: Path, about: dict[str, Any]) -> None:
-        """Write fit.json, history.png and weights.safetensors into `folder`, and search.csv and search.png.
+        """Write fit.json, history.png and weights.safetensors, and after a search search.csv and search.png.
 
         Args:
-            folder: made where it does not exist.
-            about: the settings, which fit.json starts with; "task" is one of them.
+            folder: where to; it is made if it does not exist.
+            about: the settings, with which fit.json starts.
+
+        Raises:
+            CheckpointError: where the weights cannot be written.
+            MissingExtraError: without Matplotlib or safetensors.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        fitted = network(self.model)
+        fitted = _estimator(self.model)
         if self.search is not None:
             write_atomic(folder / "search.csv", self.search.csv().encode())
-            titles = ("log loss", "accuracy") if about["task"] == "classify" else ("squared error", "R^2")
+            titles = ("log loss", "accuracy") if self.task == "classify" else ("squared error", "R^2")
             self.search.plot(folder / "search.png", titles)
             about = about | {"search": self.search.rows, "best": self.search.best}
         _plot(fitted.history_, folder / "history.png")
-        scales = {"task": about["task"], "features": self.names, **_scales(self.model)}
+        scales = {"task": self.task, "features": self.names, **_scales(self.model)}
         save_weights(folder / "weights.safetensors", {"model": fitted.fit_.model}, scales)
         about = about | {"figures": self.figures, "best_epoch": fitted.fit_.best_epoch, "history": fitted.history_}
         write_atomic(folder / "fit.json", (json.dumps(about, indent=2) + "\n").encode())
@@ -116,11 +148,16 @@ def fit_samples(
         samples: features and targets.
         task: "classify" or "regress".
         settings: of the estimator.
-        grid: values of settings to choose from by cross-validation; {} takes `settings` as they are.
-        cv: folds of the cross-validation.
-        draws: combinations of `grid` to try, drawn at random; 0 tries all.
+        grid: values of settings, of which cross-validation chooses the best; {} fits with `settings` alone.
+        cv: number of folds of the cross-validation.
+        draws: number of combinations of `grid` to try, drawn at random; 0 tries all.
         test: share of the samples that is held out.
-        seed: of every random choice.
+        seed: of all random choices.
+
+    Raises:
+        ValueError: for settings out of range, or too few samples.
+        TrainingDivergedError: where the loss becomes NaN or infinite.
+        MissingExtraError: without scikit-learn.
     """
     classify = task == "classify"
     x, x_held, y, y_held = require("sklearn.model_selection").train_test_split(
@@ -133,15 +170,24 @@ def fit_samples(
         model = found.model
     else:
         model.fit(x, y)
-    held_out = measure(model, x_held, y_held)
-    figures = {name: {"training": value, "held out": held_out[name]} for name, value in measure(model, x, y).items()}
-    return FitResult(model, found, figures, (len(x), len(x_held)), samples.names)
+    held_out = _measure(model, x_held, y_held)
+    figures = {name: {"training": value, "held out": held_out[name]} for name, value in _measure(model, x, y).items()}
+    return FitResult(task, model, found, figures, (len(x), len(x_held)), samples.names)
 
 
 def make_model(task: str, seed: int, settings: dict[str, Any], table: bool = True) -> tuple[Any, str]:
-    """A pipeline about the estimator, and the prefix of the estimator's parameters in it.
+    """A scikit-learn model that scales the data for the estimator, and the prefix of the estimator's parameters.
 
-    It standardises the features of a `table`; pixels share a scale, and keep it.
+    Args:
+        task: "classify" or "regress".
+        seed: of all random choices.
+        settings: of the estimator.
+        table: whether to standardise the features; pixels are used as they are. Targets of a regression are
+            standardised in either case.
+
+    Raises:
+        ValueError: for a regression with settings that only a classifier has.
+        MissingExtraError: without scikit-learn.
     """
     from fastgan.supervised.estimators import FastGANClassifier, FastGANRegressor
 
@@ -159,30 +205,30 @@ def make_model(task: str, seed: int, settings: dict[str, Any], table: bool = Tru
     return transformed(steps, transformer=scaler()), "regressor__model__"
 
 
-def network(model: Any) -> Any:
-    """The fitted estimator in what `make_model` made."""
+def _estimator(model: Any) -> Any:
+    """The fitted estimator in a model of `make_model`."""
     return getattr(model, "regressor_", model)["model"]
 
 
-def measure(model: Any, x: Array, y: Array) -> dict[str, float]:
-    """Figures of a fitted model on some samples, by name."""
+def _measure(model: Any, x: Array, y: Array) -> dict[str, float]:
+    """A fitted model's figures of merit on some samples, by name."""
     metrics = require("sklearn.metrics")
     if hasattr(model, "predict_proba"):
-        probabilities, found = model.predict_proba(x), model.predict(x)
+        probabilities, predicted = model.predict_proba(x), model.predict(x)
         return {
             "log loss": float(metrics.log_loss(y, probabilities, labels=model.classes_)),
-            "accuracy": float(metrics.accuracy_score(y, found)),
-            "balanced accuracy": float(metrics.balanced_accuracy_score(y, found)),
+            "accuracy": float(metrics.accuracy_score(y, predicted)),
+            "balanced accuracy": float(metrics.balanced_accuracy_score(y, predicted)),
         }
-    found = model.predict(x)
+    predicted = model.predict(x)
     return {
-        "mean squared error": float(metrics.mean_squared_error(y, found)),
-        "R^2": float(metrics.r2_score(y, found)),
+        "mean squared error": float(metrics.mean_squared_error(y, predicted)),
+        "R^2": float(metrics.r2_score(y, predicted)),
     }
 
 
 def _scales(model: Any) -> dict[str, Any]:
-    """How features and targets are standardised, and the classes, for the weights' metadata."""
+    """The metadata of the weights: means and scales of features and targets, and the classes."""
     scale = getattr(model, "regressor_", model)["scale"]
     about: dict[str, Any] = {}
     if scale != "passthrough":
@@ -194,7 +240,7 @@ def _scales(model: Any) -> dict[str, Any]:
 
 
 def _plot(history: list[dict[str, float]], path: Path) -> None:
-    """Draw loss and score over the epochs, in training and on what early stopping watches."""
+    """Draw loss and score over the epochs, on the training samples and on those held out for validation."""
     figure = require("matplotlib.figure").Figure(figsize=(10, 4), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for panel, name in zip(figure.subplots(1, 2), ("loss", "score"), strict=True):

@@ -1,4 +1,4 @@
-"""Search over an estimator's settings by cross-validation: candidates, table, plot."""
+"""Choice of an estimator's settings by cross-validation, with a table and a plot of the scores."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ import numpy as np
 from fastgan._support.extras import require
 from fastgan._support.messages import unknown_name
 
-__all__ = ["SEARCHABLE", "Search", "parse"]
+__all__ = ["Search", "parse_setting"]
 
 _FRACTIONS = ("dropout", "l1", "l2", "lr", "negative_slope", "validation_fraction")
-SEARCHABLE: dict[str, type] = dict.fromkeys(_FRACTIONS, float) | dict.fromkeys(
+_SEARCHABLE: dict[str, type] = dict.fromkeys(_FRACTIONS, float) | dict.fromkeys(
     ("batch_size", "epochs", "patience"), int
 )
 
 
-def parse(spec: str) -> tuple[str, list[float]]:
-    """`dropout=0.0:0.8:9` (9 values from 0 to 0.8) or `l2=0,1e-4,1e-3` as a name and its values.
+def parse_setting(spec: str) -> tuple[str, list[float]]:
+    """Read the name and the values of a setting from text.
+
+    Args:
+        spec: such as `dropout=0.0:0.8:9` for 9 values from 0 to 0.8, or `l2=0,1e-4,1e-3`.
 
     Raises:
-        ValueError: for a setting that cannot be searched, or values that are none.
+        ValueError: for a setting that cannot be searched, or values of another form.
     """
     name, equals, text = spec.partition("=")
     name = name.strip().replace("-", "_")
-    if name not in SEARCHABLE:
-        raise ValueError(unknown_name("fit: --search: unknown setting", name, SEARCHABLE))
+    if name not in _SEARCHABLE:
+        raise ValueError(unknown_name("fit: --search: unknown setting", name, _SEARCHABLE))
     try:
         if ":" in text:
             low, high, count = text.split(":")
@@ -40,7 +43,7 @@ def parse(spec: str) -> tuple[str, list[float]]:
             values = [float(value) for value in text.split(",")]
     except ValueError:
         values = []
-    kind = SEARCHABLE[name]
+    kind = _SEARCHABLE[name]
     if not equals or not values or not all(math.isfinite(v) and kind(v) == v for v in values):
         raise ValueError(
             f"fit: expected --search {name}=LOW:HIGH:COUNT or {name}=A,B,C of {kind.__name__}s, got '{spec}'"
@@ -49,21 +52,27 @@ def parse(spec: str) -> tuple[str, list[float]]:
 
 
 class Search:
-    """Cross-validated scores of an estimator over a grid of settings, and its best refit.
+    """A search over a grid of settings: cross-validated scores, and the best estimator fitted to all samples.
 
     Args:
-        model: an estimator; the settings are its parameters under `prefix`.
+        model: an estimator.
         grid: the values of each setting.
-        classify: score by log loss and accuracy, else by mean squared error and R^2; the first chooses the best.
-        cv: folds, of shuffled samples.
-        draws: try only so many combinations, drawn at random; 0 tries all.
+        prefix: of the settings' names among the estimator's parameters, such as "model__" for a pipeline's step.
+        classify: whether loss and score are log loss and accuracy, or else mean squared error and R^2. The lowest loss
+            is the best.
+        cv: number of folds, of shuffled samples.
+        draws: number of combinations to try, drawn at random; 0 tries all.
         seed: of folds and draws.
 
     Attributes:
         rows: for each combination its settings and `loss`, `loss_se`, `train_loss`, `score`, `score_se`,
             `train_score`; the standard errors are over folds.
-        best: the best combination's settings.
-        model: the estimator of `best`, fitted to all samples.
+        best: the settings with the lowest loss.
+        model: the estimator with these settings, fitted to all samples.
+
+    Raises:
+        ValueError: for fewer than two folds, or more draws than combinations.
+        MissingExtraError: without scikit-learn.
     """
 
     def __init__(
@@ -100,10 +109,10 @@ class Search:
             {name: settings[self._prefix + name] for name in self._names}
             | {
                 "loss": -float(results["mean_test_loss"][i]),
-                "loss_se": self._error(results, "loss", i),
+                "loss_se": self._standard_error(results, "loss", i),
                 "train_loss": -float(results["mean_train_loss"][i]),
                 "score": float(results["mean_test_score"][i]),
-                "score_se": self._error(results, "score", i),
+                "score_se": self._standard_error(results, "score", i),
                 "train_score": float(results["mean_train_score"][i]),
             }
             for i, settings in enumerate(results["params"])
@@ -112,12 +121,12 @@ class Search:
         self.model = self._search.best_estimator_
         return self
 
-    def _error(self, results: Any, name: str, i: int) -> float:
+    def _standard_error(self, results: Any, name: str, i: int) -> float:
         folds = [results[f"split{fold}_test_{name}"][i] for fold in range(self._cv)]
         return float(np.std(folds, ddof=1) / math.sqrt(self._cv))
 
     def lines(self) -> list[str]:
-        """The table as text, the best row marked."""
+        """The table of scores as lines of text, with a mark at the best."""
         lines = [f"{' '.join(f'{n:>10}' for n in self._names)}   held-out loss      train   held-out score     train"]
         for row in self.rows:
             mark = " *" if all(row[name] == value for name, value in self.best.items()) else ""
@@ -129,7 +138,7 @@ class Search:
         return lines
 
     def csv(self) -> str:
-        """The table as CSV."""
+        """The table of scores as CSV."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(self.rows[0]))
         writer.writeheader()
@@ -137,9 +146,16 @@ class Search:
         return text.getvalue()
 
     def plot(self, path: Path, labels: Sequence[str] = ("loss", "score")) -> None:
-        """Draw loss and score, training and held out with standard errors, against the first setting.
+        """Draw loss and score against the first setting, in training and held out (with standard errors).
 
-        Combinations that agree in all other settings share a line.
+        Combinations that differ in the first setting only are joined by a line.
+
+        Args:
+            path: the picture's file; its suffix gives the format.
+            labels: names of loss and score for the axes.
+
+        Raises:
+            MissingExtraError: without Matplotlib.
         """
         figure = require("matplotlib.figure").Figure(figsize=(10, 4), layout="constrained")
         first, *others = self._names

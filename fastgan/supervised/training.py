@@ -1,4 +1,4 @@
-"""Supervised training of dense dropout networks and linear models, with the fused layers and losses."""
+"""Supervised training of dense networks with dropout and of linear models, with the fused layers and losses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from fastgan.losses import with_decay
 from fastgan.supervised.config import FitConfig
 from fastgan.train.optimizers import SCHEDULE_FACTORS
 
-__all__ = ["Fit", "dense_network", "fit_supervised"]
+__all__ = ["Fit", "fit_supervised"]
 
-_CHUNK = 8192  # rows of one forward while measuring
+_CHUNK = 8192  # samples of a forward pass in evaluation
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class Fit:
     """A trained network.
 
     Attributes:
-        model: (N, features) to logits (N, classes), one logit (N, 1) for two classes, or a prediction (N, 1); in
-            eval mode, on the CPU.
-        config: its settings.
-        best_epoch: the epoch, from 1, whose weights these are.
-        history: for each epoch `epoch`, `train_loss`, `train_score`, and `held_out_loss` and `held_out_score`
-            where samples were held out: without dropout and penalties; the score is accuracy or R^2.
+        model: maps (N, features) to logits (N, classes), to one logit (N, 1) for two classes, or to a prediction
+            (N, 1); in eval mode, on the CPU.
+        config: the settings of the training.
+        best_epoch: the epoch, counted from 1, that the weights are of.
+        history: for each epoch `epoch`, `train_loss` and `train_score`, and where samples were held out
+            `held_out_loss` and `held_out_score`. They are computed without dropout and penalties; the score is
+            accuracy or R^2.
     """
 
     model: nn.Sequential
@@ -45,12 +46,12 @@ class Fit:
     history: list[dict[str, float]] = field(repr=False)
 
 
-def dense_network(features: int, outputs: int, config: FitConfig) -> nn.Sequential:
+def _dense_network(features: int, outputs: int, config: FitConfig) -> nn.Sequential:
     """Dense layers, each hidden one followed by leaky ReLU and dropout in one kernel."""
     layers: list[nn.Module] = []
-    for following in config.hidden:
-        layers += [nn.Linear(features, following), fnn.LeakyReLUDropout(config.negative_slope, config.dropout, True)]
-        features = following
+    for width in config.hidden:
+        layers += [nn.Linear(features, width), fnn.LeakyReLUDropout(config.negative_slope, config.dropout, True)]
+        features = width
     return nn.Sequential(*layers, nn.Linear(features, outputs))
 
 
@@ -64,21 +65,22 @@ def fit_supervised(
 ) -> Fit:
     """Train a dense network, or without hidden layers a linear model, to predict `y` from `x`.
 
-    The loss is the mean over samples of binary cross-entropy (two classes), of softmax's cross-entropy (more), or of
-    half the squared error, plus `l1 * l1_penalty + l2 * l2_penalty` over the weight matrices. With these, lasso,
-    ridge and the elastic net of scikit-learn have `l1 = alpha * l1_ratio` and `l2 = alpha * (1 - l1_ratio)`, and its
-    `Ridge` has `l2 = alpha / N`. The same arguments give the same weights on one device; torch's generators are left
-    as they were.
+    The loss is the mean over samples of the binary cross-entropy (two classes), the softmax cross-entropy (more
+    classes), or half the squared error (regression), plus `l1 * l1_penalty + l2 * l2_penalty` of the weight matrices.
+    scikit-learn's `Lasso` and `ElasticNet` correspond to `l1 = alpha * l1_ratio` and `l2 = alpha * (1 - l1_ratio)`, its
+    `Ridge` to `l2 = alpha / N`. The same arguments give the same weights on one device; torch's random generators keep
+    their states.
 
     Args:
-        x: (N, features) finite, float32 or float64, which is the training's dtype too.
-        y: classes (N,) int64 from 0, each with a sample, or finite real targets (N,), which take the dtype of `x`.
+        x: (N, features) finite, float32 or float64; the network has the same dtype.
+        y: classes (N,) int64 from 0, each with at least one sample; or finite real targets (N,), which are converted
+            to the dtype of `x`.
         config: the settings.
-        held_out: samples to watch in place of `config.validation_fraction` of `x`.
-        **settings: fields of `config` to set otherwise.
+        held_out: samples and targets for validation, in place of `config.validation_fraction` of `x`.
+        **settings: fields of `config` to replace.
 
     Raises:
-        ValueError: for settings or samples that are none of these, or a single class.
+        ValueError: for settings out of range, samples or targets other than described, or a single class.
         TrainingDivergedError: where the loss becomes NaN or infinite.
         MissingExtraError: without scikit-learn, where samples are to be held out of `x`.
 
@@ -95,14 +97,14 @@ def fit_supervised(
         raise ValueError(f"fit: expected held-out samples as those of training, got {tuple(held_out[0].shape)}")
     if held_out is not None and config.task == "classify" and not bool(torch.isin(held_out[1], y).all()):
         raise ValueError("fit: expected held-out classes that the training samples have too")
-    if config.task == "regress":  # whole numbers, too
+    if config.task == "regress":
         y = y.to(x.dtype)
         held_out = None if held_out is None else (held_out[0], held_out[1].to(x.dtype))
-    train, watched = _split(x, y, config) if held_out is None else ((x, y), held_out)
-    # Only the CPU's generator and this GPU's are drawn from.
+    train, validation = _split(x, y, config) if held_out is None else ((x, y), held_out)
+    # Only the generators of the CPU and of this device are used.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(derive(config.seed, 0))
-        return _Training(config, device, train, watched).run()
+        return _Training(config, device, train, validation).run()
 
 
 def _check_samples(x: Tensor, y: Tensor, config: FitConfig) -> None:
@@ -129,7 +131,7 @@ def _check_samples(x: Tensor, y: Tensor, config: FitConfig) -> None:
 
 
 def _split(x: Tensor, y: Tensor, config: FitConfig) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
-    """Training samples, and those held out: of each class alike where there are enough."""
+    """Training samples and held-out ones, with equal shares of each class if there are enough samples."""
     count = round(config.validation_fraction * len(x))
     if count == 0 or count == len(x):
         return (x, y), None
@@ -138,12 +140,12 @@ def _split(x: Tensor, y: Tensor, config: FitConfig) -> tuple[tuple[Tensor, Tenso
         y.numpy(force=True) if 0 < len(classes) <= min(count, len(x) - count) and int(classes.min()) > 1 else None
     )
     split = require("sklearn.model_selection").train_test_split
-    rows, held = split(
+    rows, held_out = split(
         torch.arange(len(x)), test_size=count, random_state=derive(config.seed, 1) % 2**32, stratify=stratify
     )
     if config.task == "classify" and len(y[rows].unique()) < len(classes):
-        return (x, y), None  # a class of one sample must be seen
-    return (x[rows], y[rows]), (x[held], y[held])
+        return (x, y), None  # a class of one sample stays in training
+    return (x[rows], y[rows]), (x[held_out], y[held_out])
 
 
 _Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -163,41 +165,41 @@ def _half_squares(output: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _score(output: Tensor, y: Tensor, task: str) -> float:
-    """Accuracy, or R^2 (0 where all targets are equal)."""
+    """Accuracy, or R^2, which is taken as 0 where all targets are equal."""
     if task == "classify":
-        found = output.argmax(1) if output.shape[1] > 1 else (output.squeeze(1) > 0).long()
-        return (found == y).double().mean().item()
+        predicted = output.argmax(1) if output.shape[1] > 1 else (output.squeeze(1) > 0).long()
+        return (predicted == y).double().mean().item()
     total = (y - y.mean()).square().sum().item()
     return 1 - (output.squeeze(1) - y).square().sum().item() / total if total > 0 else 0.0
 
 
 class _Training:
-    """One training from start to end; the caller has seeded torch's generators."""
+    """One training from start to end. The caller seeds torch's generators first."""
 
     def __init__(
         self,
         config: FitConfig,
         device: torch.device,
         train: tuple[Tensor, Tensor],
-        watched: tuple[Tensor, Tensor] | None,
+        validation: tuple[Tensor, Tensor] | None,
     ) -> None:
         self.config = config
         classes = int(train[1].max()) + 1 if config.task == "classify" else 0
         self.x, self.y = (t.to(device) for t in train)
-        self.watched = None if watched is None else (watched[0].to(device), watched[1].to(device))
+        self.validation = None if validation is None else (validation[0].to(device), validation[1].to(device))
         self.loss: _Loss = _half_squares if classes == 0 else _binary if classes == 2 else _softmax
         self.class_weight: Tensor | None = None
         if config.class_weight is not None:
             weight = torch.tensor(config.class_weight, dtype=self.x.dtype, device=device)
             self.class_weight = weight / weight[self.y].mean()
-        self.model = dense_network(self.x.shape[1], classes if classes > 2 else 1, config).to(device, self.x.dtype)
-        self._start_at_mean(classes)
+        self.model = _dense_network(self.x.shape[1], classes if classes > 2 else 1, config).to(device, self.x.dtype)
+        self._init_output_bias(classes)
         self.penalised = [p for p in self.model.parameters() if p.dim() > 1]
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.lr, fused=True)
 
     @torch.no_grad()
-    def _start_at_mean(self, classes: int) -> None:
-        """The last bias predicts the mean target, or each class as often as it is: the rest learns what differs."""
+    def _init_output_bias(self, classes: int) -> None:
+        """Set the last bias to the mean target, or to the log frequencies of the classes."""
         bias = cast(Tensor, self.model[-1].bias)
         if classes == 0:
             bias.fill_(self.y.mean())
@@ -208,7 +210,7 @@ class _Training:
     def run(self) -> Fit:
         config, history = self.config, list[dict[str, float]]()
         best, best_epoch, best_state = math.inf, 0, None
-        stops = config.patience > 0 and self.watched is not None
+        stops = config.patience > 0 and self.validation is not None
         for epoch in range(1, config.epochs + 1):
             factor = SCHEDULE_FACTORS[config.schedule]((epoch - 1) / config.epochs)
             self.optimizer.param_groups[0]["lr"] = config.lr * factor
@@ -216,7 +218,7 @@ class _Training:
             history.append({"epoch": epoch, **self._measure()})
             if not all(map(math.isfinite, history[-1].values())):
                 raise TrainingDivergedError(
-                    f"fit: the loss is NaN or infinite after epoch {epoch}; a lower `lr` may do"
+                    f"fit: the loss is NaN or infinite after epoch {epoch}; a lower `lr` may help"
                 )
             if not stops:
                 continue
@@ -241,7 +243,7 @@ class _Training:
             self.optimizer.step()
 
     def _order(self) -> Tensor:
-        """Rows of one epoch, in their order."""
+        """The rows of one epoch, in the order of training."""
         if self.config.sampling == "uniform" or self.config.task == "regress":
             return torch.randperm(len(self.y), device=self.y.device)
         rarity = torch.bincount(self.y).double().reciprocal()
@@ -253,7 +255,7 @@ class _Training:
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
         self.model.eval()
-        parts = [("train", (self.x, self.y))] + ([("held_out", self.watched)] if self.watched is not None else [])
+        parts = [("train", (self.x, self.y))] + ([("held_out", self.validation)] if self.validation is not None else [])
         row: dict[str, float] = {}
         for name, (x, y) in parts:
             output = torch.cat([self.model(chunk) for chunk in x.split(_CHUNK)])

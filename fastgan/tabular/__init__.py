@@ -1,4 +1,4 @@
-"""GANs for tables. `GAINImputer` fills in missing values; it needs scikit-learn, and is imported on first use."""
+"""GANs for tables. `GAINImputer` fills in missing values; it needs scikit-learn and is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Missing values filled in by a GAN: GAIN (Yoon, Jordon and van der Schaar, 2018) as a scikit-learn transformer."""
+"""Imputation of missing values by a GAN: GAIN (Yoon, Jordon and van der Schaar, 2018) as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -28,37 +28,39 @@ _OneToOne: Any = _base.OneToOneFeatureMixin
 __all__ = ["GAINImputer"]
 
 Array = NDArray[Any]
-_INTERVAL, _PATIENCE = 100, 8  # steps between looks at the hidden values, and looks without a better one
+_INTERVAL, _PATIENCE = 100, 8  # steps between validations, and validations without a lower error before it stops
 _NOISE = 0.01  # missing inputs of G are uniform in [0, 0.01), as in the authors' experiments
 
 
 class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore[misc]
-    """Fills in missing values (NaN) as GAIN learns to; what is there stays as it is, bit for bit.
+    """Fills in missing values (NaN) by a GAIN trained on the table. Observed values stay as they are, bit for bit.
 
-    G completes a sample from its observed values; D tells, value by value, which were observed, given a hint that
-    reveals most of the mask. G's loss is D's error on what it filled in plus `alpha` times its mean squared error on
-    what was observed. Features are scaled to [0, 1] by their observed range, in which all imputed values lie.
+    The mask is 1 where a value is observed and 0 where it is missing. G completes a sample from its observed values. D
+    predicts the mask from the completed sample and a hint, which reveals most of the mask. G's loss has two terms: a
+    binary cross-entropy that is low where D takes imputed values for observed ones, and `alpha` times the mean squared
+    error of G's output at the observed values. Features are scaled to [0, 1] by their observed range, and all imputed
+    values lie in that range.
 
     Args:
-        steps: at most so many updates of D and of G.
-        batch_size: samples of an update; more than there are is all of them.
-        hidden: features of both networks' hidden layers; 0 takes `max(features, 16)`.
-        dropout: probability in D, in the fused kernel with its activation.
-        hint_rate: share of the mask that D is told.
-        alpha: weight of the reconstruction.
-        lr: Adam's learning rate.
-        validation_fraction: share of the observed values that training does not see. Their error, every 100 steps,
-            tells when to stop: on small tables GAIN soon learns samples by heart. 0 trains to the end.
+        steps: largest number of updates of D and of G.
+        batch_size: samples in an update; all samples if there are fewer.
+        hidden: width of both networks' hidden layers; 0 takes `max(features, 16)`.
+        dropout: probability in D, in one kernel with its activation.
+        hint_rate: share of the mask that the hint reveals to D.
+        alpha: weight of the reconstruction error.
+        lr: learning rate of Adam.
+        validation_fraction: share of the observed values that is held out of the training. Their error, computed every
+            100 steps, decides when to stop, as GAIN soon memorises small tables. 0 holds none out and takes all steps.
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
-        device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.
 
     Attributes:
-        generator_: samples and mask (N, 2 F) to samples (N, F) in [0, 1]; in eval mode, float64, on the CPU.
-        n_iter_: updates whose weights these are.
-        data_min_, data_range_: (F,) the features' smallest observed value and range (1 for a constant).
+        generator_: maps samples and mask (N, 2 F) to samples (N, F) in [0, 1]; in eval mode, float64, on the CPU.
+        n_iter_: number of updates behind its weights.
+        data_min_, data_range_: (F,) each feature's smallest observed value, and its range (1 for a constant feature).
 
     Example:
-        >>> X = np.linspace(0, 1, 200)[:, None] * [1.0, 2.0, -1.0]  # columns that go together
+        >>> X = np.linspace(0, 1, 200)[:, None] * [1.0, 2.0, -1.0]  # the columns determine each other
         >>> X[::3, 1] = np.nan
         >>> filled = GAINImputer(steps=200, lr=0.01, random_state=0).fit_transform(X)
         >>> bool((abs(filled[:, 1] - 2 * filled[:, 0]) < 0.2).all())
@@ -90,10 +92,10 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> GAINImputer:
-        """Learn from samples `X` (N, F) in which NaN marks what is missing; `y` is ignored.
+        """Train on samples `X` (N, F), in which NaN stands for a missing value; `y` is ignored.
 
         Raises:
-            ValueError: for infinite values, a feature without any value, or settings out of range.
+            ValueError: for infinite values, a feature without an observed value, or settings out of range.
             TrainingDivergedError: where a loss becomes NaN or infinite.
         """
         self._check_settings()
@@ -102,7 +104,9 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         empty = np.isnan(x).all(axis=0)
         if empty.any():
             names = getattr(self, "feature_names_in_", np.arange(x.shape[1]))
-            raise ValueError(f"impute: expected some value of feature {names[empty.argmax()]}, got only missing ones")
+            raise ValueError(
+                f"impute: expected an observed value of feature {names[empty.argmax()]}, got only missing ones"
+            )
         self.data_min_ = np.nanmin(x, axis=0)
         spread = np.nanmax(x, axis=0) - self.data_min_
         self.data_range_ = np.where(spread > 0, spread, 1.0)
@@ -115,9 +119,9 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
 
     @torch.no_grad()
     def transform(self, X: Any) -> Array:
-        """Samples `X` (N, F) with every NaN filled in; a pure function of the sample.
+        """Fill in every NaN of the samples `X` (N, F).
 
-        G's noise is its mean here, so that a sample's values do not depend on the others.
+        Missing inputs of G are the mean of the noise in training, so a sample's values depend on that sample alone.
 
         Raises:
             ValueError: for another number of features, or infinite values.
@@ -131,16 +135,16 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
         return completed
 
     def _scaled(self, x: Array, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Values in [0, 1], 0 where missing, and the mask, 1 where observed."""
+        """Values scaled to [0, 1], 0 where missing, and the mask, 1 where observed."""
         mask = ~np.isnan(x)
         values = np.where(mask, (x - self.data_min_) / self.data_range_, 0.0)
         return torch.from_numpy(values).to(device, dtype), torch.from_numpy(mask).to(device, dtype)
 
     def _train(self, values: Tensor, mask: Tensor) -> nn.Module:
         features = values.shape[1]
-        hidden = (mask > 0) & (torch.rand_like(mask) < self.validation_fraction)
-        truth, mask = values, mask * ~hidden
-        watched = self.validation_fraction > 0 and bool(hidden.any())
+        held_out = (mask > 0) & (torch.rand_like(mask) < self.validation_fraction)
+        mask = mask * ~held_out
+        validates = self.validation_fraction > 0 and bool(held_out.any())
         best, state, self.n_iter_ = math.inf, None, self.steps
         width = self.hidden or max(features, 16)
         generator, discriminator = _network(features, width, 0.0), _network(features, width, self.dropout)
@@ -154,17 +158,17 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
             completed = _complete(generator, x, m, torch.rand_like(x) * _NOISE)
             hinted = torch.rand_like(m) < self.hint_rate
             hint = torch.where(hinted, m, 0.5)
-            # D's turn: which values were observed, of those that the hint leaves open and those that it gives.
-            made = torch.where(m > 0, x, completed.detach())
-            loss_d = FF.binary_cross_entropy_with_logits(discriminator(torch.cat((made, hint), 1)), m)
+            # D predicts the mask of all values, also of those that the hint reveals.
+            imputed = torch.where(m > 0, x, completed.detach())
+            loss_d = FF.binary_cross_entropy_with_logits(discriminator(torch.cat((imputed, hint), 1)), m)
             optimizer_d.zero_grad()
             loss_d.backward()
             optimizer_d.step()
-            # G's turn: what it filled in should look observed, and what was observed should come back.
-            made = torch.where(m > 0, x, completed)
-            logits = discriminator(torch.cat((made, hint), 1))
-            fooled = FF.binary_cross_entropy_with_logits(logits, 1.0, 1 - m)
-            loss_g = fooled + self.alpha * (m * (x - completed)).square().sum() / m.sum().clamp_min(1)
+            # Imputed values should look observed to D, and G's output should equal the observed values.
+            imputed = torch.where(m > 0, x, completed)
+            logits = discriminator(torch.cat((imputed, hint), 1))
+            adversarial = FF.binary_cross_entropy_with_logits(logits, 1.0, 1 - m)
+            loss_g = adversarial + self.alpha * (m * (x - completed)).square().sum() / m.sum().clamp_min(1)
             optimizer_g.zero_grad()
             loss_g.backward()
             optimizer_g.step()
@@ -172,10 +176,10 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
                 continue
             if not bool(torch.isfinite(loss_d + loss_g)):
                 raise TrainingDivergedError(
-                    f"impute: a loss is NaN or infinite by step {step + 1}; a lower `lr` may do"
+                    f"impute: a loss is NaN or infinite by step {step + 1}; a lower `lr` may help"
                 )
-            if watched:
-                error = _error(generator, truth, mask, hidden)
+            if validates:
+                error = _error(generator, values, mask, held_out)
                 if error < best:
                     best, state, self.n_iter_ = error, copy.deepcopy(generator.state_dict()), step + 1
                 elif step + 1 >= self.n_iter_ + _PATIENCE * _INTERVAL:
@@ -203,7 +207,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
 
 
 def _network(features: int, width: int, dropout: float) -> nn.Sequential:
-    """Values and mask or hint (N, 2 F) to (N, F), through two hidden layers."""
+    """Maps values and mask, or values and hint, (N, 2 F) to (N, F), through two hidden layers."""
     return nn.Sequential(
         nn.Linear(2 * features, width),
         fnn.LeakyReLUDropout(0.0, dropout, inplace=True),
@@ -214,13 +218,13 @@ def _network(features: int, width: int, dropout: float) -> nn.Sequential:
 
 
 def _complete(generator: nn.Module, values: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
-    """G's whole sample (N, F); the observed values are among its inputs, not yet among its outputs."""
+    """G's output (N, F), in which the observed values are not put back yet."""
     completed: Tensor = generator(torch.cat((torch.where(mask > 0, values, noise), mask), 1))
     return completed
 
 
 @torch.no_grad()
-def _error(generator: nn.Module, truth: Tensor, mask: Tensor, hidden: Tensor) -> float:
-    """G's squared error on `hidden` values that the mask leaves out."""
-    completed = _complete(generator, truth, mask, torch.full_like(truth, _NOISE / 2))
-    return (completed - truth)[hidden].square().mean().item()
+def _error(generator: nn.Module, values: Tensor, mask: Tensor, held_out: Tensor) -> float:
+    """G's mean squared error on the `held_out` values, which are 0 in the mask."""
+    completed = _complete(generator, values, mask, torch.full_like(values, _NOISE / 2))
+    return (completed - values)[held_out].square().mean().item()

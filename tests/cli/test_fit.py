@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_figures(table, tmp_path):
     [("dropout=0.0:0.8:9", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]), ("batch-size=16,32", [16, 32])],
 )
 def test_a_search_is_a_range_or_a_list(spec, values):
-    assert search.parse(spec)[1] == values
+    assert search.parse_setting(spec)[1] == values
 
 
 GOOD = [[1, 2, "x"], [2, 1, "y"], [3, 1, "x"], [1, 1, "y"], [0, 3, "x"], [2, 2, "y"]]

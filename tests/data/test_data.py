@@ -1,4 +1,4 @@
-"""Data sets: what they hold, the way back to their own units, and bad files."""
+"""Data sets: their contents, the conversion back to their own units, and bad files."""
 
 import io
 import os
@@ -41,7 +41,7 @@ def test_arrays_return_to_their_own_units(kind, tmp_path):
     restored = data.units.restore(data.samples)
     assert restored.shape == array.shape
     assert restored.dtype == array.dtype
-    # float32 in between: relative to the range, 2^-23 or so; integers come back exactly.
+    # Samples are float32, so floats come back to about 2^-23 of the range. Integers come back exactly.
     tolerance = 0 if array.dtype.kind == "u" else 1e-6 * np.ptp(array)
     np.testing.assert_allclose(restored, array, rtol=0, atol=tolerance)
     assert torch.equal(data.labels, torch.arange(len(array)))
@@ -112,7 +112,7 @@ def test_an_npz_that_would_unpack_to_more_than_the_memory_is_refused(tmp_path, m
         load(f"npz:{path}")
 
 
-def test_an_npz_whose_array_lies_about_its_size_is_refused(tmp_path):
+def test_an_npz_whose_array_is_shorter_than_its_header_says_is_refused(tmp_path):
     array = io.BytesIO()
     np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (2**50, 8)})
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as packed:
@@ -135,7 +135,7 @@ def test_unusable_tensors_are_refused(samples, error, words):
         Data(samples)
 
 
-def test_a_split_keeps_the_classes_shares_and_no_sample_twice():
+def test_a_split_keeps_the_classes_shares_and_duplicates_no_sample():
     data = digits()
     first, second = data.split(0.3)
     assert len(first.samples) + len(second.samples) == 1797

@@ -45,12 +45,17 @@ def callables():
 CALLABLES = {name: (value, doc) for name, value, doc in callables()}
 
 
+def is_protocol(value):
+    """Whether a class is a `typing.Protocol`, to which `typing` gives a constructor of its own."""
+    return getattr(value, "_is_protocol", False)
+
+
 def arguments(value):
     """The names that a caller may give, those of torch's own constructors excepted."""
     if dataclasses.is_dataclass(value):
         return [f.name for f in dataclasses.fields(value)]
     if inspect.isclass(value):
-        own = "__init__" in vars(value) and not issubclass(value, BaseException)
+        own = "__init__" in vars(value) and not issubclass(value, BaseException) and not is_protocol(value)
         if not own:
             return []
     return [name for name in inspect.signature(value).parameters if name not in ("self", "cls")]
@@ -66,7 +71,7 @@ def raised(value):
     """The names of the errors that a function or a constructor raises, by itself or by a private function's hand."""
     if inspect.isclass(value):
         own = [vars(value)[name] for name in ("__post_init__", "__init__") if name in vars(value)]
-        return raised(own[0]) if own else set()
+        return raised(own[0]) if own and not is_protocol(value) else set()
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(value)))
     except OSError:  # a method that dataclasses made

@@ -21,7 +21,7 @@ def test_fid_is_the_formula_with_scipys_matrix_root(n, m, width):
     s1, s2 = (torch.cov(x.T).reshape(width, width).numpy() for x in (real, fake))
     root = scipy.linalg.sqrtm(s1 @ s2).real
     mean = (real.mean(0) - fake.mean(0)).square().sum().item()
-    # Two routes to the same root: roundings of float64 times the condition of the product.
+    # The root is computed in two ways, which differ by float64's rounding times the product's condition number.
     assert fid(real, fake) == pytest.approx(mean + (s1 + s2 - 2 * root).trace(), rel=1e-7)
 
 
@@ -51,14 +51,14 @@ def test_identical_sets_have_distance_zero_and_order_does_not_matter():
     assert fid(x, y) == pytest.approx(fid(y, x), rel=1e-9)
 
 
-def test_a_singular_covariance_is_no_trouble():
+def test_a_singular_covariance_is_accepted():
     x = _correlated(100, 5, seed=7)
     flat = torch.cat((x, torch.zeros(100, 3)), 1)
     assert fid(flat, flat + 1) == pytest.approx(8, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "width"), [(40, 3), (100, 30)])
-def test_kid_over_the_whole_sets_is_torchmetrics(n, width):
+def test_kid_of_the_whole_sets_agrees_with_torchmetrics(n, width):
     real, fake = _correlated(n, width, seed=8), _correlated(n, width, 0.2, seed=9)
     metric = KernelInceptionDistance(feature=torch.nn.Identity(), subsets=1, subset_size=n)
     metric.real_features, metric.fake_features = [real], [fake]

@@ -1,4 +1,4 @@
-"""Features: learned from the data, the same every time, and the user's own."""
+"""Features: those learned from the data, and the user's own extractors."""
 
 import sys
 
@@ -59,7 +59,7 @@ def test_unlabelled_images_get_features_too():
     assert fid(features, extract(extractor, torch.rand_like(x) * 2 - 1)) > 20  # two halves: 0.4
 
 
-def test_points_and_narrow_tables_are_their_own_features():
+def test_points_are_their_own_features():
     x = grid().samples[:100]
     assert torch.equal(extract(fit_features(grid()), x), x)
 
@@ -90,7 +90,7 @@ def own_module(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("own_module")
-def test_a_callable_and_a_module_of_the_users_are_taken():
+def test_a_function_and_a_module_class_are_imported():
     x = torch.randn(10, 1, 4, 4)
     assert torch.equal(extract(load_features("own_features:halves"), x), x.flatten(1)[:, ::2])
     assert torch.equal(extract(load_features("own_features:Net"), x), x.flatten(1))  # in eval mode: nothing dropped
@@ -106,7 +106,7 @@ def test_a_callable_and_a_module_of_the_users_are_taken():
         ("own_features:number", "to be callable, got int"),
     ],
 )
-def test_names_that_do_not_serve_are_refused(name, words):
+def test_names_that_cannot_be_imported_or_called_are_refused(name, words):
     with pytest.raises(ValueError, match=f"features: .*{words}"):
         load_features(name)
 
@@ -121,11 +121,11 @@ def test_names_that_do_not_serve_are_refused(name, words):
         ("fails", r"failed on samples \(10, 1, 4, 4\): .*size"),
     ],
 )
-def test_extractors_that_do_not_keep_their_word_are_refused(name, words):
+def test_extractors_that_fail_or_return_something_else_are_refused(name, words):
     with pytest.raises(ValueError, match=words):
         extract(load_features(f"own_features:{name}"), torch.randn(10, 1, 4, 4))
 
 
-def test_a_module_keeps_no_gradient():
+def test_extracted_features_have_no_gradient():
     x = torch.randn(4, 3, requires_grad=True)
     assert not extract(nn.Linear(3, 2), x).requires_grad

@@ -1,4 +1,4 @@
-"""Modes, quality, reverse KL and spread on mixtures made by hand."""
+"""Modes, quality, reverse KL and spread of small mixtures whose values are known."""
 
 import math
 
@@ -11,7 +11,7 @@ from fastgan.metrics import mixture_quality
 CENTRES = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 
 
-def test_counts_shares_and_divergence_are_those_counted_by_hand():
+def test_modes_quality_and_divergence_have_the_values_counted_by_hand():
     good = [[0.1, 0], [-0.1, 0], [0, 0.2], [10, 0.1], [10.1, 0], [0, 10.29]]  # 3, 2, 1, 0 with sigma 0.1
     bad = [[5.0, 5.0], [10.0, 10.31]]  # beyond 3 sigma
     result = mixture_quality(torch.tensor(good + bad, dtype=torch.float64), CENTRES, 0.1)
@@ -22,20 +22,20 @@ def test_counts_shares_and_divergence_are_those_counted_by_hand():
     assert result.spread_low == 0  # modes with fewer than two good samples
 
 
-def test_a_single_mode_diverges_by_log_k_and_none_infinitely():
+def test_reverse_kl_is_log_k_for_one_mode_and_infinite_for_none():
     assert mixture_quality(CENTRES[:1].repeat(9, 1), CENTRES, 0.1).reverse_kl == pytest.approx(math.log(4))
     none = mixture_quality(CENTRES + 5, CENTRES, 0.1)
     assert (none.modes, none.high_quality, none.reverse_kl) == (0, 0, math.inf)
 
 
-def test_points_at_the_modes_are_perfect_but_for_their_spread():
+def test_points_at_the_centres_have_full_quality_and_no_spread():
     result = mixture_quality(CENTRES.repeat(50, 1), CENTRES, 0.1)
     assert (result.modes, result.high_quality) == (4, 1)
     assert result.reverse_kl == pytest.approx(0, abs=1e-15)
     assert (result.spread_low, result.spread_high) == (0, 0)
 
 
-def test_spread_is_found_in_the_one_mode_and_axis_that_is_off():
+def test_spread_low_is_that_of_the_narrowest_mode_and_axis():
     torch.manual_seed(0)
     noise = torch.randn(4, 5000, 2) * 0.1
     noise[2, :, 1] *= 0.5

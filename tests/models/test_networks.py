@@ -84,7 +84,7 @@ def test_convolutional_networks_fit_images_of_even_sides(network, shape):
 
 @pytest.mark.parametrize("network", ["dcgan", "resnet"])
 @pytest.mark.parametrize(("shape", "message"), [((1, 7, 8), "at least 4, got"), ((2,), "expected images")], ids=str)
-def test_convolutional_networks_refuse_what_they_cannot_halve(network, shape, message):
+def test_convolutional_networks_refuse_odd_sides_and_points(network, shape, message):
     with pytest.raises(ValueError, match=f"{network}.*{message}"):
         build(network, NetworkSize(shape))
 
@@ -124,7 +124,7 @@ def test_penalties_differentiate_through_the_networks_with_dropout(network, pena
     torch.manual_seed(0)
     _, discriminator = build(network, NetworkSize((1, 8, 8), dropout=0.3))
     discriminator.double()
-    for m in discriminator.modules():  # spectral norms stand still; dropout draws, one mask in all calls
+    for m in discriminator.modules():  # spectral norms in eval mode stay fixed; dropout has the same mask in all calls
         m.training = m.training and not hasattr(m, "_u")
     real, fake = torch.randn(2, 3, 1, 8, 8, dtype=torch.float64)
 
@@ -137,7 +137,7 @@ def test_penalties_differentiate_through_the_networks_with_dropout(network, pena
     assert sum(g.abs().max() > 0 for g in gradients) >= sum(p.dim() > 1 for p in parameters)
     directions = [torch.randn_like(p) for p in parameters]
     slope = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True)).item()
-    step = 1e-8  # so small that no leaky ReLU passes its kink, where the penalty jumps
+    step = 1e-8  # so small that no leaky ReLU crosses 0, where the penalty jumps
     values = []
     for sign in (1, -2):
         torch._foreach_add_([p.data for p in parameters], directions, alpha=sign * step)

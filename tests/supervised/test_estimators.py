@@ -15,7 +15,7 @@ from fastgan.supervised.estimators import FastGANClassifier, FastGANRegressor
 SMALL = {"hidden": (16,), "epochs": 25, "lr": 3e-2, "random_state": 0, "device": "cpu"}
 
 
-# Without exceptions: scikit-learn itself skips what needs pandas or SciPy's array API where those are not there.
+# No check is excluded. scikit-learn skips those that need pandas or SciPy's array API where they are missing.
 @parametrize_with_checks([FastGANClassifier(**SMALL), FastGANRegressor(**SMALL)])
 def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
@@ -26,7 +26,7 @@ def _regression() -> tuple[np.ndarray, np.ndarray]:
     return StandardScaler().fit_transform(x), y / 50
 
 
-# Full batches and a learning rate that falls to 0: the error left is float32's and Adam's last small steps.
+# With full batches and a learning rate that falls to 0, what remains is float32's error and Adam's last small steps.
 EXACT = {
     "hidden": (), "epochs": 600, "batch_size": 120, "lr": 0.1, "schedule": "cosine",
     "validation_fraction": 0, "random_state": 0, "device": "cpu",
@@ -87,7 +87,7 @@ def test_weights_and_sampling_capture_a_rare_class(capsys):
     assert min(weighted, sampled, named) > 0.9
 
 
-def test_a_search_over_the_dropout_rate_finds_the_sane_one():
+def test_a_search_over_the_dropout_rate_finds_the_better_one():
     x, y = _regression()
     model = make_pipeline(StandardScaler(), FastGANClassifier(**SMALL))
     search = GridSearchCV(model, {"fastganclassifier__dropout": [0.1, 0.95]}, cv=3)

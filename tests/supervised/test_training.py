@@ -1,4 +1,4 @@
-"""Supervised training: what it learns, when it stops, what it refuses."""
+"""Supervised training: what it learns, when it stops, and what it refuses."""
 
 import pytest
 import torch
@@ -22,13 +22,13 @@ def _two_classes() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(60, 3) + y[:, None], y
 
 
-def test_dropout_keeps_a_network_from_learning_wrong_labels_by_heart():
+def test_dropout_keeps_a_network_from_memorising_wrong_labels():
     x, y, held_out = _digits(600)
-    y = torch.where(torch.arange(600) % 5 == 0, (y + 1) % 10, y)  # of the held-out ones all are right
+    y = torch.where(torch.arange(600) % 5 == 0, (y + 1) % 10, y)  # the held-out labels are all right
     plain, dropped = (
         fit_supervised(x, y, held_out=held_out, dropout=p, epochs=60, patience=0, lr=3e-3).history[-1] for p in (0, 0.5)
     )
-    # Four fifths of the labels are right: who knows more than that of the training samples has overfitted.
+    # Four fifths of the training labels are right, so a higher training accuracy means memorised wrong labels.
     assert plain["train_score"] > 0.95
     assert plain["held_out_score"] < 0.85
     assert dropped["train_score"] < 0.9
@@ -91,7 +91,7 @@ def test_a_class_weight_of_2_counts_as_samples_given_twice(classes):
     twice = torch.cat((torch.arange(90), torch.nonzero(y == 1).flatten()))
     repeated = fit_supervised(x[twice], y[twice], **settings).model
     plain = fit_supervised(x, y, **settings).model
-    # Both minimise one convex loss; what is left is Adam's last small steps.
+    # Both minimise the same convex loss; what remains is Adam's last small steps.
     assert weighted(x).softmax(1).allclose(repeated(x).softmax(1), atol=1e-4)
     assert weighted(x).sub(repeated(x)).sub(weighted(x[:1]).sub(repeated(x[:1]))).abs().max() < 1e-3
     assert not weighted(x).sub(plain(x)).abs().max() < 1e-2
@@ -102,7 +102,7 @@ def test_balanced_sampling_draws_classes_equally_often():
     x = torch.randn(1000, 2)
     settings = {"hidden": (), "l2": 10.0, "epochs": 20, "lr": 0.05, "schedule": "cosine", "device": "cpu"}
     settings |= {"validation_fraction": 0}
-    # The features tell nothing, and the penalty lets no weight grow: the bias is the classes' log odds as seen.
+    # The features hold no information and the penalty keeps the weights small: the bias is the log odds of the draws.
     uniform, balanced = (
         fit_supervised(x, y, sampling=how, batch_size=100, **settings).model[-1].bias.item()
         for how in ("uniform", "balanced")

@@ -6,7 +6,7 @@ from fastgan._support.process import threads
 from fastgan.data import MIXTURES
 from fastgan.metrics import mixture_quality
 from fastgan.models import NetworkSize, build
-from fastgan.models.points import Octaves
+from fastgan.models.points import FourierFeatures
 from fastgan.train import GANTrainer, TrainConfig
 
 
@@ -34,7 +34,7 @@ def test_all_modes_of_the_ring_are_found_in_800_steps():
 def test_octaves_are_the_sines_and_cosines_of_doubled_frequencies():
     x = torch.tensor([[0.3, -1.1]])
     expected = [0.3, -1.1, *(f(2.0**k * v) for f in (torch.sin, torch.cos) for v in x[0] for k in range(3))]
-    torch.testing.assert_close(Octaves(3)(x)[0], torch.stack([torch.as_tensor(v) for v in expected]))
+    torch.testing.assert_close(FourierFeatures(3)(x)[0], torch.stack([torch.as_tensor(v) for v in expected]))
 
 
 def test_the_networks_take_points_images_and_labels():
