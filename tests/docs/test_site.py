@@ -37,6 +37,12 @@ def test_relative_links_of_a_page_lead_somewhere(page):
     assert dead == []
 
 
+def test_the_tests_that_promises_name_exist():
+    named = re.findall(r"`(\w+/test_\w+\.py)`", (ROOT / "tests/README.md").read_text())
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+
+
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
 
