@@ -70,7 +70,7 @@ class FastGANClassifier(_ClassifierMixin, _Estimator):  # type: ignore[misc]
         class_weight: None, "balanced" (inversely to the classes' frequencies), or a number for each class.
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
 
-    Settings not named here are those of :class:`fastgan.supervised.FitConfig`.
+    Settings not named here are those of :class:`fastgan.train.FitConfig`.
 
     Attributes:
         classes_: the classes, sorted.
@@ -163,7 +163,7 @@ class FastGANRegressor(_RegressorMixin, _Estimator):  # type: ignore[misc]
     Args:
         random_state: an int, a `numpy.random.RandomState`, or None for NumPy's global one.
 
-    Settings not named here are those of :class:`fastgan.supervised.FitConfig`.
+    Settings not named here are those of :class:`fastgan.train.FitConfig`.
 
     Attributes:
         fit_: the `fastgan.train.Fit`, whose network is float64 now.

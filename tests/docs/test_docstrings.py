@@ -44,17 +44,19 @@ def callables():
 CALLABLES = {name: (value, doc) for name, value, doc in callables()}
 
 
-def own_constructor(value):
-    """A class's own constructor or None: a protocol's is Python's, which raises where one is instantiated."""
-    return None if vars(value).get("_is_protocol") else vars(value).get("__init__")
+def is_protocol(value):
+    """Whether a class is a `typing.Protocol`, to which `typing` gives a constructor of its own."""
+    return getattr(value, "_is_protocol", False)
 
 
 def arguments(value):
     """The names that a caller may give, those of torch's own constructors excepted."""
     if dataclasses.is_dataclass(value):
         return [f.name for f in dataclasses.fields(value)]
-    if inspect.isclass(value) and (own_constructor(value) is None or issubclass(value, BaseException)):
-        return []
+    if inspect.isclass(value):
+        own = "__init__" in vars(value) and not issubclass(value, BaseException) and not is_protocol(value)
+        if not own:
+            return []
     return [name for name in inspect.signature(value).parameters if name not in ("self", "cls")]
 
 
@@ -67,8 +69,8 @@ def with_references(doc, module):
 def raised(value):
     """The names of the errors that a function or a constructor raises, by itself or by a private function's hand."""
     if inspect.isclass(value):
-        own = vars(value).get("__post_init__") or own_constructor(value)
-        return raised(own) if own else set()
+        own = [vars(value)[name] for name in ("__post_init__", "__init__") if name in vars(value)]
+        return raised(own[0]) if own and not is_protocol(value) else set()
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(value)))
     except OSError:  # a method that dataclasses made
