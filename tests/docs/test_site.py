@@ -1,6 +1,7 @@
 """The pages: their links, the length of README, and the site with every public module, which loads nothing."""
 
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
@@ -35,6 +36,16 @@ def test_relative_links_of_a_page_lead_somewhere(page):
         if not target.exists() or (anchor and anchor not in anchors(target)):
             dead.append(link)
     assert dead == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.name)
+def test_files_and_functions_that_a_page_names_exist(page):
+    text = page.read_text()
+    files = re.findall(r"`((?:csrc|fastgan|tests|benchmarks|docs|\.ci)/[\w./-]*)`", text)
+    files = [name for name in files if not re.search(r"(\b|_)X\b", name)]  # X stands for any row
+    assert [name for name in files if not (ROOT / name).exists() and not (page.parent / name).exists()] == []
+    names = re.findall(r"`(fastgan(?:\.[A-Za-z_]\w*)+)`", text)
+    assert [name for name in names if pydoc.locate(name) is None] == []
 
 
 def test_the_tests_that_promises_name_exist():
