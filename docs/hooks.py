@@ -9,6 +9,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = "benchmarks/results/"
 MARK = "<!-- all other public modules -->"
+DOCUMENTED = "::: {0}\n    options:\n      toc_label: {0}"
 DIRECTIVE = re.compile(r"^::: (fastgan[\w.]*)$", re.MULTILINE)
 
 
@@ -36,5 +37,5 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Links to ../benchmarks/results/, which are right in the repository, lead to results/ in the site."""
     if page.file.src_uri == "internals.md":
         others = [name for name in public_modules() if name not in shown_in_api()]
-        markdown = markdown.replace(MARK, "\n\n".join(f"::: {name}" for name in others))
+        markdown = markdown.replace(MARK, "\n\n".join(DOCUMENTED.format(name) for name in others))
     return markdown.replace(f"](../{RESULTS}", "](results/")
