@@ -1,21 +1,53 @@
-"""The blocks of code in `fastgan.guide` run as they stand there; `test_docs.py` runs its examples at `>>>`."""
+"""The examples of docs/: those at `>>>` of every page, and the blocks of docs/examples.md.
 
+`.ci/pages.py` runs the other pages' commands and scripts.
+"""
+
+import doctest
 import math
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastgan import cli, guide
+from fastgan import cli
 
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = (ROOT / "docs/examples.md").read_text()
 KNOWS_NOTHING = 2 * math.log(2)  # the loss of a discriminator that always says one half
+# A word that only the block has which a test below runs.
+COMMANDS = "folder:photos --image-size"
+SCRIPTS = ("load_run(folder)", "import lightning", "import accelerate")
+
+
+def blocks(language, text=EXAMPLES):
+    """The blocks of a language in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def block(language, word):
     """The block of a language in which the word occurs."""
-    (found,) = [code for code in re.findall(rf"```{language}\n(.*?)```", guide.__doc__, re.DOTALL) if word in code]
+    (found,) = [code for code in blocks(language) if word in code]
     return found
+
+
+WITH_PROMPTS = [path for path in sorted(ROOT.glob("docs/*.md")) if ">>> " in path.read_text()]
+
+
+@pytest.mark.parametrize("page", WITH_PROMPTS, ids=lambda page: page.name)
+def test_examples_of_a_page_give_what_they_show(page):
+    text, said = page.read_text(), []
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks("pycon", text)), {}, page.name, str(page), 0)
+    assert len(examples.examples) == len(re.findall("^>>> ", text, re.MULTILINE)), "an example outside a pycon block"
+    doctest.DocTestRunner(verbose=False).run(examples, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_every_block_of_the_worked_examples_is_run_below():
+    assert blocks("sh") == [block("sh", COMMANDS)]
+    assert blocks("python") == [block("python", word) for word in SCRIPTS]
 
 
 @pytest.fixture
@@ -39,7 +71,7 @@ def shortened(code):
 
 
 def test_the_commands_for_a_folder_of_images_train_sample_and_measure(photos):
-    for line in shortened(block("sh", "folder:photos")).splitlines():
+    for line in shortened(block("sh", COMMANDS)).splitlines():
         program, *arguments = shlex.split(line)
         assert program == "fastgan"
         with pytest.raises(SystemExit) as end:
@@ -52,7 +84,7 @@ def test_the_commands_for_a_folder_of_images_train_sample_and_measure(photos):
 
 def test_the_script_for_a_folder_of_images_ends_with_samples_like_them(photos):
     names = {}
-    exec(shortened(block("python", "folder:photos")), names)
+    exec(shortened(block("python", SCRIPTS[0])), names)
     assert names["images"].shape == (16, 8, 8, 3)
     assert names["images"].dtype == np.uint8
     assert names["run"].step == 2
