@@ -65,7 +65,7 @@ def main():
     torch.set_num_threads(options.threads)
     bench.keep_freed_memory()
     cases = [case(options, nn.Dropout), case(options, nn.Dropout2d)]
-    results = bench.run(cases, options.device, rounds=options.rounds, seconds=0.2)
+    results = bench.measure_cases(cases, options.device, rounds=options.rounds, seconds=0.2)
     if options.json:
         bench.write_json(options.json, options.device, results)
 

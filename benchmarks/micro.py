@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from fastgan._support.extras import MissingExtraError
-from fastgan.bench.suite import Options, bench
+from fastgan.bench import Options, run_benchmarks
 
 
 def main():
@@ -22,7 +22,7 @@ def main():
     parser.add_argument("--compare", type=Path, help="compare with this earlier file; exit 1 on a regression")
     parser.add_argument("--threshold", type=float, default=0.1, help="slowdown that counts as a regression")
     try:
-        sys.exit(bench(Options(**vars(parser.parse_args()))))
+        sys.exit(run_benchmarks(Options(**vars(parser.parse_args()))))
     except (MissingExtraError, ValueError, FileNotFoundError) as error:
         parser.error(str(error))
 

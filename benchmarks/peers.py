@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from fastgan import bench
-from fastgan.bench import tables
-from fastgan.bench.works import SLOPE, WORKLOADS, P, forward_backward
+from fastgan.bench import _tables
+from fastgan.bench._workloads import SLOPE, WORKLOADS, P, forward_backward
 
 try:  # a kernel finds its names among the module's
     import triton
@@ -158,8 +158,8 @@ def main():
         case(*each, peers, options.threads)
         for each in (("leaky_relu_dropout", ELEMENTS), ("discriminator_loss", LOGITS))
     ]
-    results = bench.run(cases, options.device, rounds=options.rounds, show=lambda result: None)
-    tables.show_results(results)
+    results = bench.measure_cases(cases, options.device, rounds=options.rounds, show=lambda result: None)
+    _tables.show_results(results)
     if options.json:
         versions = {name: importlib.import_module(name).__version__ for name in peers}
         bench.write_json(options.json, options.device, results, {"suite": "peers", "versions": versions})

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
+import _scaling
+import _steps
 from fastgan import bench
-from fastgan.bench import scaling, steps
 from fastgan.train.recipes import RECIPES
 
 
@@ -19,7 +20,7 @@ def recipes(device, thread_counts, rounds):
     found = []
     for name in RECIPES:
         for threads in thread_counts:
-            case, images = steps.recipe_case(name, threads)
+            case, images = _steps.recipe_case(name, threads)
             took = bench.measure(case, device, rounds=rounds, seconds=0.2).seconds["fastgan"]
             found.append({"recipe": name, "threads": threads, "seconds": took, "images_per_second": images / took})
             print(
@@ -32,8 +33,8 @@ def sweep(problems, device, threads, rounds):
     """The trainer's and the plain loop's time for each problem."""
     found = []
     for problem in problems:
-        row = bench.measure(steps.sweep_case(problem, threads), device, rounds=rounds, seconds=0.2).seconds
-        found.append({"batch_size": problem.batch_size, "parameters": steps.parameters(problem), "seconds": row})
+        row = bench.measure(_steps.sweep_case(problem, threads), device, rounds=rounds, seconds=0.2).seconds
+        found.append({"batch_size": problem.batch_size, "parameters": _steps.parameters(problem), "seconds": row})
         print(
             f"{problem.name:12}" + "".join(f"  {name} {took * 1e3:8.2f} ms" for name, took in row.items()), flush=True
         )
@@ -74,21 +75,21 @@ def main():
     bench.keep_freed_memory()
     torch.manual_seed(0)
     rounds = min(options.rounds, 3) if options.quick else options.rounds
-    cases = steps.step_cases(options.device, options.threads, compiled=not options.quick)
+    cases = _steps.step_cases(options.device, options.threads, compiled=not options.quick)
     cases = [case for case in cases if options.only in case.name]
     if not cases:
         parser.error(f"--only: expected a part of a row's name, got {options.only!r}")
-    results = bench.run(cases, options.device, rounds=rounds, seconds=0.1 if options.quick else 0.3)
+    results = bench.measure_cases(cases, options.device, rounds=rounds, seconds=0.1 if options.quick else 0.3)
     extra = {}
     if not options.quick and not options.only:
         counts = [1] if options.device == "cuda" else sorted({1, options.threads})
         few = max(3, rounds // 3)
         extra["recipes"] = recipes(options.device, counts, few)
-        for name, problems in (("batches", steps.batch_sweep()), ("widths", steps.width_sweep())):
+        for name, problems in (("batches", _steps.batch_sweep()), ("widths", _steps.width_sweep())):
             extra[name] = sweep(problems, options.device, options.threads, few)
         if options.device == "cpu":
-            extra["scaling"] = scaling.measure()
-            print("\n".join(scaling.report(extra["scaling"])))
+            extra["scaling"] = _scaling.measure()
+            print("\n".join(_scaling.report(extra["scaling"])))
         if options.plot:
             plot(options.plot, extra["batches"], extra["widths"], options.threads)
     if options.json:

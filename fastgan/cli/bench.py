@@ -38,10 +38,10 @@ def add_command(app: Any, typer: Any) -> None:
     ) -> Callable[[], None]:
         def action() -> None:
             extras.check(["rich"], "bench")
-            from fastgan.bench.suite import Options, bench
+            from fastgan.bench import Options, run_benchmarks
 
             json_path, plot_path, compare_path = (Path(name) if name else None for name in (json, plot, compare))
-            code = bench(Options(quick, device, threads, only, json_path, plot_path, compare_path, threshold))
+            code = run_benchmarks(Options(quick, device, threads, only, json_path, plot_path, compare_path, threshold))
             if code:
                 sys.exit(code)
 

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from fastgan import bench
-from fastgan.bench import cases, harness, results, sweep, tables, works
+from fastgan.bench import _cases as cases
+from fastgan.bench import _harness as harness
+from fastgan.bench import _results as results
+from fastgan.bench import _sweep as sweep
+from fastgan.bench import _tables as tables
+from fastgan.bench import _worker as worker
+from fastgan.bench import _workloads as workloads
 
 
 def fake_clock(seconds, drift=0.0):
@@ -135,16 +141,16 @@ def test_run_leaves_out_what_memory_and_time_do_not_allow():
     large = case(memory=1 << 60)
     clock = fake_clock({"fastgan": 1e-6, "eager": 3e-6})
     settings = {"show": shown.append, "copies": {1: 8.0}, "skipped": skipped, "clock": clock}
-    (result,) = bench.run([case(), large], "cpu", **settings)
+    (result,) = bench.measure_cases([case(), large], "cpu", **settings)
     assert shown == [result]
     assert result.share_of_copy == pytest.approx(1.0)  # 8,000 bytes in a microsecond
     assert "GiB" in skipped["work, 1 threads"]
-    assert bench.run([case()], "cpu", deadline=0.0, **settings) == []
+    assert bench.measure_cases([case()], "cpu", deadline=0.0, **settings) == []
     assert skipped["work, 1 threads"] == "no time left"
 
 
 def test_copy_bandwidth_counts_reading_and_writing():
-    assert bench.copy_bandwidth("cpu", 1, elements=1000, clock=lambda *_: 1e-6) == pytest.approx(8)
+    assert harness.copy_bandwidth("cpu", 1, elements=1000, clock=lambda *_: 1e-6) == pytest.approx(8)
 
 
 def test_the_real_clock_measures_seconds_and_leaves_the_number_of_threads():
@@ -195,16 +201,16 @@ def test_every_target_is_a_row():
     promised = {each.name: [target.ratio for target in each.targets] for each in cases.target_cases(2)}
     assert promised["leaky ReLU + dropout, forward + backward, 4.2 M fp32"] == [25, 40]
     assert promised["D loss, forward + backward, 2 x 57,600 fp32"] == [3, 2.3]
-    assert sum(map(len, promised.values())) == 14  # 15 with AVX2's, which worker.py brings; bytes saved apart
+    assert sum(map(len, promised.values())) == 14  # 15 with AVX2's, which _worker.py brings; bytes saved apart
     on_cuda = cases.target_cases(1, "cuda")
     assert [each.most_launches for each in on_cuda] == [1] * 6
     assert [target.ratio for target in on_cuda[0].targets] == [0.9, 1.9]
 
 
-@pytest.mark.parametrize("name", works.WORKLOADS)
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
 @pytest.mark.parametrize("passes", sweep.PASSES)
 def test_every_workload_runs_in_every_way(name, passes):
-    work = works.WORKLOADS[name]
+    work = workloads.WORKLOADS[name]
     for dtype, channels_last in ((torch.float32, True), (torch.bfloat16, False)):
         nbytes = work.bytes(1 << 16, dtype, passes)
         for way in sweep._ways(work, passes, 1 << 16, dtype, nbytes, channels_last, False)("cpu").values():
@@ -212,11 +218,11 @@ def test_every_workload_runs_in_every_way(name, passes):
             way()
 
 
-@pytest.mark.parametrize("name", works.WORKLOADS)
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
 def test_workloads_do_what_their_eager_peer_does(name):
     """Seeds differ between peers, so dropout is compared by its mean; the rest by value, to float32's 1e-6."""
     torch.manual_seed(0)
-    work = works.WORKLOADS[name]
+    work = workloads.WORKLOADS[name]
     inputs = work.inputs(1 << 18, torch.float32, "cpu")
     outputs = [layer(*inputs).detach() for layer in (work.fused, work.eager)]
     if "dropout" in name:
@@ -228,7 +234,7 @@ def test_workloads_do_what_their_eager_peer_does(name):
 
 def test_the_in_place_peer_overwrites_its_input_and_has_a_gradient():
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    y = works.WORKLOADS["leaky_relu"].in_place(x)
+    y = workloads.WORKLOADS["leaky_relu"].in_place(x)
     assert x.data_ptr() == y.data_ptr()
     y.sum().backward()
     torch.testing.assert_close(x.detach(), torch.tensor([-0.2, 2.0]))
@@ -244,7 +250,7 @@ def test_the_sweep_varies_one_factor_at_a_time():
         changed |= {"threads"} if each.threads == 1 else set()
         expected = {"centre": set(), "size": {"elements"}}.get(each.labels["varied"], {each.labels["varied"]})
         assert changed == expected
-    assert {each.labels["work"] for each in full if each.labels["varied"] == "centre"} == set(works.WORKLOADS)
+    assert {each.labels["work"] for each in full if each.labels["varied"] == "centre"} == set(workloads.WORKLOADS)
     assert {each.labels["elements"] for each in full} == {sweep.CENTRE, *sweep.SIZES}
     assert {each.labels["dtype"] for each in full} == set(sweep.DTYPES)
     quick = sweep.sweep_cases(2, quick=True)
@@ -254,15 +260,15 @@ def test_the_sweep_varies_one_factor_at_a_time():
 
 
 def test_bytes_saved():
-    saved = works.saved_by("leaky_relu_dropout")
+    saved = workloads.saved_by("leaky_relu_dropout")
     assert saved["fastgan"] == 0.25
     assert saved["eager"] >= 5
 
 
 def test_the_copy_moves_the_bytes_of_the_work():
-    work = works.WORKLOADS["leaky_relu_dropout"]
+    work = workloads.WORKLOADS["leaky_relu_dropout"]
     assert work.bytes(10, torch.float32, "both") == 160
-    copied = works.copy_of(160, "cpu")()
+    copied = workloads.copy_of(160, "cpu")()
     assert copied.nbytes == 80  # read once, written once
 
 
@@ -274,12 +280,10 @@ def test_line_and_json_name_machine_and_results(tmp_path):
     assert {"processor", "vendor", "cores", "fastgan", "commit", "date", "load"} <= set(written["machine"])
     assert written["results"][0]["ratios"]["eager"] == pytest.approx(3)
     assert written["bytes_saved"] == 0.25
-    assert "3.00x" in bench.line(result)
+    assert "3.00x" in results.line(result)
 
 
 def test_a_worker_times_the_instruction_set_it_was_told():
-    from fastgan.bench import worker
-
     process = worker.Worker("default", 4096)  # every machine has it
     try:
         assert process.ready()
@@ -289,7 +293,7 @@ def test_a_worker_times_the_instruction_set_it_was_told():
 
 
 def test_the_probe_of_dropout_leaves_the_generator_alone():
-    from fastgan.bench.host import dropout_is_serial
+    from fastgan.bench._host import dropout_is_serial
 
     torch.manual_seed(3)
     expected = torch.rand(2)

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench_scripts import script
 from fastgan import nn as fnn
-from fastgan.bench import scaling, steps
+
+scaling = script("_scaling")
+steps = scaling._steps
 
 
 def _layers(network):

@@ -8,8 +8,11 @@ import pytest
 
 from bench_scripts import ROOT, script
 from fastgan import bench
-from fastgan.bench import files, plots, suite, sweep
-from fastgan.bench.results import Result
+from fastgan.bench import _files as files
+from fastgan.bench import _plots as plots
+from fastgan.bench import _suite as suite
+from fastgan.bench import _sweep as sweep
+from fastgan.bench._results import Result
 from fastgan.cli import main
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -122,7 +125,7 @@ def test_the_files_at_hand_are_of_the_schema(path):
 def test_options_that_cannot_be_served_are_refused_before_anything_is_measured(monkeypatch, options, message):
     monkeypatch.setattr(suite, "_measure", lambda *_: pytest.fail("measured"))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        suite.bench(suite.Options(**options))
+        suite.run_benchmarks(suite.Options(**options))
 
 
 def run(*arguments):
@@ -174,7 +177,7 @@ def test_the_suite_prints_plain_tables_without_rich_and_the_command_asks_for_it(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else find(name, *rest))
     monkeypatch.setitem(__import__("sys").modules, "rich", None)
-    assert suite.bench(suite.Options(quick=True, threads=1, only="2 x 64")) == 0
+    assert suite.run_benchmarks(suite.Options(quick=True, threads=1, only="2 x 64")) == 0
     out = capsys.readouterr().out
     assert "2 x faster than eager" in out
     assert "─" not in out  # rich's rules
@@ -208,7 +211,7 @@ def test_nothing_to_draw_draws_nothing(tmp_path):
 
 @pytest.fixture(scope="module")
 def readme():
-    return script("readme")
+    return script("speed_page")
 
 
 def test_readme_says_what_the_files_say(readme):

@@ -19,14 +19,14 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from fastgan.bench import steps as bench_steps
-from fastgan.bench.harness import time_runs
-from fastgan.bench.results import Work
-from fastgan.bench.steps import Problem
+import _steps
+from _steps import Problem
+from fastgan.bench._harness import time_runs
+from fastgan.bench._results import Work
 
 __all__ = ["estimate", "measure", "report", "ring_seconds"]
 
-_PROBLEM = replace(bench_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
+_PROBLEM = replace(_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
 _ROUNDS, _STEPS = 7, 20
 
 # What the estimate assumes of a cluster: eight GPUs to a machine, NVLink within, one 400 Gb/s link each between.
@@ -81,7 +81,7 @@ def report(found: dict[str, Any]) -> Iterator[str]:
 
 def estimate() -> dict[int, float]:
     """By number of GPUs, the share of the ideal rate that the model leaves a DCGAN-64 with a fixed batch on each."""
-    sizes = [4 * sum(p.numel() for p in network.parameters()) for network in bench_steps.DCGAN_64.networks()]
+    sizes = [4 * sum(p.numel() for p in network.parameters()) for network in _steps.DCGAN_64.networks()]
     shares = {}
     for count in (8, 16, 64, 256, 1024):
         bandwidth, latency = _NVLINK if count <= 8 else _NETWORK, _HOP * math.log2(count)
@@ -112,7 +112,7 @@ def _process(rank: int, count: int, port: int, batch_size: int, rounds: int, ste
     torch.set_num_threads(1)
     with distributed.processes():
         problem = replace(_PROBLEM, batch_size=batch_size)
-        step = bench_steps.fast_step(problem, "cpu")
+        step = _steps.fast_step(problem, "cpu")
         result = {"step": _median_seconds(step, rounds, steps)}
         if count > 1:
             large, small = torch.zeros(2**20), torch.zeros(1)

@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fastgan.bench.results import Case, Target
-
-__all__ = ["NAMES", "Worker", "capability_case", "clock", "serve"]
+from fastgan.bench._results import Case, Target
 
 NAMES = {"avx512": "AVX-512 path", "avx2": "AVX2 path", "default": "portable path"}
 
@@ -21,7 +19,7 @@ class Worker:
 
     def __init__(self, capability: str, elements: int) -> None:
         # The parent's sys.path, so that both import the same fastgan wherever they were started.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from fastgan.bench import worker; worker.serve({elements})"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from fastgan.bench import _worker; _worker.serve({elements})"
         self.capability = capability
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -57,9 +55,9 @@ class Worker:
 def serve(elements: int) -> None:
     """A worker's own loop: a line of runs and threads in, seconds a run out, until the input ends."""
     import fastgan
-    from fastgan.bench.cases import forward_in_place
-    from fastgan.bench.harness import time_runs
-    from fastgan.bench.host import keep_freed_memory
+    from fastgan.bench._cases import forward_in_place
+    from fastgan.bench._harness import time_runs
+    from fastgan.bench._host import keep_freed_memory
 
     keep_freed_memory()
     work = forward_in_place(elements)[0]

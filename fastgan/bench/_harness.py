@@ -20,10 +20,8 @@ from torch.utils.benchmark import Timer
 from torch.utils.benchmark import timer as now
 from torch.utils.benchmark.utils.common import set_torch_threads
 
-from fastgan.bench.host import free_memory, give_back_memory
-from fastgan.bench.results import AGAIN, Case, Result, Work, judged, line
-
-__all__ = ["LARGE", "LONG", "Clock", "copy_bandwidth", "count_launches", "measure", "run", "time_runs"]
+from fastgan.bench._host import free_memory, give_back_memory
+from fastgan.bench._results import AGAIN, Case, Result, Work, judged, line
 
 Clock = Callable[[Any, int, int], float]
 LARGE = 1 << 32  # bytes of a case from which memory that earlier ones left is given back
@@ -129,7 +127,7 @@ def copy_bandwidth(
     return 2 * source.nbytes / statistics.median(times) / 1e9
 
 
-def run(
+def measure_cases(
     cases: Iterable[Case],
     device: str,
     *,

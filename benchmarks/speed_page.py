@@ -14,8 +14,8 @@ import textwrap
 from pathlib import Path
 
 from fastgan.bench import files, plots, tables
-from fastgan.bench.host import vendor
-from fastgan.bench.results import duration
+from fastgan.bench._host import vendor
+from fastgan.bench._results import duration
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -12,17 +12,6 @@ from typing import Any
 
 import torch
 
-__all__ = [
-    "commit",
-    "cores",
-    "dropout_is_serial",
-    "free_memory",
-    "give_back_memory",
-    "keep_freed_memory",
-    "machine",
-    "vendor",
-]
-
 
 def cores() -> int:
     """Processors that this process may use."""

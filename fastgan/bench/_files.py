@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastgan.bench.results import SCHEMA, Result
-
-__all__ = ["Change", "Document", "compare", "parse", "read"]
+from fastgan.bench._results import SCHEMA, Result
 
 
 @dataclass

@@ -12,25 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fastgan import functional as FF
-from fastgan.bench.results import Work
-
-__all__ = [
-    "CHANNELS",
-    "IN_PLACE_FROM",
-    "LARGEST_COPY",
-    "WORKLOADS",
-    "Inputs",
-    "Layer",
-    "Workload",
-    "backward",
-    "bytes_saved",
-    "compiled",
-    "copy_of",
-    "forward",
-    "forward_backward",
-    "saved_by",
-    "shape_of",
-]
+from fastgan.bench._results import Work
 
 Layer = Callable[..., Tensor]
 Inputs = tuple[Tensor, ...]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fastgan import functional as FF
-from fastgan.bench.results import Case, Target, Work
-from fastgan.bench.works import (
+from fastgan.bench._results import Case, Target, Work
+from fastgan.bench._workloads import (
     SLOPE,
     WORKLOADS,
     P,
@@ -21,8 +21,6 @@ from fastgan.bench.works import (
     forward_backward,
     saved_by,
 )
-
-__all__ = ["BOTH", "KEPT", "LABELS", "PATCHES", "forward_in_place", "target_cases"]
 
 BOTH = "leaky_relu_dropout"
 MIDDLE, LARGE, HUGE = 1 << 22, 1 << 25, 1 << 28

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastgan.bench.results import Case, Target, Work
+from fastgan.bench import Case, Target
+from fastgan.bench._results import Work
 from fastgan.data import Data
 from fastgan.models import NetworkSize, build
 from fastgan.train import GANTrainer, TrainConfig

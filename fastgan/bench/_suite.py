@@ -11,14 +11,12 @@ from typing import Any
 import torch
 
 from fastgan._support import extras
-from fastgan.bench import files, plots, tables, worker
-from fastgan.bench.cases import KEPT, MIDDLE, target_cases
-from fastgan.bench.harness import copy_bandwidth, measure, run
-from fastgan.bench.host import cores, keep_freed_memory, machine
-from fastgan.bench.results import Case, Result, duration, write_json
-from fastgan.bench.sweep import sweep_cases
-
-__all__ = ["FULL", "QUICK", "Options", "Pace", "bench", "caption"]
+from fastgan.bench import _files, _plots, _tables, _worker
+from fastgan.bench._cases import KEPT, MIDDLE, target_cases
+from fastgan.bench._harness import copy_bandwidth, measure, measure_cases
+from fastgan.bench._host import cores, keep_freed_memory, machine
+from fastgan.bench._results import Case, Result, duration, write_json
+from fastgan.bench._sweep import sweep_cases
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,14 @@ QUICK = Pace(rounds=5, seconds=0.01, case=1.0, total=40.0)
 FULL = Pace(rounds=15, seconds=0.02, case=3.0, total=780.0)
 
 
-def bench(options: Options) -> int:
+def run_benchmarks(options: Options) -> int:
     """Measure, show, write, compare; returns the exit code, 1 for a regression.
 
     Raises ValueError, FileNotFoundError or MissingExtraError, before anything is measured, for options that can't be
     served: a device or a library that is missing, an old file that isn't one, a name that no case has.
     """
     options.check()
-    old = files.read(options.compare) if options.compare else None
+    old = _files.read(options.compare) if options.compare else None
     about = machine(options.device)
     if old and (other := old.machine.get("device")) != about["device"]:
         raise ValueError(f"bench: expected `compare` to be of a machine with {about['device']}, got one with {other}")
@@ -98,7 +96,7 @@ def bench(options: Options) -> int:
         print(text)
     results, extra = _measure(cases, options, threads, by_capability)
     extra["machine"] = about  # as it was before the load of the benchmarks themselves
-    tables.show_results(results)
+    _tables.show_results(results)
     _show_extra(extra, results)
     if options.json:
         write_json(options.json, options.device, results, extra)
@@ -130,15 +128,17 @@ def _measure(
 
     promised = [case for case in cases if case.labels["group"] == "target"]
     common: dict[str, Any] = {"show": progress, "copies": copies, "skipped": skipped, **settings}
-    run(promised, options.device, **common)
+    measure_cases(promised, options.device, **common)
     if by_capability:
         capabilities = ("avx512", "avx2") if options.quick else ("avx512", "avx2", "default")
-        with worker.capability_case(KEPT, MIDDLE, capabilities) as case:
+        with _worker.capability_case(KEPT, MIDDLE, capabilities) as case:
             if case is None:
                 skipped[f"{KEPT}, AVX2 path"] = "needs a processor with more than one instruction set"
             else:
-                results.append(measure(case, clock=worker.clock, **settings))
-    run([case for case in cases if case.labels["group"] != "target"], options.device, deadline=deadline, **common)
+                results.append(measure(case, clock=_worker.clock, **settings))
+    measure_cases(
+        [case for case in cases if case.labels["group"] != "target"], options.device, deadline=deadline, **common
+    )
     print(end="\r\033[K" if sys.stderr.isatty() else "", file=sys.stderr, flush=True)
     return results, {
         "suite": "quick" if options.quick else "full",
@@ -176,7 +176,7 @@ def _show_extra(extra: dict[str, Any], results: list[Result]) -> None:
     reasons = {f"{peer}: {reason}" for result in results for peer, reason in result.skipped.items()}
     for text in sorted(reasons):
         print(f"peer left out: {text}")
-    counts = tables.tally(results)
+    counts = _tables.tally(results)
     others = sum(len(result.verdicts) for result in results) - sum(counts.values())
     told = ", ".join(f"{number} {word}" for word, number in counts.items())
     print(f"Targets: {told}, {others} not held or not measured; {extra['took_seconds']} s in all.")
@@ -188,17 +188,17 @@ def _plot(folder: Path, about: dict[str, Any], results: list[Result], extra: dic
     centre = [result for result in results if result.labels.get("varied") == "centre"]
     copies = {int(number): speed for number, speed in extra["copy_gigabytes_per_second"].items()}
     drawn = [
-        ("targets.png", plots.bars({"": promised}, folder / "targets.png", title)),
-        ("works.png", plots.bars({"": centre}, folder / "works.png", title)),
-        ("roofline.png", plots.roofline(results, copies, folder / "roofline.png", title)),
+        ("targets.png", _plots.bars({"": promised}, folder / "targets.png", title)),
+        ("works.png", _plots.bars({"": centre}, folder / "works.png", title)),
+        ("roofline.png", _plots.roofline(results, copies, folder / "roofline.png", title)),
     ]
     print(f"drawn in {folder}: {', '.join(name for name, done in drawn if done) or 'nothing'}")
 
 
-def _compare(old: files.Document, results: list[Result], threshold: float) -> int:
-    changes = files.compare(old.results, results, threshold)
+def _compare(old: _files.Document, results: list[Result], threshold: float) -> int:
+    changes = _files.compare(old.results, results, threshold)
     before = f"{old.machine.get('commit') or 'unknown commit'}, {old.machine.get('date')}"
-    tables.show(f"Compared with {old.path} ({before})", tables.CHANGE_HEADER, tables.change_rows(changes))
+    _tables.show(f"Compared with {old.path} ({before})", _tables.CHANGE_HEADER, _tables.change_rows(changes))
     regressed = [change for change in changes if change.regressed]
     print(f"{len(changes)} cases compared, {len(regressed)} regressed by more than {threshold:.0%} beyond noise")
     return 1 if regressed else 0

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgan._support.extras import require
-from fastgan.bench.results import Result
-
-__all__ = ["COLOURS", "bars", "roofline"]
+from fastgan.bench._results import Result
 
 COLOURS = {
     "eager": "#4477aa",

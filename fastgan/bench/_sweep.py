@@ -22,8 +22,8 @@ from functools import partial
 
 import torch
 
-from fastgan.bench.results import Case, Work
-from fastgan.bench.works import (
+from fastgan.bench._results import Case, Work
+from fastgan.bench._workloads import (
     IN_PLACE_FROM,
     WORKLOADS,
     Inputs,
@@ -35,8 +35,6 @@ from fastgan.bench.works import (
     forward_backward,
     saved_by,
 )
-
-__all__ = ["CENTRE", "COMPILED", "DTYPES", "PASSES", "SIZED", "SIZES", "TENSORS_AT_ONCE", "count", "sweep_cases"]
 
 CENTRE = 1 << 22
 SIZES = tuple(1 << power for power in (10, 13, 16, 19, 25, 28))  # besides the centre

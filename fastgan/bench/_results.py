@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastgan.bench.host import machine
-
-__all__ = ["AGAIN", "SCHEMA", "Case", "Result", "Target", "Work", "duration", "judged", "line", "write_json"]
+from fastgan.bench._host import machine
 
 Work = Callable[[], object]
 

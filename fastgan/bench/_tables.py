@@ -8,26 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastgan._support.extras import require
-from fastgan.bench.files import Change
-from fastgan.bench.results import Result, duration
-
-__all__ = [
-    "CHANGE_HEADER",
-    "PEERS",
-    "STYLES",
-    "TARGET_HEADER",
-    "WIDTH",
-    "change_rows",
-    "measured",
-    "peers_of",
-    "ratio",
-    "result_header",
-    "result_rows",
-    "show",
-    "show_results",
-    "tally",
-    "target_rows",
-]
+from fastgan.bench._files import Change
+from fastgan.bench._results import Result, duration
 
 WIDTH = 180  # of tables that no terminal limits
 PEERS = ("eager", "in place", "torch.compile", "copy")
