@@ -1,11 +1,10 @@
-"""Write what the files in benchmarks/results say about speed, for people: python benchmarks/readme.py.
+"""Write what the files in benchmarks/results say about speed: python benchmarks/speed_page.py.
 
-Three things: README's section between the two marks, its picture, and the tables in benchmarks/results/README.md. Run
-it after a file of results was added; a test holds all three against the files.
+It writes all tables into docs/speed.md and a short table into README.md, both between marks, and draws
+benchmarks/results/speed.png. Run it after a file of results was added; a test fails where a page is out of date.
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import re
@@ -13,184 +12,195 @@ import sys
 import textwrap
 from pathlib import Path
 
-from fastgan.bench import files, plots, tables
+from fastgan.bench import _files, _tables
 from fastgan.bench._host import vendor
 from fastgan.bench._results import duration
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- speed: written by benchmarks/readme.py -->", "<!-- end of speed -->"
-PICTURE, TABLES = "speed.png", "README.md"
-PEERS = {"eager": ("eager", "plain loop"), "`torch.compile`": ("torch.compile", "compiled loop"), "copy": ("copy",)}
-COLUMN_OF = {peer: column for column, peers in PEERS.items() for peer in peers}
+PAGE, README, RESULTS = "docs/speed.md", "README.md", "benchmarks/results"
+PICTURE = "speed.png"
+PAGE_MARKS = ("<!-- speed: written by benchmarks/speed_page.py -->", "<!-- end of speed -->")
+README_MARKS = ("<!-- speed table -->", "<!-- end of speed table -->")
+
+# What README and its picture show: one machine, whose files end in this name, and eight of its works (name, threads).
+MACHINE = "intel-xeon-2-cores"
+WORKS = {
+    ("leaky ReLU + dropout, forward + backward, 4.2 M fp32", 2): "leaky ReLU + dropout, 4.2 M elements",
+    ("leaky ReLU + dropout, forward + backward, 8,192 fp32", 1): "leaky ReLU + dropout, 8,192 elements",
+    ("leaky ReLU + Dropout2d, forward + backward, 4.2 M fp32", 2): "leaky ReLU + Dropout2d, 4.2 M elements",
+    ("leaky ReLU, forward + backward, 4.2 M fp32", 2): "leaky ReLU, 4.2 M elements",
+    ("BCE with logits, tensor target, forward + backward, 4.2 M fp32", 2): "BCE with logits, 4.2 M elements",
+    ("D loss, forward + backward, 2 x 64 fp32", 1): "discriminator's loss, 2 x 64 logits",
+    ("DCGAN discriminator with Dropout, forward + backward, batch 64, 64 x 64, width 32", 2): (
+        "DCGAN discriminator with Dropout, batch 64"
+    ),
+    ("MLP GAN, batch 64", 2): "training step of an MLP GAN, batch 64",
+}
+
+# The columns of the tables, and the peers whose ratio each shows.
+COLUMNS = {
+    "eager": ("eager", "plain loop"),
+    "in place": ("in place",),
+    "`torch.compile`": ("torch.compile", "compiled loop"),
+    "copy": ("copy",),
+}
+COLUMN_OF = {peer: column for column, peers in COLUMNS.items() for peer in peers}
+COLOURS = {"eager": "#4477aa", "`torch.compile`": "#ee6677"}  # told apart by colour-blind readers too
 READING = (
-    "`fastgan bench` measures, `python benchmarks/readme.py` writes this. Ratios are the peer's time over fastgan's,"
-    " medians of rounds in turn; those that noise hides are refused."
+    "A ratio is a peer's time over fastgan's: the median of rounds in which all are timed in turn. A ratio that cannot"
+    " be told from 1 is shown as *within noise*. The peers are eager PyTorch (for a training step, a plain PyTorch"
+    " loop, on a CPU always in fp32), the same with in-place operations, `torch.compile`, and `copy`, a copy of as many"
+    " bytes as the work must move."
 )
 DROPOUT = (
-    "On the CPU PyTorch draws dropout one number after the other, or, where it takes MKL's generator (on no processor"
-    " but Intel's), on all threads. Ratios of dropout depend on it, so each machine's way is named."
+    "On the CPU, PyTorch draws dropout one number after the other, or, where it uses MKL's generator (only on some"
+    " Intel processors), on all threads. The ratios of dropout depend on that, so each machine's way is named."
 )
-COPY = "`copy` moves as many bytes as the work must."
 
 
 def documents(folder):
-    """Timings in a folder of results: (file, what the scripts wrote), of benchmarks and of reports on GPUs."""
+    """The timings in a folder of results: those of benchmarks, and those within the reports of GPUs."""
     found = []
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text())
         parts = content["benchmarks"].values() if "benchmarks" in content else [content]
-        found += [files.parse(part, path) for part in parts if {"machine", "results"} <= part.keys()]
+        found += [_files.parse(part, path) for part in parts if {"machine", "results"} <= part.keys()]
     return [document for document in found if document.results and document.results[0].seconds]
 
 
 def by_machine(found):
-    """Documents of each device."""
+    """The documents of each device, the newest device first."""
     machines = {}
-    for document in found:
+    for document in sorted(found, key=lambda document: document.machine["date"], reverse=True):
         machines.setdefault(document.machine["device"], []).append(document)
-    return machines
+    return {device: sorted(own, key=lambda document: document.path.name) for device, own in machines.items()}
 
 
-def shown(document):
-    """The results that README shows: all but the sweep's."""
-    return [result for result in document.results if result.labels.get("group", "target") == "target"]
+def with_targets(found):
+    """The results with targets and those of networks: all but the sweep's."""
+    return [r for document in found for r in document.results if r.labels.get("group", "target") == "target"]
 
 
-def against_eager(result):
-    """Whether one of its peers is eager PyTorch."""
-    return any(peer in result.ratios for peer in PEERS["eager"])
+def of_sweep(found):
+    """The results of the sweep."""
+    return [r for document in found for r in document.results if r.labels.get("group") == "sweep"]
 
 
 def caption(device, found):
-    """What the figures of a machine depend on, and where they stand."""
+    """What the figures of a machine depend on: processor, threads, versions, how dropout is drawn."""
     about = found[0].machine
     build = about["fastgan"]
     maker = about.get("vendor") or vendor(about["processor"])
     named = device if device != about["processor"] or maker in device else f"{device} ({maker})"
-    versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
-    # Files of before the probe: only Intel's processors leave a choice.
+    # Older files do not say how dropout is drawn; only Intel's processors leave a choice.
     serial = about.get("serial_dropout", None if maker == "Intel" else True)
     drawn = {True: ", dropout drawn serially", False: ", dropout drawn by MKL", None: ""}[serial]
-    threads = sorted({result.threads for document in found for result in shown(document)})
+    threads = sorted({result.threads for result in with_targets(found)})
     used = f"{' or '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}"
-    return f"**{named}, {about['cores']} cores, {used}**, {versions}{drawn} ({'; '.join(map(source, found))})"
+    versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
+    return f"{named}, {about['cores']} cores, {used}; {versions}{drawn}"
 
 
 def source(document):
-    """A link to a file, its commit and its date."""
-    name, about = document.path.name, document.machine
-    return f"[{name}](benchmarks/results/{name}), commit {about['commit'] or 'unknown'}, {about['date']}"
+    """A file of results, its commit and its date."""
+    about = document.machine
+    return f"`{RESULTS}/{document.path.name}` (commit {about['commit'] or 'unknown'}, {about['date']})"
 
 
-def rows(results):
-    """Markdown's lines of a table."""
-    yield f"| work | threads | fastgan | {' | '.join(PEERS)} | target: result |"
-    yield "|---|---|---|---|---|---|---|"
-    for result in results:
-        columns = {COLUMN_OF[peer]: tables.ratio(result, peer) for peer in result.ratios if peer in COLUMN_OF}
-        cells = [result.name, str(result.threads), duration(result.seconds["fastgan"])]
-        cells += [columns.get(column, "") for column in PEERS]
-        promises = [
-            f"{promise}: {verdict}{figure(result, promise)}"
-            for promise, verdict in result.verdicts.items()
-            if verdict != "not measured"
-        ]
-        # Ratios that no promise shows and no column has.
-        others = [
-            peer for peer in result.ratios if peer not in COLUMN_OF and not any(peer in p for p in result.verdicts)
-        ]
-        promises += [f"{peer} {tables.ratio(result, peer)}" for peer in others]
-        yield f"| {' | '.join(cells)} | {'; '.join(promises)} |"
-
-
-def figure(result, promise):
-    """The figure behind a verdict, where no column has it."""
-    if any(promise.endswith(f" {peer}") for peer in COLUMN_OF):
-        return ""
-    return f" ({tables.measured(result, promise)})"
-
-
-def section(folder):
-    """The text between README's marks: a column for each machine, a row for what has eager PyTorch as its peer."""
-    machines = by_machine(documents(folder))
-    lines = [f"![peers' times over fastgan's](benchmarks/results/{PICTURE})", "", wrapped(f"{READING} {DROPOUT}"), ""]
-    lines += [f"- {wrapped(f'{caption(device, found)}: {score(found)}.', '  ')}" for device, found in machines.items()]
-    cells = {}
-    for device, found in machines.items():
-        for result in (r for document in found for r in shown(document)):
-            ratios = [f"{tables.ratio(result, p)} {p}" for peers in PEERS.values() for p in peers if p in result.ratios]
-            if against_eager(result):
-                text = f"{duration(result.seconds['fastgan'])}; {', '.join(ratios)}"
-                cells.setdefault((result.name, result.threads), {})[device] = text
-    lines += ["", f"| work, threads | {' | '.join(map(brief, machines))} |", f"|---|{'---|' * len(machines)}"]
-    for (name, threads), row in cells.items():
-        lines.append(f"| {name}, {threads} | {' | '.join(row.get(device, '') for device in machines)} |")
-    lines += [
-        "",
-        wrapped(f"All rows and targets, one by one: [benchmarks/results/{TABLES}](benchmarks/results/{TABLES})."),
-    ]
-    return "\n".join(lines)
-
-
-def score(found):
-    """How many targets a machine meets, and which it does not."""
-    results = [result for document in found for result in shown(document)]
-    counts = tables.tally(results)
+def score(results):
+    """How many targets are met, and which are missed."""
+    counts = _tables.tally(results)
     missed = "; ".join(
-        f"{promise} ({result.name}: {tables.measured(result, promise)})"
+        f"{target} ({result.name}: {_tables.measured(result, target)})"
         for result in results
-        for promise, verdict in result.verdicts.items()
+        for target, verdict in result.verdicts.items()
         if verdict == "FAIL"
     )
     text = f"{counts['pass']} targets met, {counts['within noise']} within noise, {counts['FAIL']} missed"
     return f"{text}: {missed}" if missed else text
 
 
+def rows(results):
+    """The lines of a Markdown table of results, without the columns that none of them fills."""
+    columns = [column for column, peers in COLUMNS.items() if any(p in r.ratios for r in results for p in peers)]
+    targets = any(targets_of(result) for result in results)
+    header = ["work", "threads", "fastgan", *columns, *(["target: result"] if targets else [])]
+    yield f"| {' | '.join(header)} |"
+    yield "|---" * len(header) + "|"
+    for result in results:
+        ratios = {COLUMN_OF[peer]: _tables.ratio(result, peer) for peer in result.ratios if peer in COLUMN_OF}
+        cells = [result.name, str(result.threads), duration(result.seconds["fastgan"])]
+        cells += [ratios.get(column, "") for column in columns]
+        yield f"| {' | '.join([*cells, *([targets_of(result)] if targets else [])])} |"
+
+
+def targets_of(result):
+    """A result's targets with their verdicts, and the ratios that no column has."""
+    said = [
+        f"{target}: {verdict}{figure(result, target)}"
+        for target, verdict in result.verdicts.items()
+        if verdict != "not measured"
+    ]
+    others = [p for p in result.ratios if p not in COLUMN_OF and not any(p in target for target in result.verdicts)]
+    return "; ".join([*said, *(f"{peer} {_tables.ratio(result, peer)}" for peer in others)])
+
+
+def figure(result, target):
+    """The figure behind a verdict, where no column has it."""
+    return "" if any(target.endswith(f" {peer}") for peer in COLUMN_OF) else f" ({_tables.measured(result, target)})"
+
+
 def every_table(folder):
-    """The text of the tables' own file."""
-    lines = ["# Measured speed", "", wrapped(f"{READING} {COPY} {DROPOUT}")]
+    """What stands between the marks of docs/speed.md: all machines, all results."""
+    lines = [wrapped(READING), "", wrapped(DROPOUT)]
     for device, found in by_machine(documents(folder)).items():
-        lines += ["", wrapped(caption(device, found).replace("(benchmarks/results/", "(")), ""]
-        lines += rows([result for document in found for result in shown(document)])
-    return "\n".join([*lines, ""])
+        lines += ["", f"## {brief(device)}", "", wrapped(f"{caption(device, found)}.")]
+        lines += ["", wrapped(f"From {', '.join(map(source, found))}: {score(with_targets(found))}."), ""]
+        lines += rows(with_targets(found))
+        if sweep := of_sweep(found):
+            lines += ["", f"### {brief(device)}: one factor varied at a time", "", *rows(sweep)]
+    return "\n".join(lines)
 
 
-def wrapped(text, indent=""):
-    """Lines of at most 120 characters, where links allow it; all but the first indented."""
-    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+def chosen(folder):
+    """The eight works of README's machine, the largest ratio first, and the machine's documents.
+
+    A work is (label, result, the name of its peer in eager PyTorch). Raises ValueError where one is missing.
+    """
+    found = [document for document in documents(folder) if document.path.stem.endswith(MACHINE)]
+    results = {(result.name, result.threads): result for result in with_targets(found)}
+    if missing := [key for key in WORKS if key not in results]:
+        raise ValueError(f"speed_page: expected {missing} in the files of {MACHINE}, got none")
+    works = []
+    for key, label in WORKS.items():
+        (peer,) = set(COLUMNS["eager"]) & set(results[key].ratios)
+        works.append((label, results[key], peer))
+    return sorted(works, key=lambda work: work[1].ratios[work[2]], reverse=True), found
 
 
-def rewrite(readme, text):
-    """README with another section; ValueError where the marks are missing."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"readme: expected README.md to have the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def where(found):
+    """A machine, its versions and the date of its figures, in a line."""
+    about = found[0].machine
+    dropout = ", dropout drawn serially" if about.get("serial_dropout") else ""
+    build = f"torch {about['torch']}, {about['fastgan']['cpu_capability']}{dropout}"
+    return f"{brief(about['device'])}, {about['cores']} cores, {build}, {max(d.machine['date'] for d in found)}"
 
 
-def sources(folder):
-    """What the picture was drawn from: a hash of the files."""
-    return hashlib.sha256(b"".join(document.path.read_bytes() for document in documents(folder))).hexdigest()
-
-
-def draw(folder):
-    """Bars of all machines' cases that have eager PyTorch as a peer."""
-    machines = by_machine(documents(folder))
-    groups = {
-        brief(device): [
-            dataclasses.replace(result, name=result.name.replace(", forward + backward", ""))
-            for document in found
-            for result in shown(document)
-            if against_eager(result)
-        ]
-        for device, found in machines.items()
-    }
-    title = "; ".join(f"{brief(device)}, {found[0].machine['date']}" for device, found in machines.items())
-    plots.bars(
-        groups, folder / PICTURE, f"Forward + backward, or a training step: {title}", {"Source": sources(folder)}
+def short_table(folder):
+    """What stands between README's marks: times and ratios of the eight works, and where they were measured."""
+    works, found = chosen(folder)
+    lines = ["| work | threads | PyTorch | fastgan | ratio |", "|---|---|---|---|---|"]
+    for label, result, peer in works:
+        times = f"{duration(result.seconds[peer])} | {duration(result.seconds['fastgan'])}"
+        lines.append(f"| {label} | {result.threads} | {times} | {_tables.ratio(result, peer)} |")
+    return "\n".join(
+        [*lines, "", wrapped(f"Forward and backward, fp32. {where(found)}. All tables: [{PAGE}]({PAGE}).")]
     )
+
+
+def wrapped(text):
+    """The text in lines of at most 120 characters, where links allow it."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def brief(device):
@@ -198,22 +208,79 @@ def brief(device):
     return re.sub(r"\((R|TM)\)| (CPU|Processor)\b", "", device)
 
 
+def rewrite(text, marks, content):
+    """A page `text` with other `content` between its marks; None where it lacks the marks."""
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    return f"{before}{begin}\n{content}\n{end}{after}" if begin and end else None
+
+
+def pages(root):
+    """The new text of each page, by its path; None for a page without its marks."""
+    contents = {PAGE: (PAGE_MARKS, every_table), README: (README_MARKS, short_table)}
+    return {
+        root / name: rewrite((root / name).read_text(), marks, make(root / RESULTS))
+        for name, (marks, make) in contents.items()
+    }
+
+
+def sources(folder):
+    """A hash of what the picture is drawn from."""
+    works, found = chosen(folder)
+    drawn = [(label, result.threads, result.ratios, result.noise) for label, result, _ in works]
+    return hashlib.sha256(json.dumps([drawn, where(found)]).encode()).hexdigest()
+
+
+def draw(folder):
+    """Draw the ratios of the eight works into `folder`: a bar for PyTorch, one for torch.compile where it was timed."""
+    from matplotlib.figure import Figure
+
+    works, found = chosen(folder)
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    axes = figure.subplots()
+    labels = [f"{label}, {r.threads} thread{'s' * (r.threads > 1)}" for label, r, _ in works]
+    height, bars = 0.38, {}
+    for row, (_, result, peer) in enumerate(works):
+        ratios = {COLUMN_OF[p]: (p, value) for p, value in result.ratios.items() if COLUMN_OF.get(p) in COLOURS}
+        for place, (column, (p, value)) in enumerate(sorted(ratios.items(), key=lambda item: item[1][0] != peer)):
+            at = row + height * (place - (len(ratios) - 1) / 2)
+            bars[column] = axes.barh(at, value - 1, height, left=1, color=COLOURS[column])
+            text = " within noise" if result.within_noise(p) else f" {value:.2g}x"
+            axes.annotate(text, (max(value, 1), at), va="center", fontsize=10)
+    axes.set_yticks(range(len(works)), labels, fontsize=10)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(1, 90)
+    axes.set_xticks([1, 2, 5, 10, 20, 50], ["1x", "2x", "5x", "10x", "20x", "50x"])
+    axes.minorticks_off()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("times as long as fastgan (forward and backward, fp32; log scale)", fontsize=10)
+    figure.suptitle(where(found), fontsize=10)
+    names = {"eager": "PyTorch", "`torch.compile`": "torch.compile"}
+    axes.legend([bars[c] for c in names], list(names.values()), fontsize=10, loc="lower right", frameon=False)
+    figure.savefig(folder / PICTURE, dpi=100, metadata={"Source": sources(folder)})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 where README is not what this writes"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
     options = parser.parse_args()
-    path = ROOT / "README.md"
-    readme = path.read_text()
-    new = rewrite(readme, section(RESULTS))
-    if options.check:
-        same = new == readme and (RESULTS / TABLES).read_text() == every_table(RESULTS)
-        sys.exit(0 if same else "README.md: run python benchmarks/readme.py")
-    draw(RESULTS)
-    path.write_text(new)
-    (RESULTS / TABLES).write_text(every_table(RESULTS))
-    print(f"wrote README.md, and {TABLES} and {PICTURE} in {RESULTS}")
+    for path, text in pages(ROOT).items():
+        name = path.relative_to(ROOT)
+        if text is None:
+            marks = PAGE_MARKS if str(name) == PAGE else README_MARKS
+            print(f"{name}: left as it is: it lacks the lines {marks[0]} and {marks[1]}")
+        elif not options.check:
+            path.write_text(text)
+            print(f"{name}: written")
+        elif path.read_text() != text:
+            sys.exit(f"{name}: out of date: run python benchmarks/speed_page.py")
+    if not options.check:
+        draw(ROOT / RESULTS)
+        print(f"{RESULTS}/{PICTURE}: drawn")
 
 
 if __name__ == "__main__":

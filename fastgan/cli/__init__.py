@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Args:
         arguments: the command and its options; None takes those of the process.
+
+    Raises:
+        SystemExit: always, with the exit code: a MissingExtraError, say, becomes a line on stderr and code 2. Only an
+            error of the program itself is raised as it is.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -64,7 +64,7 @@ def add_command(app: Any, typer: Any) -> None:
         ),
     ) -> Action:
         settings = {
-            "hidden": _widths(hidden),
+            "hidden": hidden,
             "dropout": dropout,
             "negative_slope": negative_slope,
             "l1": l1,
@@ -116,6 +116,7 @@ def fit(
 
     check(("sklearn", "matplotlib", "safetensors"))
     grid = dict(map(search.parse, searches))
+    settings = {**settings, "hidden": _widths(settings["hidden"])}
     if task not in ("classify", "regress"):
         raise ValueError(f"fit: expected --task to be classify or regress, got '{task}'")
     if not 0 < test < 1:

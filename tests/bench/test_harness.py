@@ -98,8 +98,8 @@ def test_ways_run_on_their_own_threads():
         seen[work()] = threads
         return 1e-3
 
-    one = case(ways=("fastgan", "one"), way_threads={"one": 1})
-    bench.measure(bench.Case("work", one.make, 4, way_threads=one.way_threads), clock=clock)
+    one = case(ways=("fastgan", "one"), threads_of={"one": 1})
+    bench.measure(bench.Case("work", one.make, 4, threads_of=one.threads_of), clock=clock)
     assert seen == {"fastgan": 4, "one": 1}
 
 
@@ -209,11 +209,11 @@ def test_every_target_is_a_row():
 
 @pytest.mark.parametrize("name", workloads.WORKLOADS)
 @pytest.mark.parametrize("passes", sweep.PASSES)
-def test_every_workload_runs_in_every_way(name, passes):
+def test_every_workload_runs_in_every_implementation(name, passes):
     work = workloads.WORKLOADS[name]
     for dtype, channels_last in ((torch.float32, True), (torch.bfloat16, False)):
         nbytes = work.bytes(1 << 16, dtype, passes)
-        for way in sweep._ways(work, passes, 1 << 16, dtype, nbytes, channels_last, False)("cpu").values():
+        for way in sweep._implementations(work, passes, 1 << 16, dtype, nbytes, channels_last, False)("cpu").values():
             way()
             way()
 

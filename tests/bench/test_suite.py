@@ -1,4 +1,4 @@
-"""The suite around the harness: options, files, comparison, pictures, README's section."""
+"""The suite around the harness: options, files, comparison, pictures."""
 
 import importlib.util
 import json
@@ -189,67 +189,23 @@ def test_pictures_show_every_result(tmp_path):
     from PIL import Image
 
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    assert plots.bars({"": [result()]}, one, "title", {"Source": "abc"})
-    assert plots.bars({"a": [result(), result(2e-3)], "b": [result()]}, two, "title")
+    assert plots.bars([result()], one, "title")
+    assert plots.bars([result(), result(2e-3), result()], two, "title")
     heights = []
     for path in (one, two):
         picture = Image.open(path)
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
         heights.append(picture.height)
     assert heights[1] > heights[0]
-    assert Image.open(one).text["Source"] == "abc"
     roof = tmp_path / "roof.png"
     assert plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
     assert len(Image.open(roof).convert("RGB").getcolors(1 << 20)) > 10
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path):
-    assert not plots.bars({"": []}, tmp_path / "bars.png", "title")
+    assert not plots.bars([], tmp_path / "bars.png", "title")
     assert not plots.roofline([], {}, tmp_path / "roof.png", "title")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def readme():
-    return script("speed_page")
-
-
-def test_readme_says_what_the_files_say(readme):
-    text = (ROOT / "README.md").read_text()
-    assert text == readme.rewrite(text, readme.section(RESULTS)), "run python benchmarks/readme.py"
-    assert (RESULTS / readme.TABLES).read_text() == readme.every_table(RESULTS), "run python benchmarks/readme.py"
-
-
-def test_the_picture_was_drawn_from_the_files(readme):
-    from PIL import Image
-
-    path = RESULTS / readme.PICTURE
-    assert Image.open(path).text["Source"] == readme.sources(RESULTS), "run python benchmarks/readme.py"
-    assert path.stat().st_size < 100_000
-
-
-def test_machines_have_tables_of_their_own_with_maker_threads_and_verdicts(readme, tmp_path):
-    about = json.loads((RESULTS / "amd-epyc-2-cores.json").read_text())["machine"]
-    for name, device, serial in (("a", "AMD EPYC", True), ("b", "Intel Xeon", False)):
-        bench.write_json(tmp_path / f"{name}.json", "cpu", [result(verdicts={"2 x faster than eager": "pass"})])
-        content = json.loads((tmp_path / f"{name}.json").read_text())
-        content["machine"] = {**about, "device": device, "processor": device, "serial_dropout": serial}
-        (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    report = {"gpu": "H200", "benchmarks": {"micro": json.loads((tmp_path / "a.json").read_text())}}
-    report["benchmarks"]["micro"]["machine"]["device"] = "NVIDIA H200"
-    (tmp_path / "c.json").write_text(json.dumps(report))
-    (tmp_path / "d.json").write_text('{"scores": [1, 2]}')  # not timings
-    text = readme.every_table(tmp_path)
-    assert text.count("| work | threads |") == 3
-    assert "**AMD EPYC, 2 cores, 2 threads**" in text
-    assert "dropout drawn by MKL ([b.json]" in " ".join(text.split())
-    assert "**NVIDIA H200, 2 cores, 2 threads**" in text
-    assert "| work | 2 | 1 ms | 3.00x |  | 0.90x | 2 x faster than eager: pass |" in text
-
-
-def test_marks_that_are_missing_are_an_error(readme):
-    with pytest.raises(ValueError, match=r"expected README\.md to have the lines"):
-        readme.rewrite("# no marks", "text")
 
 
 def test_peers_that_are_missing_or_unfit_are_left_out_by_name(monkeypatch, capsys):
