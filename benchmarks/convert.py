@@ -2,8 +2,8 @@
 
 `python benchmarks/convert.py --help` lists the settings.
 
-Radford et al., "Unsupervised Representation Learning with DCGANs" (ICLR 2016), with dropout of feature maps after each
-activation, as many implementations have it.
+The network is that of Radford et al., "Unsupervised Representation Learning with DCGANs" (ICLR 2016), with dropout
+after each activation, as many implementations have it: of elements in one case, of feature maps in the other.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Time whole training steps against a plain PyTorch loop: python benchmarks/step.py --help.
 
-Four parts: the step table, each row with its target; images a second of every recipe; the cost of a step against batch
-size and against model size; and scaling over processes, measured for 1 and 2 and compared with a cost model.
+It has four parts: the step table, each row with its target; the images a second of every recipe; the time of a step by
+batch size and by model size; scaling over processes, measured for 1 and 2 and compared with a cost model.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from fastgan.train.recipes import RECIPES
 
 
 def recipes(device, thread_counts, rounds):
-    """Images a second of each recipe on the digits."""
+    """The images a second of each recipe on the digits."""
     found = []
     for name in RECIPES:
         for threads in thread_counts:
@@ -30,7 +30,7 @@ def recipes(device, thread_counts, rounds):
 
 
 def sweep(problems, device, threads, rounds):
-    """The trainer's and the plain loop's time for each problem."""
+    """The times of the trainer and of the plain loop for each problem."""
     found = []
     for problem in problems:
         row = bench.measure(_steps.sweep_case(problem, threads), device, rounds=rounds, seconds=0.2).seconds
@@ -42,7 +42,7 @@ def sweep(problems, device, threads, rounds):
 
 
 def plot(path, batches, widths, threads):
-    """Both sweeps on log axes."""
+    """Draw both sweeps on log axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=bench.cores())
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", default="", help="rows of the step table whose name contains this, and no other part")
+    parser.add_argument("--only", default="", help="measure only the rows of the step table whose name contains this")
     parser.add_argument("--quick", action="store_true", help="3 rounds of the step table without torch.compile")
     parser.add_argument("--json", type=Path, help="write machine and results to this file")
     parser.add_argument("--plot", type=Path, help="draw the sweeps into this folder")
