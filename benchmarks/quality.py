@@ -146,7 +146,7 @@ def mean(runs, name):
 
 def error(runs, name):
     """The standard error of that mean; 0 for one run."""
-    return 0.0 if len(runs) < 2 else statistics.stdev(run[name] for run in runs) / len(runs) ** 0.5
+    return 0.0 if len(runs) < 2 else statistics.stdev(float(run[name]) for run in runs) / len(runs) ** 0.5
 
 
 def mixture_row(label, runs):

@@ -8,10 +8,7 @@ import pytest
 
 from bench_scripts import ROOT, script
 from fastgan import bench
-from fastgan.bench import _files as files
-from fastgan.bench import _plots as plots
-from fastgan.bench import _suite as suite
-from fastgan.bench import _sweep as sweep
+from fastgan.bench import _files, _plots, _suite, _sweep
 from fastgan.bench._results import Result
 from fastgan.cli import main
 
@@ -26,7 +23,7 @@ def result(seconds=1e-3, noise=0.01, name="work", spread=0.02, **rest):
 
 
 def only(old, new, threshold=0.1):
-    (change,) = files.compare([old], [new], threshold)
+    (change,) = _files.compare([old], [new], threshold)
     return change
 
 
@@ -58,7 +55,7 @@ def test_more_bytes_saved_or_launches_are_a_regression_at_the_same_speed(column)
 
 def test_runs_without_a_common_case_cannot_be_compared():
     with pytest.raises(ValueError, match="at least one of this run's cases"):
-        files.compare([result(name="other")], [result()], 0.1)
+        _files.compare([result(name="other")], [result()], 0.1)
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -67,7 +64,7 @@ def test_what_is_written_is_read_again(tmp_path):
         labels={"group": "sweep"}, bytes_saved={"fastgan": 0.25}, share_of_copy=0.5, verdicts={"a": "pass"}
     )
     bench.write_json(path, "cpu", [written], {"suite": "quick"})
-    document = files.read(path)
+    document = _files.read(path)
     assert document.extra == {"suite": "quick"}
     (again,) = document.results
     again.quartiles = {name: tuple(values) for name, values in again.quartiles.items()}
@@ -89,7 +86,7 @@ def test_a_file_that_is_no_file_of_results_is_refused_by_name(tmp_path, content,
     path = tmp_path / "old.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=message) as error:
-        files.read(path)
+        _files.read(path)
     assert str(path) in str(error.value)
 
 
@@ -100,7 +97,7 @@ def test_the_files_at_hand_are_of_the_schema(path):
     for part in parts:
         if not {"machine", "results"} <= part.keys():
             continue
-        document = files.parse(part, path)
+        document = _files.parse(part, path)
         assert {"device", "processor", "cores", "torch", "fastgan", "commit", "date"} <= document.machine.keys()
         for each in document.results:
             assert each.seconds["fastgan"] > 0
@@ -123,9 +120,9 @@ def test_the_files_at_hand_are_of_the_schema(path):
     ],
 )
 def test_options_that_cannot_be_served_are_refused_before_anything_is_measured(monkeypatch, options, message):
-    monkeypatch.setattr(suite, "_measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(_suite, "_measure", lambda *_: pytest.fail("measured"))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        suite.run_benchmarks(suite.Options(**options))
+        _suite.run_benchmarks(_suite.Options(**options))
 
 
 def run(*arguments):
@@ -136,8 +133,8 @@ def run(*arguments):
 
 @pytest.fixture
 def quickly(monkeypatch):
-    monkeypatch.setattr(suite, "QUICK", suite.Pace(3, 1e-4, 1.0, 40.0))
-    monkeypatch.setattr(suite, "copy_bandwidth", lambda *_, **__: 10.0)
+    monkeypatch.setattr(_suite, "QUICK", _suite.Pace(3, 1e-4, 1.0, 40.0))
+    monkeypatch.setattr(_suite, "copy_bandwidth", lambda *_, **__: 10.0)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -147,7 +144,7 @@ def test_the_command_measures_writes_draws_and_compares(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "D loss, forward + backward, 2 x 64 fp32" in out
     assert "2 x faster than eager" in out
-    document = files.read(old)
+    document = _files.read(old)
     (written,) = document.results
     assert document.extra["suite"] == "quick"
     assert document.extra["settings"]["threads"] == 1
@@ -177,7 +174,7 @@ def test_the_suite_prints_plain_tables_without_rich_and_the_command_asks_for_it(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else find(name, *rest))
     monkeypatch.setitem(__import__("sys").modules, "rich", None)
-    assert suite.run_benchmarks(suite.Options(quick=True, threads=1, only="2 x 64")) == 0
+    assert _suite.run_benchmarks(_suite.Options(quick=True, threads=1, only="2 x 64")) == 0
     out = capsys.readouterr().out
     assert "2 x faster than eager" in out
     assert "─" not in out  # rich's rules
@@ -189,8 +186,8 @@ def test_pictures_show_every_result(tmp_path):
     from PIL import Image
 
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    assert plots.bars([result()], one, "title")
-    assert plots.bars([result(), result(2e-3), result()], two, "title")
+    assert _plots.bars([result()], one, "title")
+    assert _plots.bars([result(), result(2e-3), result()], two, "title")
     heights = []
     for path in (one, two):
         picture = Image.open(path)
@@ -198,13 +195,13 @@ def test_pictures_show_every_result(tmp_path):
         heights.append(picture.height)
     assert heights[1] > heights[0]
     roof = tmp_path / "roof.png"
-    assert plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
+    assert _plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
     assert len(Image.open(roof).convert("RGB").getcolors(1 << 20)) > 10
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path):
-    assert not plots.bars([], tmp_path / "bars.png", "title")
-    assert not plots.roofline([], {}, tmp_path / "roof.png", "title")
+    assert not _plots.bars([], tmp_path / "bars.png", "title")
+    assert not _plots.roofline([], {}, tmp_path / "roof.png", "title")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -249,7 +246,7 @@ def test_jax_drops_and_scales_as_the_layer_does():
 
 def test_the_sweep_counts_the_bytes_that_its_device_saves(monkeypatch):
     asked = []
-    monkeypatch.setattr(sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
-    case = next(c for c in sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
+    monkeypatch.setattr(_sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
+    case = next(c for c in _sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
     case.saved()
-    assert asked == [(case.labels["work"], sweep.DTYPES[case.labels["dtype"]], "cuda")]
+    assert asked == [(case.labels["work"], _sweep.DTYPES[case.labels["dtype"]], "cuda")]
