@@ -9,7 +9,6 @@ figures of the pages are of benchmarks/results/quality.json. The protocol of the
 import argparse
 import dataclasses
 import json
-import statistics
 import sys
 import time
 from functools import partial
@@ -146,7 +145,8 @@ def mean(runs, name):
 
 def error(runs, name):
     """The standard error of that mean; 0 for one run."""
-    return 0.0 if len(runs) < 2 else statistics.stdev(float(run[name]) for run in runs) / len(runs) ** 0.5
+    squares = sum((run[name] - mean(runs, name)) ** 2 for run in runs)
+    return (squares / max(len(runs) - 1, 1) / len(runs)) ** 0.5
 
 
 def mixture_row(label, runs):
