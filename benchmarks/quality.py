@@ -145,8 +145,8 @@ def mean(runs, name):
 
 def error(runs, name):
     """The standard error of that mean; 0 for one run."""
-    squares = sum((run[name] - mean(runs, name)) ** 2 for run in runs)
-    return (squares / max(len(runs) - 1, 1) / len(runs)) ** 0.5
+    squares = [(run[name] - mean(runs, name)) ** 2 for run in runs] if len(runs) > 1 else [0.0]
+    return (sum(squares) / max(len(runs) - 1, 1) / len(runs)) ** 0.5
 
 
 def mixture_row(label, runs):
