@@ -54,7 +54,8 @@ READING = (
 )
 DROPOUT = (
     "On the CPU, PyTorch draws dropout one number after the other, or, where it uses MKL's generator (only on some"
-    " Intel processors), on all threads. The ratios of dropout depend on that, so each machine's way is named."
+    " Intel processors), on all threads. The ratios of dropout depend on that, so it is named for each"
+    " machine."
 )
 
 

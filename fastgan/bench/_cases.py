@@ -1,4 +1,4 @@
-"""The cases with targets: what each op is held to."""
+"""The cases with targets, of each op on the CPU and on CUDA."""
 
 from __future__ import annotations
 

@@ -185,8 +185,8 @@ def caption(about: dict[str, Any], threads: int) -> list[str]:
         f"commit {about['commit'] or 'unknown'}, {about['date']}"
     ]
     if about["device"] == about["processor"]:
-        way = "one number after the other" if about["serial_dropout"] else "with MKL, on all threads"
-        lines.append(f"Here PyTorch draws dropout {way}; where it does otherwise, ratios of dropout differ.")
+        how = "one number after the other" if about["serial_dropout"] else "with MKL, on all threads"
+        lines.append(f"Here PyTorch draws dropout {how}; where it does otherwise, ratios of dropout differ.")
     if about["load"] > 0.5:
         lines.append(f"The machine is busy (load {about['load']}): expect noise.")
     return lines
