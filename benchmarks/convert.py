@@ -2,8 +2,8 @@
 
 `python benchmarks/convert.py --help` lists the settings.
 
-Radford et al., "Unsupervised Representation Learning with DCGANs" (ICLR 2016), with dropout of feature maps after each
-activation, as many implementations have it.
+The network is that of Radford et al., "Unsupervised Representation Learning with DCGANs" (ICLR 2016), with dropout
+after each activation, as many implementations have it: of elements in one case, of feature maps in the other.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main():
     torch.set_num_threads(options.threads)
     bench.keep_freed_memory()
     cases = [case(options, nn.Dropout), case(options, nn.Dropout2d)]
-    results = bench.run(cases, options.device, rounds=options.rounds, seconds=0.2)
+    results = bench.measure_cases(cases, options.device, rounds=options.rounds, seconds=0.2)
     if options.json:
         bench.write_json(options.json, options.device, results)
 

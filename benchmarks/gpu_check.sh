@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Proof on a GPU: build, all tests, memory checks, benchmarks; one JSON with every figure, and a short table last.
+# Check fastgan on a GPU: build, all tests, memory checks, benchmarks. It writes one JSON with every figure and prints a
+# short table last.
 #
 #   bash benchmarks/gpu_check.sh
 #
-# It needs torch 2.11 or later for CUDA, nvcc, a C++ compiler and pytest, no network, and less than 9 minutes. It fails if a
-# step fails, or if a CUDA test was skipped for anything but a second GPU or memory.
+# It needs torch 2.11 or later for CUDA, nvcc, a C++ compiler and pytest, but no network, and takes less than 9 minutes.
+# It fails if a step fails, or if a CUDA test is skipped for another reason than memory or the number of GPUs.
 #   OUT     folder of the JSON; default benchmarks/results
-#   COMMIT  what is tested; default: git's HEAD
-#   PYTHON  whose packages are used; default python3
+#   COMMIT  the commit that is tested; default git's HEAD
+#   PYTHON  the interpreter whose packages are used; default python3
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -20,8 +21,8 @@ mkdir -p "$OUT"
 # The logs go with the JSON, as a lent machine keeps nothing.
 trap 'tar -czf "$OUT/gpu-check-logs.tar.gz" -C "$work" . ; rm -rf "$work"' EXIT
 
-# Seconds that a step may take, and then 2 more to die. They add up to less than 540, with half a minute for the rest: the tests
-# run side by side, and count once.
+# The seconds that a step may take; it is killed 2 s later. Together they are less than 540, with half a minute for the
+# rest. The tests run side by side, so they count once.
 declare -A limits=([build]=130 [tests]=200 [memcheck]=35 [racecheck]=35 [micro]=60 [step]=45)
 
 step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to steps
@@ -51,7 +52,7 @@ TORCH_CUDA_ARCH_LIST=$("$python" -c "$capability" 2>"$work/gpu.log") || report
 export TORCH_CUDA_ARCH_LIST FASTGAN_CUDA=1
 step build "$python" -m pip install --no-build-isolation --no-deps --force-reinstall . || report
 
-# The installed package and not the source folder: commands, never `python -m` from here (a script's folder is its own).
+# Commands and scripts import the installed package. `python -m` would import the source folder from here.
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
 processes=() # for pytest -n, which conftest.py sets for the whole suite alone

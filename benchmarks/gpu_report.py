@@ -1,7 +1,8 @@
-"""What benchmarks/gpu_check.sh found, as one JSON and a table: python benchmarks/gpu_report.py FOLDER SECONDS.
+"""Report what benchmarks/gpu_check.sh found, as JSON and as a table: python benchmarks/gpu_report.py FOLDER SECONDS.
 
-FOLDER holds ``steps`` (name, status and seconds, a line each), pytest's reports and the benchmarks' JSON. Exits with 1
-where a step failed, a test failed, or a CUDA test was skipped for a reason that a GPU does not excuse.
+FOLDER holds the file `steps` (a line for each step: name, status, seconds), pytest's reports and the benchmarks' JSON.
+It exits with 1 if a step failed, a test failed, or a CUDA test was skipped for another reason than memory or the number
+of GPUs.
 """
 
 import json
@@ -18,24 +19,24 @@ import torch
 
 try:
     import fastgan
-except ImportError:  # where the build failed
+except ImportError:  # the build failed
     fastgan = None
 
 EXCUSED = re.compile(r"needs (2 GPUs|\d+ GiB)$")
-FEWEST_CUDA_TESTS = 300  # fewer than there have ever been: then most were not collected
+FEWEST_CUDA_TESTS = 300  # there are more; with fewer, most were not collected
 NEEDED = ("fastgan", "numpy", "reference", "torch")
 NEEDED_STEPS = ("build", "tests", "train-tests", "emulated-tests", "cuda-tests", "micro", "step")
-MOST_LINES = 30  # of benchmarks in the table: the JSON has them all
+MOST_LINES = 30  # of each benchmark in the table; the JSON has all
 
 
 def missing_package(text):
-    """The package, one that can be done without, for lack of which a file of tests could not be read; or None."""
+    """The optional package that a file of tests lacked when it was collected, or None."""
     found = re.search(r"No module named '(\w+)", text or "")
     return found[1] if found and found[1] not in NEEDED else None
 
 
 def read_tests(path):
-    """Counts of one of pytest's reports, and what is wrong with it."""
+    """The counts of one of pytest's reports, and the failures in it."""
     counts = {"passed": 0, "failed": 0, "skipped": 0, "cuda_passed": 0, "left_out": []}
     wrong = []
     for case in ET.parse(path).getroot().iter("testcase"):
@@ -62,7 +63,7 @@ def read_tests(path):
 
 
 def driver(told=Path("/proc/driver/nvidia/version")):
-    """The driver's version, or what it says of itself; None without one."""
+    """The driver's version by nvidia-smi, or the first line of the file `told`; None where there is neither."""
     if shutil.which("nvidia-smi"):
         command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -72,12 +73,12 @@ def driver(told=Path("/proc/driver/nvidia/version")):
 
 
 def collect(folder, seconds):
-    """Everything, and what is wrong."""
+    """The report: the machine, the steps, the tests, the benchmarks, and in `wrong` every failure."""
     wrong = []
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     build = fastgan.build_info() if fastgan else None
     if gpu is None:
-        log = folder / "gpu.log"  # what torch said of it
+        log = folder / "gpu.log"  # what torch said about the GPU
         said = log.read_text().strip().splitlines()[-1:] if log.exists() else []
         wrong.append(": ".join([f"expected a GPU, found none that torch {torch.__version__} sees", *said]))
     elif build is None or build["cuda"] is None:
@@ -103,7 +104,7 @@ def collect(folder, seconds):
         report["tests"][path.stem], mistakes = read_tests(path)
         wrong += mistakes
     for name, step in report["steps"].items():
-        # pytest's 1 and 2: its report says more, and may say only that files were left out for lack of a package.
+        # For pytest's statuses 1 and 2 its report decides: only files that lack a package may have been left out.
         known = name in report["tests"] and step["status"] in (1, 2)
         step["ok"] = report["tests"][name]["failed"] == 0 if known else step["status"] == 0
         if not step["ok"] and not known:
@@ -121,7 +122,7 @@ def collect(folder, seconds):
 
 
 def table(report):
-    """A few lines for people."""
+    """The lines of the table on the terminal."""
     torch_and_commit = f"torch {report['torch']}, commit {report['commit'][:12]}"
     yield f"{report['gpu'] or 'no GPU'}, driver {report['driver']}, {torch_and_commit}"
     for name, step in report["steps"].items():
@@ -133,7 +134,7 @@ def table(report):
     for benchmark in report["benchmarks"].values():
         results = benchmark.get("results", [])
         for result in results[:MOST_LINES]:
-            seconds = ", ".join(f"{way} {number * 1e6:.1f} us" for way, number in result.get("seconds", {}).items())
+            seconds = ", ".join(f"{who} {number * 1e6:.1f} us" for who, number in result.get("seconds", {}).items())
             yield f"  {result.get('name')}: {seconds}"
         if len(results) > MOST_LINES:
             yield f"  and {len(results) - MOST_LINES} more in the JSON"

@@ -1,4 +1,4 @@
-"""Every kernel once, on small tensors, for compute-sanitizer, under which all is slow."""
+"""Run every kernel on small tensors, for compute-sanitizer, under which everything is slow."""
 
 import torch
 

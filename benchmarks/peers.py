@@ -1,9 +1,9 @@
-"""Time fastgan against other libraries' ways to do the same, as far as they are installed: python benchmarks/peers.py.
+"""Time fastgan against other libraries, as far as they are installed: python benchmarks/peers.py.
 
-- JAX: the layer and the loss in `jax.numpy`, forward and backward in one jitted function, which XLA may fuse further
-  than two passes that meet other layers in between could be. It runs on all processors, whatever --threads says.
-- Triton (on a GPU): low-memory dropout, the idea of Triton's tutorial of that name: the backward draws the mask again
-  from its seed, so that none is stored. Here with leaky ReLU before it, whose input's sign the backward needs.
+- JAX: the layer and the loss in `jax.numpy`, forward and backward in one jitted function. XLA may fuse the two passes,
+  which it could not if other layers came between them. JAX runs on all processors, whatever --threads says.
+- Triton (on a GPU): low-memory dropout, after Triton's tutorial of that name: the backward draws the mask again from
+  its seed, so that no mask is stored. Leaky ReLU comes before it, and the backward needs the sign of its input.
 
 A peer that is not installed, or not for this device, is named and left out.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from fastgan import bench
-from fastgan.bench import tables
-from fastgan.bench.works import SLOPE, WORKLOADS, P, forward_backward
+from fastgan.bench import _tables
+from fastgan.bench._workloads import SLOPE, WORKLOADS, P, forward_backward
 
-try:  # a kernel finds its names among the module's
+try:  # here, as a Triton kernel looks its names up in the module
     import triton
     import triton.language as tl
 except ImportError:
@@ -29,7 +29,7 @@ ELEMENTS, LOGITS = 1 << 22, 2 * 57_600
 
 
 def jax_works(device):
-    """Leaky ReLU with dropout, and D's loss, by JAX: functions of torch's inputs and gradient that return a work."""
+    """Leaky ReLU with dropout, and D's loss, by JAX, as functions from torch's inputs and gradient to a work."""
     import jax
     import jax.numpy as jnp
 
@@ -69,7 +69,7 @@ def jax_works(device):
 
 
 def triton_works(device):
-    """Leaky ReLU with dropout by Triton."""
+    """Leaky ReLU with dropout by Triton, as `jax_works` has it."""
     if triton is None:
         raise RuntimeError("not installed")
     if device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
@@ -81,7 +81,7 @@ def triton_works(device):
         inside = at < n
         x = tl.load(x_pointer + at, mask=inside)
         keep = tl.rand(seed, at) >= p
-        # Both passes are linear in what they scale: the input forward, the gradient backward.
+        # Both passes scale linearly: the forward its input, the backward its gradient.
         value = tl.load(grad_pointer + at, mask=inside) if backward else x
         value = tl.where(x > 0, value, value * slope) / (1 - p)
         tl.store(out_pointer + at, tl.where(keep, value, 0.0), mask=inside)
@@ -110,7 +110,7 @@ PEERS = {"jax": jax_works, "triton": triton_works}
 
 
 def installed(device):
-    """The works of each peer that can be had, by peer; prints what is left out."""
+    """The works of each peer that is installed and fits the device; prints which peers are left out."""
     found = {}
     for name, works in PEERS.items():
         try:
@@ -124,28 +124,26 @@ def installed(device):
 
 def case(name, elements, peers, threads):
     """A case of one workload, forward and backward, with the peers that have it."""
-    work = WORKLOADS[name]
+    workload = WORKLOADS[name]
 
     def make(device):
-        inputs = work.inputs(elements, torch.float32, device)
-        output = work.fused(*inputs)
+        inputs = workload.inputs(elements, torch.float32, device)
+        output = workload.fused(*inputs)
         grad = torch.randn_like(output) if output.dim() else torch.ones_like(output)
-        ways = {
-            way: forward_backward(layer, inputs, grad)
-            for way, layer in (("fastgan", work.fused), ("eager", work.eager))
-        }
-        return ways | {peer: works[name](*inputs, grad) for peer, works in peers.items() if name in works}
+        layers = {"fastgan": workload.fused, "eager": workload.eager}
+        own = {name: forward_backward(layer, inputs, grad) for name, layer in layers.items()}
+        return own | {peer: works[name](*inputs, grad) for peer, works in peers.items() if name in works}
 
     shape = f"{elements / 1e6:.1f} M fp32" if name == "leaky_relu_dropout" else "2 x 57,600 fp32"
     return bench.Case(
-        f"{name}, forward + backward, {shape}", make, threads, work.bytes(elements, torch.float32, "both")
+        f"{name}, forward + backward, {shape}", make, threads, workload.bytes(elements, torch.float32, "both")
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=bench.cores(), help="of fastgan and PyTorch")
+    parser.add_argument("--threads", type=int, default=bench.cores(), help="CPU threads of fastgan and PyTorch")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="write machine and results to this file")
     options = parser.parse_args()
@@ -153,13 +151,13 @@ def main():
     bench.keep_freed_memory()
     peers = installed(options.device)
     if not peers:
-        parser.exit(0, "no peer is installed: pip install jax, for one\n")
+        parser.exit(0, "no peer is installed; try pip install jax\n")
     cases = [
         case(*each, peers, options.threads)
         for each in (("leaky_relu_dropout", ELEMENTS), ("discriminator_loss", LOGITS))
     ]
-    results = bench.run(cases, options.device, rounds=options.rounds, show=lambda result: None)
-    tables.show_results(results)
+    results = bench.measure_cases(cases, options.device, rounds=options.rounds, show=lambda result: None)
+    _tables.show_results(results)
     if options.json:
         versions = {name: importlib.import_module(name).__version__ for name in peers}
         bench.write_json(options.json, options.device, results, {"suite": "peers", "versions": versions})

@@ -1,9 +1,9 @@
-"""Quality against published figures: mixtures of Gaussians and digits, trained by the shipped recipes.
+"""Compare the quality of the shipped recipes with published figures, on mixtures of Gaussians and on digits.
 
-`python benchmarks/quality.py --help` lists the settings. Each run is written to the JSON file as soon as it is done,
-and a run that the file already has is not trained again (each tells its commit; after a change of the recipes, name
-another file; README's is benchmarks/results/quality.json). The protocol of the mixtures is PacGAN's (Lin et al., 2018);
-what differs is printed below the tables.
+`python benchmarks/quality.py --help` lists the settings. Each run is written to the JSON file as soon as it is done. A
+run that the file already has is not trained again, so name another file after a change of the recipes. The published
+figures of the pages are of benchmarks/results/quality.json. The protocol of the mixtures is PacGAN's (Lin et al.,
+2018); what differs is printed below the tables.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from fastgan.data import MIXTURES, digits
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.pictures import save_grid
 
-SAMPLES = 50_000  # that are measured: 2,000 a mode of the grid, so that a deviation has an error of 1.6%
-CLASSIFIED = 5_000  # labelled digits that the classifier learns from
+SAMPLES = 50_000  # measured: 2,000 for each mode of the grid, so that a standard deviation has an error of 1.6%
+CLASSIFIED = 5_000  # generated digits that the classifier learns from
 HELD_OUT = 0.3
 
 # Lin et al. (2018), tables 1 and 2, means of 10 trials: modes, high-quality samples in %, reverse KL.
@@ -52,7 +52,7 @@ z = N(0, I2); G of 4 x 400 with batch norm and ReLU; D with maxout):
 
 
 def paper_networks(seed):
-    """The paper's generator, and a discriminator of three layers with leaky ReLU for its maxout."""
+    """The paper's generator, and a discriminator of three layers with leaky ReLU in place of the paper's maxout."""
     torch.manual_seed(seed)
     hidden = [(nn.Linear(width, 400), nn.BatchNorm1d(400), nn.ReLU()) for width in (2, 400, 400, 400)]
     generator = nn.Sequential(*chain(*hidden), nn.Linear(400, 2))
@@ -72,7 +72,7 @@ def train(config, data=None, networks=None):
 
 @torch.no_grad()
 def sample(trainer, count, labels=()):
-    """Samples (count, ...) of the moving average in the network's range, the same latents for every run."""
+    """Samples (count, ...) of the moving average, in the network's range, from the same latents for every run."""
     latents = torch.randn(count, trainer.config.latent_dim, generator=torch.Generator().manual_seed(0))
     return trainer.ema(latents, *labels)
 
@@ -111,7 +111,7 @@ def run_digits(seed, steps):
 
 
 class Results:
-    """The JSON file: `machine`, and `runs` by "DATA ROW", one a seed, with its commit; all of `steps`, by the same."""
+    """The JSON file: scores and commit by "DATA ROW" and seed; refuses runs of other `steps` than each row's."""
 
     def __init__(self, path, steps):
         self.path, self.machine = path, bench.machine("cpu")
@@ -124,7 +124,7 @@ class Results:
                 raise ValueError(f"quality: expected --json to be new or of runs of {steps[key]:,} steps, got {other}")
 
     def get(self, key, seed, make):
-        """The scores of a run, made now and written if the file lacks them; and its samples, or None."""
+        """The scores of a run, from the file or else from `make`, and its samples, or None if it was in the file."""
         runs = self.content["runs"].setdefault(key, {})
         samples = None
         if str(seed) not in runs:
@@ -139,19 +139,18 @@ class Results:
 
 
 def mean(runs, name):
-    """Of a score, over the runs."""
+    """The mean of a score over the runs."""
     return sum(run[name] for run in runs) / len(runs)
 
 
 def error(runs, name):
-    """The standard error of that mean; 0 of one run."""
-    if len(runs) < 2:
-        return 0.0
-    return (sum((run[name] - mean(runs, name)) ** 2 for run in runs) / (len(runs) - 1) / len(runs)) ** 0.5
+    """The standard error of that mean; 0 for one run."""
+    squares = [(run[name] - mean(runs, name)) ** 2 for run in runs] if len(runs) > 1 else [0.0]
+    return (sum(squares) / max(len(runs) - 1, 1) / len(runs)) ** 0.5
 
 
 def mixture_row(label, runs):
-    """A line of the table: mean and standard error, the worst seed, spreads and time."""
+    """A row of the table: mean and standard error, the worst seed, spreads and time."""
     cells = [
         f"{scale * mean(runs, name):.{places}f} ± {scale * error(runs, name):.{places}f} "
         f"({scale * worst(r[name] for r in runs):.{places}f})"
@@ -198,7 +197,7 @@ def check_digits(runs):
 
 
 def mixture_table(name, shipped, paper):
-    """Our rows beside the published ones, as Markdown."""
+    """Print the published rows and ours, as Markdown."""
     print(f"\n{name}: mean ± standard error (worst seed); deviations over sigma, least and most of any mode and axis\n")
     print("| method | modes | good samples, % | reverse KL | deviations | a run |\n|---|---|---|---|---|---|")
     for method, rows in PUBLISHED.items():
@@ -210,13 +209,13 @@ def mixture_table(name, shipped, paper):
 
 
 def differences(options):
-    """What is unlike the paper in our rows."""
+    """What differs from the paper in our rows."""
     recipe = TrainConfig(recipe="mixture", **({"steps": options.steps} if options.steps else {})).to_dict()
     return DIFFERENCES.format(**recipe, samples=SAMPLES, paper_steps=options.paper_steps)
 
 
 def digits_table(runs):
-    """A line for each seed, as Markdown."""
+    """Print a row for each seed, as Markdown."""
     print(
         f"\ndigits: conditional, trained on {1 - HELD_OUT:.0%}; SVC() on {CLASSIFIED:,} samples, tested on the rest\n"
     )
@@ -229,7 +228,7 @@ def digits_table(runs):
 
 
 def save_mixtures(samples, path):
-    """Samples over the mixtures, a panel for each."""
+    """Draw the samples over the mixtures, a panel for each."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2 * len(samples), 4.2), layout="constrained")
@@ -245,14 +244,14 @@ def save_mixtures(samples, path):
 
 
 def main():
-    """Train, print the tables and verdicts, exit with 1 if a target is missed."""
+    """Train, print the tables and verdicts, and exit with 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="runs on each mixture")
     parser.add_argument("--digits-seeds", type=int, default=5, help="runs on the digits")
     parser.add_argument("--paper-seeds", type=int, default=3, help="runs with the paper's own G; 0 leaves them out")
     parser.add_argument("--paper-steps", type=int, default=20_000, help="their updates (the paper's: 400,000)")
     parser.add_argument("--data", default="ring,grid,digits", help="some of ring, grid, digits")
-    parser.add_argument("--steps", type=int, help="in place of the recipes' own, for a try")
+    parser.add_argument("--steps", type=int, help="updates in place of the recipes' own, for a try")
     parser.add_argument("--json", type=Path, default="quality.json", help="default: quality.json in the current folder")
     parser.add_argument("--plot", type=Path, help="draw pictures into this folder")
     options = parser.parse_args()

@@ -1,8 +1,7 @@
-"""Measure what regularised training does: dropout, L1 and L2, class weights, GAIN, explanations of D.
+"""Measure the effect of regularised training: dropout, L1 and L2, class weights, GAIN, explanations of D.
 
-`python benchmarks/regularised.py --json PATH` writes all figures. Seeds are fixed: only rounding may differ elsewhere.
-
-The data are scikit-learn's own: digits, breast cancer, wine.
+`python benchmarks/regularised.py --json PATH` writes all figures. Seeds are fixed, so another machine gives the same
+figures up to rounding. The data are scikit-learn's own: digits, breast cancer, wine.
 """
 
 import argparse
@@ -54,7 +53,7 @@ def search(plot):
 
 
 def wrong_labels():
-    """Means over three seeds of training on 600 digits, a fifth of them mislabelled, held against 600 right ones."""
+    """Train on 600 digits, a fifth of them mislabelled, and test on 600 that are right: means over three seeds."""
     x, y = shuffled_digits()
     held_out = (x[-600:], y[-600:])
     x, y = x[:600], torch.where(torch.arange(600) % 5 == 0, (y[:600] + 1) % 10, y[:600])
@@ -70,7 +69,7 @@ def wrong_labels():
 
 
 def penalties():
-    """The largest difference of a coefficient from scikit-learn's."""
+    """The largest difference of a coefficient from scikit-learn's, for ridge, lasso and elastic net."""
     x, y = make_regression(120, 8, n_informative=4, bias=3.0, noise=5.0, random_state=0)
     x, y = StandardScaler().fit_transform(x), y / 50
     settings = {"hidden": (), "epochs": 1200, "batch_size": 120, "lr": 0.05, "schedule": "cosine"}
@@ -88,19 +87,19 @@ def penalties():
 
 
 def imbalance():
-    """Recall of a class of 5%, a cloud at the edge of the other's, on fresh samples; means over five seeds."""
+    """Recall, on new samples, of a class of 5% that overlaps the other; means over five seeds."""
 
     def draw(seed):
         random = np.random.default_rng(seed)
         x = np.concatenate((random.normal(0, 1, (950, 2)), random.normal(1.2, 0.3, (50, 2))))
         return x, np.repeat([0, 1], (950, 50))
 
-    ways = {"none": {}, "class weights": {"class_weight": "balanced"}, "weighted sampling": {"sampling": "balanced"}}
+    methods = {"none": {}, "class weights": {"class_weight": "balanced"}, "weighted sampling": {"sampling": "balanced"}}
     result = {}
-    for name, how in ways.items():
+    for name, settings in methods.items():
         recalls, others = [], []
         for seed in range(5):
-            model = FastGANClassifier(hidden=(32,), dropout=0.2, epochs=30, lr=2e-2, random_state=seed, **how)
+            model = FastGANClassifier(hidden=(32,), dropout=0.2, epochs=30, lr=2e-2, random_state=seed, **settings)
             found = model.fit(*draw(seed)).predict((held := draw(100 + seed))[0])
             recalls.append(recall_score(held[1], found))
             others.append(recall_score(held[1], found, pos_label=0))
@@ -131,7 +130,7 @@ def imputation():
 
 
 def explanations():
-    """How far D's logit falls when the 8 cells of a digit that speak most for real go black, against 8 random ones."""
+    """How far D's logit falls when the 8 pixels that count most for "real" become black, or 8 random inked ones."""
     with tempfile.TemporaryDirectory() as folder:
         run = GANTrainer(TrainConfig(out=f"{folder}/run", steps=3000, threads=1)).fit()
         discriminator = load_discriminator(run)

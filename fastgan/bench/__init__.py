@@ -1,25 +1,24 @@
-"""The benchmarks: a harness, what it measures, and how results are shown, kept and compared.
+"""The benchmarks: a case is the same work done by fastgan and by its peers, which are timed in turn.
 
-``fastgan bench`` and ``benchmarks/micro.py`` run :func:`fastgan.bench.suite.bench`; the other scripts of
-``benchmarks/`` bring cases of their own to :func:`run`.
+`fastgan bench` calls :func:`run_benchmarks`. A script with cases of its own passes them to :func:`measure_cases`, as
+those in the folder `benchmarks/` of the sources do.
 """
 
-from fastgan.bench.harness import Clock, copy_bandwidth, measure, run
-from fastgan.bench.host import cores, keep_freed_memory, machine
-from fastgan.bench.results import Case, Result, Target, Work, line, write_json
+from fastgan.bench._harness import measure, measure_cases
+from fastgan.bench._host import cores, keep_freed_memory, machine
+from fastgan.bench._results import Case, Result, Target, write_json
+from fastgan.bench._suite import Options, run_benchmarks
 
 __all__ = [
     "Case",
-    "Clock",
+    "Options",
     "Result",
     "Target",
-    "Work",
-    "copy_bandwidth",
     "cores",
     "keep_freed_memory",
-    "line",
     "machine",
     "measure",
-    "run",
+    "measure_cases",
+    "run_benchmarks",
     "write_json",
 ]

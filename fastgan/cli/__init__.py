@@ -24,6 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit codes: 0 done; 1 the system refused (a full disk, say); 2 bad options or input; 3 the
     training diverged; 4 to 7 an alarm stopped it (a dead loss, D saturated, mode collapse,
     memorisation); 130 and 143 interrupted by SIGINT and SIGTERM, with a checkpoint saved.
+
+    Args:
+        arguments: the command and its options; None takes those of the process.
+
+    Raises:
+        SystemExit: always, with the exit code: a MissingExtraError, say, becomes a line on stderr and code 2. Only an
+            error of the program itself is raised as it is.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -34,28 +41,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = _run(arguments)
     except KeyboardInterrupt as stop:
         if is_rank_zero():
-            _complain(str(stop) or "interrupted; nothing was saved")
+            _report(str(stop) or "interrupted; nothing was saved")
         code = 128 + getattr(stop, "signal", 2)
     except (MissingExtraError, ValueError, TypeError, FileNotFoundError) as error:
-        code = _complain(str(error), BAD_INPUT)
-    except BrokenPipeError:  # as in `fastgan eval RUN | head -1`: the reader has what it wanted
+        code = _report(str(error), BAD_INPUT)
+    except BrokenPipeError:  # as in `fastgan eval RUN | head -1`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
         code = FAILED
     except (OSError, RuntimeError) as error:
-        code = _failure(error)
+        code = _report_error(error)
     sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
-    """Parse with typer, then run the command; returns the exit code."""
+    """Parse the arguments with typer, run the command and return the exit code."""
     command = require("typer.main").get_command(_app(require("typer")))
     try:
-        # Parsing only yields what to do: typer would turn an interrupt into an exit code of its own.
+        # Commands only return what to do, which runs outside typer: typer has an exit code of its own for an interrupt.
         action = command.main(arguments or ["--help"], prog_name="fastgan", standalone_mode=False)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # typer's own errors of usage have it
+        if not hasattr(error, "format_message"):  # which typer's errors of usage have
             raise
-        return _complain(f"{error.format_message()} (fastgan --help tells more)", BAD_INPUT)
+        return _report(f"{error.format_message()} (fastgan --help tells more)", BAD_INPUT)
     if callable(action):
         action()
         return 0
@@ -63,7 +70,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _app(typer: Any) -> Any:
-    """The typer application with all commands; each parses its options and returns what to do."""
+    """The typer application with all commands; a command parses its options and returns what to do."""
     from fastgan.cli import bench, evaluate, explain, fit, impute, sample, train
 
     app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False)
@@ -73,28 +80,28 @@ def _app(typer: Any) -> Any:
     return app
 
 
-def _failure(error: OSError | RuntimeError) -> int:
-    """Tell what stopped a command, unless it is an error of the program; returns the exit code."""
+def _report_error(error: OSError | RuntimeError) -> int:
+    """Print what stopped a command and return the exit code; raise `error` again if it is a fault of the program."""
     from fastgan.train import CheckpointError, TrainingAlarmError, TrainingDivergedError
     from fastgan.train.distributed import FirstProcessError, LostProcessError
 
     if isinstance(error, OSError | CheckpointError):
-        return _complain(str(error))
+        return _report(str(error))
     if isinstance(error, FirstProcessError | LostProcessError):
-        if isinstance(error, LostProcessError):  # the first process has said why itself
-            _complain(str(error))
+        if isinstance(error, LostProcessError):  # after a FirstProcessError the first process prints the reason
+            _report(str(error))
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(FAILED)  # the interpreter's own end would wait for what the lost process still owes
+        os._exit(FAILED)  # the usual end of the interpreter would wait for the lost process
     code = DIVERGED
     if isinstance(error, TrainingAlarmError):
         code = ALARMS[error.alarm]
     elif not isinstance(error, TrainingDivergedError):
         raise error
-    return _complain(str(error), code) if is_rank_zero() else code  # all processes have the same to say
+    return _report(str(error), code) if is_rank_zero() else code  # all processes have the same message
 
 
-def _complain(message: str, code: int = FAILED) -> int:
-    """Print a message as one line; returns the exit code."""
+def _report(message: str, code: int = FAILED) -> int:
+    """Print a message as one line and return the exit code."""
     print_error(message)
     return code

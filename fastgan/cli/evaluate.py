@@ -10,18 +10,28 @@ from typing import Any
 
 from fastgan.cli._terminal import Action
 
-__all__ = ["add_command", "evaluate"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `eval` to the typer application."""
+    """Add `eval` to the application `app` of the module `typer`."""
 
     def _eval(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
-        n: int = typer.Option(2000, help="How many samples to measure."),
-        seed: int = typer.Option(0, help="Seed of the samples."),
-        features: str = typer.Option("", metavar="MODULE:NAME", help="Your feature extractor; by default learned."),
-        best: bool = typer.Option(False, "--best", help="Measure the weights of the lowest FID."),
+        n: int = typer.Option(2000, help="Number of generated samples to measure."),
+        seed: int = typer.Option(0, help="Seed of the generated samples."),
+        features: str = typer.Option(
+            "",
+            metavar="MODULE:NAME",
+            help="Your own feature extractor for FID and KID.",
+            show_default="one that is learned from the data",
+        ),
+        best: bool = typer.Option(
+            False,
+            "--best",
+            help="Measure the weights with the lowest FID, which fastgan train --eval-every kept.",
+            show_default="off, the newest weights",
+        ),
     ) -> Action:
         return partial(evaluate, run, n, seed, features, best)
 
@@ -29,7 +39,7 @@ def add_command(app: Any, typer: Any) -> None:
 
 
 def evaluate(run: str, n: int, seed: int, features: str, best: bool) -> None:
-    """Measure a trained run: distances to the data, fidelity, diversity, memorisation, and more where data allow."""
+    """Measure a trained run: FID and KID, precision and recall, memorisation, and more where the data have labels."""
     from fastgan._support.files import write_atomic
     from fastgan.metrics.features import load_features
     from fastgan.metrics.report import evaluate as measure
@@ -37,7 +47,7 @@ def evaluate(run: str, n: int, seed: int, features: str, best: bool) -> None:
     from fastgan.train import load_run
     from fastgan.train.setup import load_data
 
-    sys.path.append(os.getcwd())  # where a module of the user's own lies
+    sys.path.append(os.getcwd())  # for a module of the user's own
     extractor = load_features(features) if features else None
     trained = load_run(run, best)
     ours, real, notes = measure(trained, *load_data(trained.config), n, seed, extractor)

@@ -15,22 +15,30 @@ from fastgan._support.extras import check
 from fastgan._support.files import write_atomic
 from fastgan.cli._terminal import Action
 
-__all__ = ["add_command", "explain"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `explain` to the typer application."""
+    """Add `explain` to the application `app` of the module `typer`."""
 
     def _explain(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
-        data: str = typer.Option(None, help="Samples to explain, as digits or npz:PATH; by default generated ones."),
-        n: int = typer.Option(8, help="How many samples."),
-        methods: str = typer.Option("integrated_gradients,lime,kernel_shap", help="Which methods."),
-        baseline: float = typer.Option(None, help="What stands for nothing; by default black, or a column's mean."),
-        perturbations: int = typer.Option(1000, help="Of each sample, by LIME and kernel SHAP."),
-        seed: int = typer.Option(0, help="Seed of samples and perturbations."),
+        data: str = typer.Option(
+            None, help="Real samples to explain: digits, or npz:PATH and the like.", show_default="generated samples"
+        ),
+        n: int = typer.Option(8, help="Number of samples to explain."),
+        methods: str = typer.Option("integrated_gradients,lime,kernel_shap", help="Methods, with commas."),
+        baseline: float = typer.Option(
+            None,
+            help="Value that stands for an absent feature.",
+            show_default="black (-1) for images, the mean (0) for table columns",
+        ),
+        perturbations: int = typer.Option(1000, help="Perturbations of each sample by LIME and kernel SHAP."),
+        seed: int = typer.Option(0, help="Seed of the samples and the perturbations."),
         out: str = typer.Option(
-            None, help="The picture, PNG; by default explain.png in RUN. The arrays lie beside it."
+            None,
+            help="Picture to write, ending in .png; the arrays are written beside it, ending in .npz.",
+            show_default="explain.png in RUN",
         ),
     ) -> Action:
         return partial(
@@ -78,12 +86,13 @@ def explain(
     if data is None:
         samples, labels = trained.sample(n, seed), trained.labels(n) if trained.classes else None
     else:
-        samples, labels = _given(trained, data, n)
+        samples, labels = _load_samples(trained, data, n)
     discriminator = load_discriminator(run)
-    judge = PackedDiscriminator(discriminator, trained.config.pack) if trained.config.pack > 1 else discriminator
+    if trained.config.pack > 1:
+        discriminator = PackedDiscriminator(discriminator, trained.config.pack)
     lowest = -1.0 if is_image(tuple(samples.shape[1:])) else 0.0  # black, or a standardised column's mean
     found = attribute(
-        judge,
+        discriminator,
         samples,
         labels,
         methods=[name.strip().replace("-", "_") for name in methods.split(",")],
@@ -92,7 +101,7 @@ def explain(
         seed=seed,
     )
     with torch.no_grad():
-        logits = (judge(samples) if labels is None else judge(samples, labels)).flatten()
+        logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
     heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
     arrays = {"samples": samples, "logits": logits, **found}
     with io.BytesIO() as content:
@@ -102,8 +111,8 @@ def explain(
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
 
 
-def _given(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
-    """The first `n` samples of `data` in the range of the run's own, with labels for a conditional run."""
+def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
+    """The first `n` samples of `data`, scaled as the run's data were, and labels for a conditional run."""
     from fastgan.data import load
 
     config = trained.config
@@ -122,6 +131,6 @@ def _given(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
             raise ValueError(
                 f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
             )
-    own, units = loaded.units, trained.units
-    raw = loaded.samples[:n].double() * torch.tensor(own.scale) + torch.tensor(own.offset)
-    return ((raw - torch.tensor(units.offset)) / torch.tensor(units.scale)).float(), labels
+    units, run_units = loaded.units, trained.units
+    raw = loaded.samples[:n].double() * torch.tensor(units.scale) + torch.tensor(units.offset)
+    return ((raw - torch.tensor(run_units.offset)) / torch.tensor(run_units.scale)).float(), labels

@@ -11,42 +11,60 @@ from fastgan._support.extras import check
 from fastgan._support.process import threads
 from fastgan.cli._terminal import Action
 
-__all__ = ["add_command", "fit"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `fit` to the typer application."""
+    """Add `fit` to the application `app` of the module `typer`."""
 
     def _fit(
-        task: str = typer.Option("classify", help="classify or regress."),
-        data: str = typer.Option("digits", help="digits, csv:PATH, or npz:, idx: or folder: with labels."),
-        target: str = typer.Option(None, help="The column to predict; by default `label`."),
-        hidden: str = typer.Option("128,128", help="Features of the hidden layers; none for a linear model."),
+        task: str = typer.Option("classify", help="What to train: classify or regress."),
+        data: str = typer.Option("digits", help="Labelled data: digits, or csv:, npz:, idx: or folder: and a path."),
+        target: str = typer.Option(None, help="Column of a table to predict.", show_default="label"),
+        hidden: str = typer.Option(
+            "128,128", help="Widths of the hidden layers, with commas; none for a linear model."
+        ),
         dropout: float = typer.Option(0.5, help="Dropout probability after each hidden layer."),
         negative_slope: float = typer.Option(0.0, help="Slope of leaky ReLU below zero."),
-        l1: float = typer.Option(0.0, help="Weight of the L1 penalty on the weights."),
-        l2: float = typer.Option(0.0, help="Weight of half the L2 penalty on the weights."),
-        class_weight: str = typer.Option(None, help="balanced weighs rare classes' losses more."),
-        sampling: str = typer.Option("uniform", help="balanced draws all classes equally often."),
-        epochs: int = typer.Option(200, help="At most so many passes over the data."),
-        batch_size: int = typer.Option(64, help="Samples of an update."),
-        lr: float = typer.Option(1e-3, help="Adam's learning rate."),
-        schedule: str = typer.Option("constant", help="constant, or cosine to 0."),
-        patience: int = typer.Option(20, help="Stop after so many epochs without a better one; 0 does not."),
-        validation_fraction: float = typer.Option(0.1, help="Share of the training samples that stopping watches."),
-        search: list[str] = typer.Option(  # noqa: B008 - how typer is told
-            [], help="Choose a setting by cross-validation: dropout=0.0:0.8:9 or l2=0,1e-4; may be repeated."
+        l1: float = typer.Option(0.0, help="Weight of the sum of absolute weights."),
+        l2: float = typer.Option(0.0, help="Weight of half the sum of squared weights."),
+        class_weight: str = typer.Option(
+            "none", help="Weights of the classes in the loss: none, or balanced, which weighs rare ones more."
         ),
-        cv: int = typer.Option(5, help="Folds of --search."),
-        draws: int = typer.Option(0, help="Combinations to try in --search, drawn at random; 0 tries all."),
-        test: float = typer.Option(0.2, help="Share of the samples held out for the figures."),
-        seed: int = typer.Option(0, help="Same seed, same result."),
-        device: str = typer.Option("auto", help="cpu, cuda, cuda:N or auto."),
+        sampling: str = typer.Option(
+            "uniform", help="How samples are drawn: uniform, or balanced, which draws all classes equally often."
+        ),
+        epochs: int = typer.Option(200, help="Largest number of passes over the data."),
+        batch_size: int = typer.Option(64, help="Samples in each update."),
+        lr: float = typer.Option(1e-3, help="Adam's learning rate."),
+        schedule: str = typer.Option(
+            "constant", help="Learning rate over the run: constant, or cosine, which falls to 0."
+        ),
+        patience: int = typer.Option(
+            20, help="Stop after this many epochs without a lower validation loss; 0 never stops early."
+        ),
+        validation_fraction: float = typer.Option(
+            0.1, help="Share of the training samples kept for the validation loss."
+        ),
+        search: list[str] = typer.Option(  # noqa: B008 - how typer is told
+            [],
+            help="Choose a setting by cross-validation: dropout=0.0:0.8:9 or l2=0,1e-4; may be repeated.",
+            show_default="none",
+        ),
+        cv: int = typer.Option(5, help="Folds of the cross-validation of --search."),
+        draws: int = typer.Option(0, help="Combinations that --search tries, drawn at random; 0 tries all."),
+        test: float = typer.Option(0.2, help="Share of the samples held out to test the result."),
+        seed: int = typer.Option(0, help="Seed of every random choice."),
+        device: str = typer.Option("auto", help="cpu, cuda, cuda:N, or auto: a GPU where there is one."),
         threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
-        out: str = typer.Option(None, help="Folder for figures, plots and weights; by default a new one under runs/."),
+        out: str = typer.Option(
+            None,
+            help="Folder for the results: figures, plots and weights.",
+            show_default="a new folder runs/fit-DATA-TIME",
+        ),
     ) -> Action:
         settings = {
-            "hidden": _widths(hidden),
+            "hidden": hidden,
             "dropout": dropout,
             "negative_slope": negative_slope,
             "l1": l1,
@@ -98,6 +116,7 @@ def fit(
 
     check(("sklearn", "matplotlib", "safetensors"))
     grid = dict(map(search.parse_setting, searches))
+    settings = {**settings, "hidden": _widths(settings["hidden"])}
     if task not in ("classify", "regress"):
         raise ValueError(f"fit: expected --task to be classify or regress, got '{task}'")
     if not 0 < test < 1:
@@ -120,7 +139,7 @@ def fit(
 
 
 def _new_folder(out: str | None, data: str) -> Path:
-    """The folder for the results, which must be new or hold none; not made yet."""
+    """The path of the folder for the results, which must not hold any; the folder is not made yet."""
     from fastgan.train import RunFolderError
 
     if out is None:
@@ -135,7 +154,7 @@ def _new_folder(out: str | None, data: str) -> Path:
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    """`128,128` as numbers; `none` as no hidden layer."""
+    """The widths in a text such as `128,128`; none of them in `none`."""
     if text.strip().lower() in ("", "none"):
         return ()
     try:

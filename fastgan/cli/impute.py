@@ -15,28 +15,34 @@ from fastgan._support.files import write_atomic
 from fastgan._support.process import threads
 from fastgan.cli._terminal import Action
 
-__all__ = ["add_command", "impute"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `impute` to the typer application."""
+    """Add `impute` to the application `app` of the module `typer`."""
 
     def _impute(
         source: str = typer.Argument(
             metavar="IN.CSV", help="A table; cells that are empty, NA, NaN, null or ? are missing."
         ),
         target: str = typer.Argument(metavar="OUT.CSV", help="The table to write, with the missing cells filled in."),
-        keep: str = typer.Option("", help="Columns that are copied and not learnt from, as id,name."),
-        steps: int = typer.Option(3000, help="At most so many updates of D and of G."),
-        batch_size: int = typer.Option(128, help="Samples of an update."),
-        hidden: int = typer.Option(0, help="Features of hidden layers; 0 takes max(features, 16)."),
+        keep: str = typer.Option(
+            "", help="Columns to copy and not to learn from, with commas, as id,name.", show_default="none"
+        ),
+        steps: int = typer.Option(3000, help="Largest number of updates of D and of G."),
+        batch_size: int = typer.Option(128, help="Samples in each update."),
+        hidden: int = typer.Option(
+            0, help="Width of the hidden layers; 0 takes the number of columns, but at least 16."
+        ),
         dropout: float = typer.Option(0.0, help="Dropout probability in D."),
-        hint_rate: float = typer.Option(0.9, help="Share of the mask that D is told."),
-        alpha: float = typer.Option(100.0, help="Weight of the reconstruction."),
+        hint_rate: float = typer.Option(0.9, help="Share of the mask of missing cells that D is told."),
+        alpha: float = typer.Option(100.0, help="Weight of the reconstruction loss in G's loss."),
         lr: float = typer.Option(1e-3, help="Adam's learning rate."),
-        validation_fraction: float = typer.Option(0.1, help="Share of the values to hide, that tells when to stop."),
-        seed: int = typer.Option(0, help="Same seed, same result."),
-        device: str = typer.Option("auto", help="cpu, cuda, cuda:N or auto."),
+        validation_fraction: float = typer.Option(
+            0.1, help="Share of the known values that are hidden to tell when to stop."
+        ),
+        seed: int = typer.Option(0, help="Seed of every random choice."),
+        device: str = typer.Option("auto", help="cpu, cuda, cuda:N, or auto: a GPU where there is one."),
         threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
     ) -> Action:
         settings = {
@@ -57,7 +63,7 @@ def add_command(app: Any, typer: Any) -> None:
 
 
 def impute(source: str, target: str, *, keep: str, settings: dict[str, Any], cpu_threads: int) -> None:
-    """Fill in a table's missing cells with a GAN (GAIN); every other cell stays as it is written."""
+    """Fill in a table's missing cells with a GAN (GAIN); all other cells are copied as they are written."""
     from fastgan.data.tables import read_table
 
     imputer = require("fastgan.tabular.impute").GAINImputer(**settings)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["add_command", "info"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any) -> None:
-    """Add `info` to the typer application."""
+    """Add `info` to the application `app`."""
     app.command("info", help=info.__doc__)(lambda: info)
 
 
 def info() -> None:
-    """Print the build: versions, CUDA or not, the instruction set in use."""
+    """Print what was built: versions, CUDA or not, the instruction set in use."""
     import fastgan
 
     for name, value in fastgan.build_info().items():

@@ -8,19 +8,30 @@ from typing import Any
 
 from fastgan.cli._terminal import Action
 
-__all__ = ["add_command", "sample"]
+__all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `sample` to the typer application."""
+    """Add `sample` to the application `app` of the module `typer`."""
 
     def _sample(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
-        n: int = typer.Option(64, help="How many samples."),
-        seed: int = typer.Option(0, help="Same seed, same samples."),
-        out: str = typer.Option("samples.npz", help="samples.npz or grid.png."),
-        best: bool = typer.Option(False, "--best", help="Of the lowest FID, which --eval-every kept."),
-        truncation: float = typer.Option(None, help="Keep latents within this: more typical, less varied samples."),
+        n: int = typer.Option(64, help="Number of samples."),
+        seed: int = typer.Option(0, help="Seed of the samples: the same seed gives the same samples."),
+        out: str = typer.Option(
+            "samples.npz", help="File to write: an array if it ends in .npz, a picture if it ends in .png."
+        ),
+        best: bool = typer.Option(
+            False,
+            "--best",
+            help="Use the weights with the lowest FID, which fastgan train --eval-every kept.",
+            show_default="off, the newest weights",
+        ),
+        truncation: float = typer.Option(
+            None,
+            help="Draw again latents larger than this, in absolute value: samples get more typical and less varied.",
+            show_default="none",
+        ),
     ) -> Action:
         return partial(sample, run, n, seed, out, best, truncation)
 

@@ -9,27 +9,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from fastgan.cli._dry_run import describe
 from fastgan.cli._terminal import Action, is_rank_zero
 
-__all__ = ["add_command", "train"]
+__all__ = ["add_command"]
+
+_DRY_RUN = "Print the settings, the data's size and the networks' parameter counts; train nothing and write no file."
 
 
 def add_command(app: Any, typer: Any) -> None:
-    """Add `train` to the typer application."""
-    app.command("train", help=train.__doc__)(_train_command(typer))
+    """Add `train` to the application `app` of the module `typer`."""
+    app.command("train", help=inspect.getdoc(train))(_train_command(typer))
 
 
-def train(config: str | None, settings: dict[str, Any]) -> None:
+def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -> None:
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
     from fastgan.metrics.report import summary
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
-    given = {name: value for name, value in settings.items() if value is not None}
-    if config is None and given.get("resume") and "out" in given:
-        saved = Path(given["out"]) / "config.toml"
+    if config is None and settings.get("resume") and "out" in settings:
+        saved = Path(settings["out"]) / "config.toml"
         config = str(saved) if saved.is_file() else None
-    loaded = TrainConfig(**given) if config is None else TrainConfig.load(config, **given)
+    loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+    if dry_run:
+        with distributed.process_group():
+            lines = describe(loaded, config, settings)
+        if is_rank_zero():
+            print("\n".join(lines))
+        return
     with distributed.process_group():
         trainer = GANTrainer(loaded)
         out = trainer.fit()
@@ -40,25 +48,29 @@ def train(config: str | None, settings: dict[str, Any]) -> None:
         except (ImportError, ValueError, OSError, RuntimeError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            # The training is done and saved: what cannot be measured of it is no failure.
+            # The training is done and saved, so a run that cannot be measured is no failure.
             print(f"no FID: {' '.join(str(error).split())}")
 
 
 def _train_command(typer: Any) -> Callable[..., Action]:
     """A function whose signature has one option for each field of `TrainConfig`."""
     from fastgan.train import TrainConfig
-    from fastgan.train.config import help_of
 
-    def command(**settings: Any) -> Action:
-        return partial(train, settings.pop("config"), settings)
+    def command(ctx: Any, config: str | None, dry_run: bool, **settings: Any) -> Action:
+        given = {name: value for name, value in settings.items() if _is_given(ctx, name)}
+        return partial(train, config, given, dry_run)
 
     hints = get_type_hints(TrainConfig)
-    options = {"config": (str, typer.Option(None, help="A TOML file of these settings."))}
+    options = {
+        "ctx": (typer.Context, inspect.Parameter.empty),
+        "config": (
+            str,
+            typer.Option(None, help="A TOML file of these settings; options win over it.", show_default="none"),
+        ),
+        "dry_run": (bool, typer.Option(False, "--dry-run", help=_DRY_RUN, show_default="off")),
+    }
     for f in dataclasses.fields(TrainConfig):
-        kind = str if f.name == "out" else hints[f.name]
-        flag = "--" + f.name.replace("_", "-")
-        flag += f"/--no-{flag[2:]}" if f.default is True else ""
-        options[f.name] = (kind, typer.Option(None, flag, help=help_of(f)))
+        options[f.name] = (str if f.name == "out" else hints[f.name], _option(typer, f))
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=kind)
@@ -67,3 +79,33 @@ def _train_command(typer: Any) -> Callable[..., Action]:
     )
     command.__annotations__ = {name: kind for name, (kind, _) in options.items()}
     return command
+
+
+def _option(typer: Any, setting: dataclasses.Field[Any]) -> Any:
+    """The option of a field of `TrainConfig`, with its default in the help text."""
+    from fastgan.train.config import TrainConfig, help_of
+    from fastgan.train.recipes import RECIPES
+
+    flag = "--" + setting.name.replace("_", "-")
+    flag += f"/--no-{flag[2:]}" if setting.default is True else ""
+    shown: str | bool = True
+    if setting.name == "out":
+        shown = "a new folder runs/RECIPE-DATA-TIME"
+    elif setting.default is None:
+        usual = str(TrainConfig.__dataclass_fields__["recipe"].default)
+        shown = f"by the recipe; {usual}: {_shown(RECIPES[usual][setting.name])}"
+    elif setting.default is False:
+        shown = "off"
+    return typer.Option(setting.default, flag, help=help_of(setting), show_default=shown)
+
+
+def _shown(value: Any) -> str:
+    """A setting's value as an option's argument."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
+
+
+def _is_given(ctx: Any, name: str) -> bool:
+    """Whether the command line has the option `name`."""
+    return bool(ctx.get_parameter_source(name).name == "COMMANDLINE")

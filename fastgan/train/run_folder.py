@@ -22,11 +22,27 @@ from fastgan.models import NetworkSize, build
 from fastgan.train import checkpoint, distributed
 from fastgan.train.config import TrainConfig
 
-__all__ = ["Run", "RunFolderError", "load_discriminator", "load_run", "open_run_folder", "save_weights"]
+__all__ = ["Run", "RunFolderError", "check_out", "load_discriminator", "load_run", "open_run_folder", "save_weights"]
 
 
 class RunFolderError(ValueError):
     """A folder is in use by another run, holds another run, or is not a run folder; the message names it."""
+
+
+def check_out(out: Path, resume: bool) -> None:
+    """Refuse a run folder `out` that is a file or, unless the run is to `resume`, has checkpoints.
+
+    Raises:
+        RunFolderError: naming the folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"train: expected --out to be a folder, got the file {out}")
+    checkpoints = [*checkpoint.listing(out / "checkpoints"), *(out / "checkpoints").glob("best.pt")]
+    if checkpoints and not resume:
+        raise RunFolderError(
+            f"train: expected an --out without checkpoints, got {out} with {len(checkpoints)}; "
+            "--resume continues that run"
+        )
 
 
 @contextlib.contextmanager
@@ -51,8 +67,7 @@ def open_run_folder(config: TrainConfig) -> Iterator[Path]:
 def _locked_folder(config: TrainConfig) -> Iterator[Path]:
     """The folder, with a lock on the folder itself, which the system releases when the process dies."""
     out = Path(config.out) if config.out is not None else _new_folder(config)
-    if out.exists() and not out.is_dir():
-        raise RunFolderError(f"train: expected --out to be a folder, got the file {out}")
+    check_out(out, resume=True)
     out.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(out, os.O_RDONLY)
     try:
@@ -60,12 +75,7 @@ def _locked_folder(config: TrainConfig) -> Iterator[Path]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunFolderError(f"train: the run folder {out} is in use by another run") from None
-        checkpoints = [*checkpoint.listing(out / "checkpoints"), *(out / "checkpoints").glob("best.pt")]
-        if checkpoints and not config.resume:
-            raise RunFolderError(
-                f"train: expected an --out without checkpoints, got {out} with {len(checkpoints)}; "
-                "--resume continues that run"
-            )
+        check_out(out, config.resume)
         remove_leftovers(out)
         remove_leftovers(out / "checkpoints")
         yield out

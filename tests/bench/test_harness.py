@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from fastgan import bench
-from fastgan.bench import cases, harness, results, sweep, tables, works
+from fastgan.bench import _cases, _harness, _results, _sweep, _tables, _worker, _workloads
 
 
 def fake_clock(seconds, drift=0.0):
-    """Each way takes its own time, and everything slows down by `drift` a call."""
+    """Each implementation takes its own time, and everything slows down by `drift` a call."""
     calls = [0]
 
     def clock(work, runs, threads):
@@ -50,7 +50,7 @@ def test_verdict(ratio, verdict):
 
 
 def noisy(target):
-    seconds = iter([*[1.0] * 4, *[1.0, 3.0, 1.3], *[1.3, 3.0, 1.0]])  # two calibrations a way, then two rounds
+    seconds = iter([*[1.0] * 4, *[1.0, 3.0, 1.3], *[1.3, 3.0, 1.0]])  # two calibrations each, then two rounds
     return bench.measure(case([bench.Target("eager", target)]), rounds=2, clock=lambda *_: next(seconds))
 
 
@@ -61,15 +61,15 @@ def test_a_ratio_within_the_noise_of_its_target_is_refused():
 
 
 def test_a_ratio_within_the_noise_of_one_is_refused():
-    result = results.Result("work", 1, {}, {}, {"eager": 1.04, "copy": 1.2}, 0.05, 0.0)
-    assert tables.ratio(result, "eager") == "within noise"
-    assert tables.ratio(result, "copy") == "1.20x"
+    result = _results.Result("work", 1, {}, {}, {"eager": 1.04, "copy": 1.2}, 0.05, 0.0)
+    assert _tables.ratio(result, "eager") == "within noise"
+    assert _tables.ratio(result, "copy") == "1.20x"
 
 
 def test_unsteady_rounds_are_noise_although_their_median_is_right():
-    assert results._noise([1.0] * 9) == 0
+    assert _results._noise([1.0] * 9) == 0
     # Quartiles 0.9 and 1.1 of 9 rounds: 1.57 * 0.2 / 3.
-    assert results._noise([0.8, 0.8, 0.9, 0.9, 1.0, 1.1, 1.1, 1.2, 1.2]) == pytest.approx(1.57 * 0.2 / 3)
+    assert _results._noise([0.8, 0.8, 0.9, 0.9, 1.0, 1.1, 1.1, 1.2, 1.2]) == pytest.approx(1.57 * 0.2 / 3)
 
 
 def test_a_target_that_needs_a_peer_which_is_missing_is_not_measured():
@@ -85,15 +85,15 @@ def test_a_target_of_scaling_is_held_only_where_the_copy_scales():
     assert list(measured({**seconds, "copy, one": 1.9e-6}, [target]).verdicts.values()) == ["FAIL"]
 
 
-def test_ways_run_on_their_own_threads():
+def test_implementations_run_on_their_own_threads():
     seen = {}
 
     def clock(work, runs, threads):
         seen[work()] = threads
         return 1e-3
 
-    one = case(ways=("fastgan", "one"), way_threads={"one": 1})
-    bench.measure(bench.Case("work", one.make, 4, way_threads=one.way_threads), clock=clock)
+    one = case(ways=("fastgan", "one"), threads_of={"one": 1})
+    bench.measure(bench.Case("work", one.make, 4, threads_of=one.threads_of), clock=clock)
     assert seen == {"fastgan": 4, "one": 1}
 
 
@@ -101,7 +101,7 @@ def test_ways_run_on_their_own_threads():
 def test_bytes_saved_are_held_to_their_limit(bytes_saved, verdict):
     result = measured({"fastgan": 1e-6}, saved=lambda: {"fastgan": bytes_saved}, most_saved=0.26)
     assert result.verdicts == {"at most 0.26 bytes saved an element": verdict}
-    assert tables.target_rows([result])[0][3] == f"{bytes_saved}"
+    assert _tables.target_rows([result])[0][3] == f"{bytes_saved}"
 
 
 def test_rounds_shrink_to_the_limit_but_not_below_three():
@@ -111,8 +111,8 @@ def test_rounds_shrink_to_the_limit_but_not_below_three():
 
 
 def test_short_work_fills_its_seconds_and_long_work_runs_once():
-    assert harness._runs_for(None, 1, 0.02, lambda *_: 1e-5)[0] == pytest.approx(2000, abs=1)
-    assert harness._runs_for(None, 1, 0.02, lambda *_: 0.2) == (1, 0.2)
+    assert _harness._runs_for(None, 1, 0.02, lambda *_: 1e-5)[0] == pytest.approx(2000, abs=1)
+    assert _harness._runs_for(None, 1, 0.02, lambda *_: 0.2) == (1, 0.2)
 
 
 def test_a_peer_that_raises_is_left_out_by_name_and_our_own_error_is_not_hidden():
@@ -135,16 +135,16 @@ def test_run_leaves_out_what_memory_and_time_do_not_allow():
     large = case(memory=1 << 60)
     clock = fake_clock({"fastgan": 1e-6, "eager": 3e-6})
     settings = {"show": shown.append, "copies": {1: 8.0}, "skipped": skipped, "clock": clock}
-    (result,) = bench.run([case(), large], "cpu", **settings)
+    (result,) = bench.measure_cases([case(), large], "cpu", **settings)
     assert shown == [result]
     assert result.share_of_copy == pytest.approx(1.0)  # 8,000 bytes in a microsecond
     assert "GiB" in skipped["work, 1 threads"]
-    assert bench.run([case()], "cpu", deadline=0.0, **settings) == []
+    assert bench.measure_cases([case()], "cpu", deadline=0.0, **settings) == []
     assert skipped["work, 1 threads"] == "no time left"
 
 
 def test_copy_bandwidth_counts_reading_and_writing():
-    assert bench.copy_bandwidth("cpu", 1, elements=1000, clock=lambda *_: 1e-6) == pytest.approx(8)
+    assert _harness.copy_bandwidth("cpu", 1, elements=1000, clock=lambda *_: 1e-6) == pytest.approx(8)
 
 
 def test_the_real_clock_measures_seconds_and_leaves_the_number_of_threads():
@@ -152,7 +152,7 @@ def test_the_real_clock_measures_seconds_and_leaves_the_number_of_threads():
 
     before = torch.get_num_threads()
     for runs in (1, 2):
-        assert 0.005 <= harness.time_runs(lambda: time.sleep(0.005), runs, 1)
+        assert 0.005 <= _harness.time_runs(lambda: time.sleep(0.005), runs, 1)
     assert torch.get_num_threads() == before
 
 
@@ -176,47 +176,47 @@ def test_launches_are_counted_by_the_runtimes_calls(monkeypatch):
 
     monkeypatch.setattr("torch.profiler.profile", Profile)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    assert harness.count_launches(lambda: None) == 2
+    assert _harness.count_launches(lambda: None) == 2
 
 
 def small(monkeypatch):
     for name in ("MIDDLE", "LARGE"):
-        monkeypatch.setattr(cases, name, 1 << 15)
+        monkeypatch.setattr(_cases, name, 1 << 15)
 
 
 def test_every_case_with_a_target_runs(monkeypatch):
     small(monkeypatch)
-    for each in cases.target_cases(2, compiled=False):
+    for each in _cases.target_cases(2, compiled=False):
         for work in each.make("cpu").values():
             work()
 
 
 def test_every_target_is_a_row():
-    promised = {each.name: [target.ratio for target in each.targets] for each in cases.target_cases(2)}
+    promised = {each.name: [target.ratio for target in each.targets] for each in _cases.target_cases(2)}
     assert promised["leaky ReLU + dropout, forward + backward, 4.2 M fp32"] == [25, 40]
     assert promised["D loss, forward + backward, 2 x 57,600 fp32"] == [3, 2.3]
-    assert sum(map(len, promised.values())) == 14  # 15 with AVX2's, which worker.py brings; bytes saved apart
-    on_cuda = cases.target_cases(1, "cuda")
+    assert sum(map(len, promised.values())) == 14  # 15 with AVX2's, which _worker.py brings; bytes saved apart
+    on_cuda = _cases.target_cases(1, "cuda")
     assert [each.most_launches for each in on_cuda] == [1] * 6
     assert [target.ratio for target in on_cuda[0].targets] == [0.9, 1.9]
 
 
-@pytest.mark.parametrize("name", works.WORKLOADS)
-@pytest.mark.parametrize("passes", sweep.PASSES)
-def test_every_workload_runs_in_every_way(name, passes):
-    work = works.WORKLOADS[name]
+@pytest.mark.parametrize("name", _workloads.WORKLOADS)
+@pytest.mark.parametrize("passes", _sweep.PASSES)
+def test_every_workload_runs_in_every_implementation(name, passes):
+    work = _workloads.WORKLOADS[name]
     for dtype, channels_last in ((torch.float32, True), (torch.bfloat16, False)):
         nbytes = work.bytes(1 << 16, dtype, passes)
-        for way in sweep._ways(work, passes, 1 << 16, dtype, nbytes, channels_last, False)("cpu").values():
+        for way in _sweep._implementations(work, passes, 1 << 16, dtype, nbytes, channels_last, False)("cpu").values():
             way()
             way()
 
 
-@pytest.mark.parametrize("name", works.WORKLOADS)
+@pytest.mark.parametrize("name", _workloads.WORKLOADS)
 def test_workloads_do_what_their_eager_peer_does(name):
     """Seeds differ between peers, so dropout is compared by its mean; the rest by value, to float32's 1e-6."""
     torch.manual_seed(0)
-    work = works.WORKLOADS[name]
+    work = _workloads.WORKLOADS[name]
     inputs = work.inputs(1 << 18, torch.float32, "cpu")
     outputs = [layer(*inputs).detach() for layer in (work.fused, work.eager)]
     if "dropout" in name:
@@ -228,7 +228,7 @@ def test_workloads_do_what_their_eager_peer_does(name):
 
 def test_the_in_place_peer_overwrites_its_input_and_has_a_gradient():
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
-    y = works.WORKLOADS["leaky_relu"].in_place(x)
+    y = _workloads.WORKLOADS["leaky_relu"].in_place(x)
     assert x.data_ptr() == y.data_ptr()
     y.sum().backward()
     torch.testing.assert_close(x.detach(), torch.tensor([-0.2, 2.0]))
@@ -236,33 +236,33 @@ def test_the_in_place_peer_overwrites_its_input_and_has_a_gradient():
 
 
 def test_the_sweep_varies_one_factor_at_a_time():
-    centre = {"pass": "both", "elements": sweep.CENTRE, "dtype": "fp32", "layout": "contiguous"}
-    full = sweep.sweep_cases(2)
+    centre = {"pass": "both", "elements": _sweep.CENTRE, "dtype": "fp32", "layout": "contiguous"}
+    full = _sweep.sweep_cases(2)
     assert len({(each.name, each.threads) for each in full}) == len(full)
     for each in full:
         changed = {key for key, value in centre.items() if each.labels[key] != value}
         changed |= {"threads"} if each.threads == 1 else set()
         expected = {"centre": set(), "size": {"elements"}}.get(each.labels["varied"], {each.labels["varied"]})
         assert changed == expected
-    assert {each.labels["work"] for each in full if each.labels["varied"] == "centre"} == set(works.WORKLOADS)
-    assert {each.labels["elements"] for each in full} == {sweep.CENTRE, *sweep.SIZES}
-    assert {each.labels["dtype"] for each in full} == set(sweep.DTYPES)
-    quick = sweep.sweep_cases(2, quick=True)
+    assert {each.labels["work"] for each in full if each.labels["varied"] == "centre"} == set(_workloads.WORKLOADS)
+    assert {each.labels["elements"] for each in full} == {_sweep.CENTRE, *_sweep.SIZES}
+    assert {each.labels["dtype"] for each in full} == set(_sweep.DTYPES)
+    quick = _sweep.sweep_cases(2, quick=True)
     assert {(each.name, each.threads) for each in quick} <= {(each.name, each.threads) for each in full} | {
         ("discriminator_loss, forward + backward, 8,192 fp32", 2)
     }
 
 
 def test_bytes_saved():
-    saved = works.saved_by("leaky_relu_dropout")
+    saved = _workloads.saved_by("leaky_relu_dropout")
     assert saved["fastgan"] == 0.25
     assert saved["eager"] >= 5
 
 
 def test_the_copy_moves_the_bytes_of_the_work():
-    work = works.WORKLOADS["leaky_relu_dropout"]
+    work = _workloads.WORKLOADS["leaky_relu_dropout"]
     assert work.bytes(10, torch.float32, "both") == 160
-    copied = works.copy_of(160, "cpu")()
+    copied = _workloads.copy_of(160, "cpu")()
     assert copied.nbytes == 80  # read once, written once
 
 
@@ -274,13 +274,11 @@ def test_line_and_json_name_machine_and_results(tmp_path):
     assert {"processor", "vendor", "cores", "fastgan", "commit", "date", "load"} <= set(written["machine"])
     assert written["results"][0]["ratios"]["eager"] == pytest.approx(3)
     assert written["bytes_saved"] == 0.25
-    assert "3.00x" in bench.line(result)
+    assert "3.00x" in _results.line(result)
 
 
 def test_a_worker_times_the_instruction_set_it_was_told():
-    from fastgan.bench import worker
-
-    process = worker.Worker("default", 4096)  # every machine has it
+    process = _worker.Worker("default", 4096)  # every machine has it
     try:
         assert process.ready()
         assert 0 < process.time(2, 1) < 1
@@ -289,7 +287,7 @@ def test_a_worker_times_the_instruction_set_it_was_told():
 
 
 def test_the_probe_of_dropout_leaves_the_generator_alone():
-    from fastgan.bench.host import dropout_is_serial
+    from fastgan.bench._host import dropout_is_serial
 
     torch.manual_seed(3)
     expected = torch.rand(2)

@@ -9,20 +9,23 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench_scripts import script
 from fastgan import nn as fnn
-from fastgan.bench import scaling, steps
+
+_scaling = script("_scaling")
+_steps = _scaling._steps
 
 
 def _layers(network):
     return [type(m) for m in network.modules() if not isinstance(m, nn.Sequential)]
 
 
-@pytest.mark.parametrize("problem", [steps.MLP, steps.DCGAN_32, steps.DCGAN_64], ids=lambda p: p.name)
+@pytest.mark.parametrize("problem", [_steps.MLP, _steps.DCGAN_32, _steps.DCGAN_64], ids=lambda p: p.name)
 def test_the_plain_loop_gets_torchs_own_layers_and_the_trainer_the_same_networks(problem):
     plain, given = problem.networks(), problem.networks()
     assert not any(layer.__module__.startswith("fastgan") for network in plain for layer in _layers(network))
     small = replace(problem, batch_size=2, networks=lambda: given)
-    trainer = steps.fast_step(small, "cpu").__self__
+    trainer = _steps.fast_step(small, "cpu").__self__
     assert trainer.discriminator is given[1]
     assert fnn.LeakyReLUDropout in _layers(trainer.discriminator)
     shapes = [[p.shape for p in network.parameters()] for network in plain]
@@ -30,8 +33,8 @@ def test_the_plain_loop_gets_torchs_own_layers_and_the_trainer_the_same_networks
 
 
 def test_the_plain_loop_is_a_textbook_update():
-    problem = replace(steps.MLP, batch_size=4)
-    loop = steps.PlainLoop(problem, "cpu")
+    problem = replace(_steps.MLP, batch_size=4)
+    loop = _steps.PlainLoop(problem, "cpu")
     generator, discriminator = copy.deepcopy(loop._generator).eval(), copy.deepcopy(loop._discriminator).eval()
     loop._generator.eval()
     loop._discriminator.eval()  # no dropout, so that both see the same
@@ -39,7 +42,7 @@ def test_the_plain_loop_is_a_textbook_update():
     loop()
     torch.manual_seed(1)
     real = loop._samples[torch.randint(len(loop._samples), (4,))]
-    fake = generator(torch.randn(4, steps.LATENT_DIM))
+    fake = generator(torch.randn(4, _steps.LATENT_DIM))
     for logits, target in ((discriminator(real), 1.0), (discriminator(fake.detach()), 0.0)):
         F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target)).backward()
     optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
@@ -49,31 +52,31 @@ def test_the_plain_loop_is_a_textbook_update():
 
 
 def test_every_target_of_the_step_table_has_its_row():
-    rows = {case.name: [t.ratio for t in case.targets] for case in steps.step_cases("cpu", 2, compiled=True)}
+    rows = {case.name: [t.ratio for t in case.targets] for case in _steps.step_cases("cpu", 2, compiled=True)}
     assert rows == {
         "MLP GAN, batch 64": [1.5],
         "MLP GAN, batch 64, --compile": [1.8],
         "DCGAN-32, batch 128": [1.3],
         "DCGAN-32, batch 128, --precision bf16": [2],
     }
-    rows = {case.name: [t.ratio for t in case.targets] for case in steps.step_cases("cuda", 1, compiled=True)}
+    rows = {case.name: [t.ratio for t in case.targets] for case in _steps.step_cases("cuda", 1, compiled=True)}
     assert rows == {"MLP GAN, batch 64, CUDA graph": [6], "DCGAN-64, batch 128, bf16 both": [1.6, 1.15]}
 
 
 def test_sweeps_double():
-    assert [p.batch_size for p in steps.batch_sweep()] == [16, 32, 64, 128, 256, 512]
-    sizes = [steps.parameters(p) for p in steps.width_sweep()]
+    assert [p.batch_size for p in _steps.batch_sweep()] == [16, 32, 64, 128, 256, 512]
+    sizes = [_steps.parameters(p) for p in _steps.width_sweep()]
     assert all(1.9 < b / a < 4.1 for a, b in itertools.pairwise(sizes))
 
 
 def test_a_ring_sends_nothing_alone_and_nearly_twice_the_bytes_among_many():
-    assert scaling.ring_seconds(1, 1e9, 1e9, 0.5) == 0
-    assert scaling.ring_seconds(2, 1e9, 1e9, 0.5) == 1.5
-    assert scaling.ring_seconds(1000, 1e9, 1e9, 0.0) == pytest.approx(1.998)
+    assert _scaling.ring_seconds(1, 1e9, 1e9, 0.5) == 0
+    assert _scaling.ring_seconds(2, 1e9, 1e9, 0.5) == 1.5
+    assert _scaling.ring_seconds(1000, 1e9, 1e9, 0.0) == pytest.approx(1.998)
 
 
 def test_the_estimate_falls_with_the_number_of_gpus_and_is_told_apart():
-    shares = list(scaling.estimate().values())
+    shares = list(_scaling.estimate().values())
     assert 1 > shares[0] > shares[1] > shares[-1] > 0
     found = {
         "problem": "x",
@@ -83,18 +86,18 @@ def test_the_estimate_falls_with_the_number_of_gpus_and_is_told_apart():
         "all_reduce_latency": 1e-4,
         "predicted_2_processes": 0.0124,
     }
-    lines = list(scaling.report(found))
+    lines = list(_scaling.report(found))
     first_estimate = next(i for i, line in enumerate(lines) if line.startswith("estimate, not measured"))
     assert "speed-up of 2 processes: 1.60" in lines[first_estimate - 1]
     assert all("GPUs" in line or "assumed" in line for line in lines[first_estimate + 1 :])
 
 
 def test_two_processes_are_measured_and_predicted():
-    found = scaling.measure(replace(steps.MLP, batch_size=8), rounds=1, steps=2)
+    found = _scaling.measure(replace(_steps.MLP, batch_size=8), rounds=1, steps=2)
     assert all(value > 0 for value in found["seconds"].values())
     share = found["seconds"]["1 process, half the batch"]
     expected = share + sum(
-        scaling.ring_seconds(2, size, found["all_reduce_bytes_per_second"], found["all_reduce_latency"])
+        _scaling.ring_seconds(2, size, found["all_reduce_bytes_per_second"], found["all_reduce_latency"])
         for size in found["gradient_bytes"]
     )
     assert found["predicted_2_processes"] == expected

@@ -1,4 +1,4 @@
-"""The suite around the harness: options, files, comparison, pictures, README's section."""
+"""The suite around the harness: options, files, comparison, pictures."""
 
 import importlib.util
 import json
@@ -8,8 +8,8 @@ import pytest
 
 from bench_scripts import ROOT, script
 from fastgan import bench
-from fastgan.bench import files, plots, suite, sweep
-from fastgan.bench.results import Result
+from fastgan.bench import _files, _plots, _suite, _sweep
+from fastgan.bench._results import Result
 from fastgan.cli import main
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,7 +23,7 @@ def result(seconds=1e-3, noise=0.01, name="work", spread=0.02, **rest):
 
 
 def only(old, new, threshold=0.1):
-    (change,) = files.compare([old], [new], threshold)
+    (change,) = _files.compare([old], [new], threshold)
     return change
 
 
@@ -55,7 +55,7 @@ def test_more_bytes_saved_or_launches_are_a_regression_at_the_same_speed(column)
 
 def test_runs_without_a_common_case_cannot_be_compared():
     with pytest.raises(ValueError, match="at least one of this run's cases"):
-        files.compare([result(name="other")], [result()], 0.1)
+        _files.compare([result(name="other")], [result()], 0.1)
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_again(tmp_path):
         labels={"group": "sweep"}, bytes_saved={"fastgan": 0.25}, share_of_copy=0.5, verdicts={"a": "pass"}
     )
     bench.write_json(path, "cpu", [written], {"suite": "quick"})
-    document = files.read(path)
+    document = _files.read(path)
     assert document.extra == {"suite": "quick"}
     (again,) = document.results
     again.quartiles = {name: tuple(values) for name, values in again.quartiles.items()}
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_file_of_results_is_refused_by_name(tmp_path, content,
     path = tmp_path / "old.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=message) as error:
-        files.read(path)
+        _files.read(path)
     assert str(path) in str(error.value)
 
 
@@ -97,7 +97,7 @@ def test_the_files_at_hand_are_of_the_schema(path):
     for part in parts:
         if not {"machine", "results"} <= part.keys():
             continue
-        document = files.parse(part, path)
+        document = _files.parse(part, path)
         assert {"device", "processor", "cores", "torch", "fastgan", "commit", "date"} <= document.machine.keys()
         for each in document.results:
             assert each.seconds["fastgan"] > 0
@@ -120,9 +120,9 @@ def test_the_files_at_hand_are_of_the_schema(path):
     ],
 )
 def test_options_that_cannot_be_served_are_refused_before_anything_is_measured(monkeypatch, options, message):
-    monkeypatch.setattr(suite, "_measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(_suite, "_measure", lambda *_: pytest.fail("measured"))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        suite.bench(suite.Options(**options))
+        _suite.run_benchmarks(_suite.Options(**options))
 
 
 def run(*arguments):
@@ -133,8 +133,8 @@ def run(*arguments):
 
 @pytest.fixture
 def quickly(monkeypatch):
-    monkeypatch.setattr(suite, "QUICK", suite.Pace(3, 1e-4, 1.0, 40.0))
-    monkeypatch.setattr(suite, "copy_bandwidth", lambda *_, **__: 10.0)
+    monkeypatch.setattr(_suite, "QUICK", _suite.Pace(3, 1e-4, 1.0, 40.0))
+    monkeypatch.setattr(_suite, "copy_bandwidth", lambda *_, **__: 10.0)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -144,7 +144,7 @@ def test_the_command_measures_writes_draws_and_compares(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "D loss, forward + backward, 2 x 64 fp32" in out
     assert "2 x faster than eager" in out
-    document = files.read(old)
+    document = _files.read(old)
     (written,) = document.results
     assert document.extra["suite"] == "quick"
     assert document.extra["settings"]["threads"] == 1
@@ -174,7 +174,7 @@ def test_the_suite_prints_plain_tables_without_rich_and_the_command_asks_for_it(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "rich" else find(name, *rest))
     monkeypatch.setitem(__import__("sys").modules, "rich", None)
-    assert suite.bench(suite.Options(quick=True, threads=1, only="2 x 64")) == 0
+    assert _suite.run_benchmarks(_suite.Options(quick=True, threads=1, only="2 x 64")) == 0
     out = capsys.readouterr().out
     assert "2 x faster than eager" in out
     assert "─" not in out  # rich's rules
@@ -186,67 +186,23 @@ def test_pictures_show_every_result(tmp_path):
     from PIL import Image
 
     one, two = tmp_path / "one.png", tmp_path / "two.png"
-    assert plots.bars({"": [result()]}, one, "title", {"Source": "abc"})
-    assert plots.bars({"a": [result(), result(2e-3)], "b": [result()]}, two, "title")
+    assert _plots.bars([result()], one, "title")
+    assert _plots.bars([result(), result(2e-3), result()], two, "title")
     heights = []
     for path in (one, two):
         picture = Image.open(path)
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
         heights.append(picture.height)
     assert heights[1] > heights[0]
-    assert Image.open(one).text["Source"] == "abc"
     roof = tmp_path / "roof.png"
-    assert plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
+    assert _plots.roofline([result(), result(2e-3)], {2: 10.0}, roof, "title")
     assert len(Image.open(roof).convert("RGB").getcolors(1 << 20)) > 10
 
 
 def test_nothing_to_draw_draws_nothing(tmp_path):
-    assert not plots.bars({"": []}, tmp_path / "bars.png", "title")
-    assert not plots.roofline([], {}, tmp_path / "roof.png", "title")
+    assert not _plots.bars([], tmp_path / "bars.png", "title")
+    assert not _plots.roofline([], {}, tmp_path / "roof.png", "title")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def readme():
-    return script("readme")
-
-
-def test_readme_says_what_the_files_say(readme):
-    text = (ROOT / "README.md").read_text()
-    assert text == readme.rewrite(text, readme.section(RESULTS)), "run python benchmarks/readme.py"
-    assert (RESULTS / readme.TABLES).read_text() == readme.every_table(RESULTS), "run python benchmarks/readme.py"
-
-
-def test_the_picture_was_drawn_from_the_files(readme):
-    from PIL import Image
-
-    path = RESULTS / readme.PICTURE
-    assert Image.open(path).text["Source"] == readme.sources(RESULTS), "run python benchmarks/readme.py"
-    assert path.stat().st_size < 100_000
-
-
-def test_machines_have_tables_of_their_own_with_maker_threads_and_verdicts(readme, tmp_path):
-    about = json.loads((RESULTS / "amd-epyc-2-cores.json").read_text())["machine"]
-    for name, device, serial in (("a", "AMD EPYC", True), ("b", "Intel Xeon", False)):
-        bench.write_json(tmp_path / f"{name}.json", "cpu", [result(verdicts={"2 x faster than eager": "pass"})])
-        content = json.loads((tmp_path / f"{name}.json").read_text())
-        content["machine"] = {**about, "device": device, "processor": device, "serial_dropout": serial}
-        (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    report = {"gpu": "H200", "benchmarks": {"micro": json.loads((tmp_path / "a.json").read_text())}}
-    report["benchmarks"]["micro"]["machine"]["device"] = "NVIDIA H200"
-    (tmp_path / "c.json").write_text(json.dumps(report))
-    (tmp_path / "d.json").write_text('{"scores": [1, 2]}')  # not timings
-    text = readme.every_table(tmp_path)
-    assert text.count("| work | threads |") == 3
-    assert "**AMD EPYC, 2 cores, 2 threads**" in text
-    assert "dropout drawn by MKL ([b.json]" in " ".join(text.split())
-    assert "**NVIDIA H200, 2 cores, 2 threads**" in text
-    assert "| work | 2 | 1 ms | 3.00x |  | 0.90x | 2 x faster than eager: pass |" in text
-
-
-def test_marks_that_are_missing_are_an_error(readme):
-    with pytest.raises(ValueError, match=r"expected README\.md to have the lines"):
-        readme.rewrite("# no marks", "text")
 
 
 def test_peers_that_are_missing_or_unfit_are_left_out_by_name(monkeypatch, capsys):
@@ -290,7 +246,7 @@ def test_jax_drops_and_scales_as_the_layer_does():
 
 def test_the_sweep_counts_the_bytes_that_its_device_saves(monkeypatch):
     asked = []
-    monkeypatch.setattr(sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
-    case = next(c for c in sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
+    monkeypatch.setattr(_sweep, "saved_by", lambda *arguments: asked.append(arguments) or {})
+    case = next(c for c in _sweep.sweep_cases(1, device="cuda") if c.labels["varied"] == "dtype")
     case.saved()
-    assert asked == [(case.labels["work"], sweep.DTYPES[case.labels["dtype"]], "cuda")]
+    assert asked == [(case.labels["work"], _sweep.DTYPES[case.labels["dtype"]], "cuda")]

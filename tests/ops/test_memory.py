@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import fastgan
 from fastgan import functional as FF
-from fastgan.bench.works import WORKLOADS
+from fastgan.bench._workloads import WORKLOADS
 
 _PAGE = 4096
 

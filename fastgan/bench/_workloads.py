@@ -1,4 +1,4 @@
-"""The works that are measured: each row and layer, by fastgan and by its peers, forward, backward and both."""
+"""The workloads: each layer and loss, by fastgan and by its peers, and how its passes are run."""
 
 from __future__ import annotations
 
@@ -12,41 +12,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fastgan import functional as FF
-from fastgan.bench.results import Work
-
-__all__ = [
-    "CHANNELS",
-    "IN_PLACE_FROM",
-    "LARGEST_COPY",
-    "WORKLOADS",
-    "Inputs",
-    "Layer",
-    "Workload",
-    "backward",
-    "bytes_saved",
-    "compiled",
-    "copy_of",
-    "forward",
-    "forward_backward",
-    "saved_by",
-    "shape_of",
-]
+from fastgan.bench._results import Work
 
 Layer = Callable[..., Tensor]
 Inputs = tuple[Tensor, ...]
 SLOPE, P, P_MAPS = 0.2, 0.3, 0.25
 CHANNELS = 128
-LARGEST_COPY = 1 << 29  # bytes
-IN_PLACE_FROM = 1 << 16  # elements: below, the alias that in-place peers need would be measured
+LARGEST_COPY = 1 << 29  # bytes of one part of a copy
+IN_PLACE_FROM = 1 << 16  # elements; with fewer, the alias that in-place peers need would take most of the time
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A layer, what it is given, and its peers.
+    """A layer or loss, its inputs and its peers.
 
-    ``inputs`` makes them of so many elements (logits of real and generated samples together), a dtype and a device.
-    ``traffic``: how many tensors of that many elements the forward and the backward must read or write. ``in_place`` is
-    the eager layer with in-place operations where autograd allows them; ``images``: it takes (N, C, H, W).
+    Attributes:
+        name: of the workload.
+        fused: the layer by fastgan.
+        eager: the layer by eager PyTorch.
+        inputs: makes the inputs, of a number of elements (logits of real and generated samples together), a dtype and
+            a device.
+        traffic: how many tensors of that size the forward and the backward must read or write.
+        in_place: the eager layer with in-place operations where autograd allows them, or None.
+        images: whether the inputs may be (N, C, H, W).
     """
 
     name: str
@@ -58,14 +46,14 @@ class Workload:
     images: bool = False
 
     def bytes(self, elements: int, dtype: torch.dtype, passes: str) -> int:
-        """Traffic that ``passes`` ("forward", "backward" or "both") cannot do without."""
+        """The bytes that `passes` ("forward", "backward" or "both") must read and write."""
         forward, backward = self.traffic
         times = {"forward": forward, "backward": backward, "both": forward + backward}[passes]
         return times * elements * dtype.itemsize
 
 
 def shape_of(elements: int) -> tuple[int, ...]:
-    """(N, 128, 16, 16), or one dimension where that is too large a shape."""
+    """(N, 128, 16, 16), or one dimension where the elements do not fill that."""
     maps = CHANNELS * 16 * 16
     return (elements // maps, CHANNELS, 16, 16) if elements % maps == 0 else (elements,)
 
@@ -131,7 +119,7 @@ def _in_place_maps(x: Tensor) -> Tensor:
 
 
 class _Alias(torch.autograd.Function):
-    """The same memory as a tensor that is neither a leaf nor a view: autograd lets it be overwritten."""
+    """The same memory as a tensor that is neither a leaf nor a view, so that autograd lets it be overwritten."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -237,12 +225,12 @@ WORKLOADS = {
 
 
 def forward(layer: Layer, inputs: Inputs) -> Work:
-    """The forward alone, with what a backward would need kept."""
+    """The forward alone, which saves what a backward would need."""
     return lambda: layer(*inputs)
 
 
 def forward_backward(layer: Layer, inputs: Inputs, grad: Tensor) -> Work:
-    """Forward and backward, gradients made anew."""
+    """Forward and backward, with new gradients."""
     leaves = [tensor for tensor in inputs if tensor.requires_grad]
 
     def work() -> None:
@@ -254,14 +242,14 @@ def forward_backward(layer: Layer, inputs: Inputs, grad: Tensor) -> Work:
 
 
 def backward(layer: Layer, inputs: Inputs, grad: Tensor) -> Work:
-    """The backward alone, again and again through one graph."""
+    """The backward alone, through the same graph each time."""
     output = layer(*inputs)
     leaves = [tensor for tensor in inputs if tensor.requires_grad]
     return lambda: torch.autograd.grad(output, leaves, grad, retain_graph=True)
 
 
 def copy_of(nbytes: int, device: str) -> Work:
-    """A copy that reads and writes ``nbytes`` in all, in several goes where it is far larger than any cache."""
+    """A copy that reads and writes `nbytes` together, in several parts where these are far larger than the caches."""
     half = max(1, nbytes // 2)
     times = -(-half // LARGEST_COPY)
     source = torch.zeros(-(-half // times), dtype=torch.uint8, device=device)
@@ -276,14 +264,14 @@ def copy_of(nbytes: int, device: str) -> Work:
 
 
 def compiled(layer: Layer) -> Layer:
-    """``torch.compile`` of ``layer``, for one shape; compiled code of earlier cases is dropped, as it is limited."""
+    """`torch.compile` of a layer for one shape; drops the compiled code of earlier cases, whose number is limited."""
     torch.compiler.reset()
     return torch.compile(layer, dynamic=False)
 
 
 def bytes_saved(layer: Layer, inputs: Inputs) -> float:
-    """Bytes that ``layer`` keeps alive for its backward, an element of the inputs with a gradient."""
-    # By storage, as several saved tensors may be views of one; the input counts where it is kept.
+    """The bytes that a layer saves for its backward, for each element of the inputs that have a gradient."""
+    # Counted by storage, as several saved tensors may be views of one. An input that is saved counts too.
     saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -298,7 +286,7 @@ def bytes_saved(layer: Layer, inputs: Inputs) -> float:
 
 @functools.cache
 def saved_by(name: str, dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict[str, float]:
-    """Bytes an element that the workload ``name`` keeps for its backward, by fastgan and by eager PyTorch."""
+    """The bytes an element that a workload saves for its backward, by fastgan and by eager PyTorch."""
     work = WORKLOADS[name]
     inputs = work.inputs(1 << 20, dtype, device)
     return {"fastgan": bytes_saved(work.fused, inputs), "eager": bytes_saved(work.eager, inputs)}

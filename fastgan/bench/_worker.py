@@ -1,4 +1,4 @@
-"""The forward on each instruction set, which a process chooses once: a worker process each, timed in turn."""
+"""The forward on each instruction set: a process chooses one when it starts, so each has a process of its own."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fastgan.bench.results import Case, Target
-
-__all__ = ["NAMES", "Worker", "capability_case", "clock", "serve"]
+from fastgan.bench._results import Case, Target
 
 NAMES = {"avx512": "AVX-512 path", "avx2": "AVX2 path", "default": "portable path"}
 
 
 class Worker:
-    """A process with FASTGAN_CPU_CAPABILITY set, which times the forward in place of so many elements on request."""
+    """A process with FASTGAN_CPU_CAPABILITY set, which times the forward in place of `elements` elements on request."""
 
     def __init__(self, capability: str, elements: int) -> None:
-        # The parent's sys.path, so that both import the same fastgan wherever they were started.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from fastgan.bench import worker; worker.serve({elements})"
+        # With the parent's sys.path both import the same fastgan, wherever they were started.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from fastgan.bench import _worker; _worker.serve({elements})"
         self.capability = capability
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -33,12 +31,12 @@ class Worker:
         )
 
     def ready(self) -> bool:
-        """Wait until it has started; False where the processor or the build lacks the instruction set."""
+        """Wait until it has started; returns False where the processor or the build lacks the instruction set."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip() == self.capability
 
     def time(self, runs: int, threads: int) -> float:
-        """Seconds a run."""
+        """Seconds of one run, the mean of `runs`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{runs} {threads}\n")
@@ -55,11 +53,11 @@ class Worker:
 
 
 def serve(elements: int) -> None:
-    """A worker's own loop: a line of runs and threads in, seconds a run out, until the input ends."""
+    """The loop of a worker's process: reads lines of runs and threads, prints seconds a run, until the input ends."""
     import fastgan
-    from fastgan.bench.cases import forward_in_place
-    from fastgan.bench.harness import time_runs
-    from fastgan.bench.host import keep_freed_memory
+    from fastgan.bench._cases import forward_in_place
+    from fastgan.bench._harness import time_runs
+    from fastgan.bench._host import keep_freed_memory
 
     keep_freed_memory()
     work = forward_in_place(elements)[0]
@@ -70,27 +68,27 @@ def serve(elements: int) -> None:
 
 
 def clock(worker: Worker, runs: int, threads: int) -> float:
-    """The harness's clock for workers."""
+    """The clock of `measure` for workers."""
     return worker.time(runs, threads)
 
 
 @contextmanager
 def capability_case(name: str, elements: int, capabilities: Sequence[str]) -> Iterator[Case | None]:
-    """A case of AVX2 against the other instruction sets that this machine has; None where AVX2 is missing or alone.
+    """A case of AVX2 against the machine's other instruction sets, to be measured with `clock`.
 
-    It is measured with :func:`clock`.
+    None where the machine lacks AVX2 or has no other.
     """
     workers = [Worker(capability, elements) for capability in capabilities]
     try:
         ready = {worker.capability: worker for worker in workers if worker.ready()}
-        ways: dict[str, Any] = {NAMES[capability]: worker for capability, worker in ready.items()}
-        if NAMES["avx2"] not in ways or len(ways) == 1:
+        works: dict[str, Any] = {NAMES[capability]: worker for capability, worker in ready.items()}
+        if NAMES["avx2"] not in works or len(works) == 1:
             yield None
             return
-        ways = {"fastgan": ways.pop(NAMES["avx2"]), **ways}
-        targets = [Target(NAMES["avx512"], 1 / 2.2)] if NAMES["avx512"] in ways else []
+        works = {"fastgan": works.pop(NAMES["avx2"]), **works}
+        targets = [Target(NAMES["avx512"], 1 / 2.2)] if NAMES["avx512"] in works else []
         nbytes = 8 * elements
-        yield Case(f"{name}, AVX2 path", lambda device: ways, 1, nbytes, targets, labels={"group": "target"})
+        yield Case(f"{name}, AVX2 path", lambda device: works, 1, nbytes, targets, labels={"group": "target"})
     finally:
         for worker in workers:
             worker.stop()

@@ -1,4 +1,4 @@
-"""Cases, their results, and how results are judged, written as a line, and as JSON."""
+"""Cases, targets and results; results as a line of text and as JSON."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastgan.bench.host import machine
-
-__all__ = ["AGAIN", "SCHEMA", "Case", "Result", "Target", "Work", "duration", "judged", "line", "write_json"]
+from fastgan.bench._host import machine
 
 Work = Callable[[], object]
 
-SCHEMA = 2  # of the JSON; 1 had no version, no labels and fewer columns
+SCHEMA = 2  # of the JSON; files of schema 1 have no number, no labels and fewer columns
 
 
 @dataclass(frozen=True)
 class Target:
-    """A promise about a case: the ratio of ``peer``'s time to fastgan's is at least ``ratio``.
+    """A target of a case: the ratio of a peer's time to fastgan's is at least so large.
 
-    ``where``, two ways: the promise is held only on machines on which the second takes ``ratio`` times the first.
+    Attributes:
+        peer: the implementation that fastgan is compared with.
+        ratio: the least ratio; one below 1 says how much slower than the peer fastgan may be.
+        where: two implementations; the target counts only on machines where the second takes at least `ratio` times
+            as long as the first. None: it counts everywhere.
     """
 
     peer: str
@@ -33,20 +35,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table.
+    """A work and its implementations: a row of the tables.
 
     Attributes:
-        name: what the line says.
-        make: of a device, returns the ways to do the work, by name; ``fastgan`` is one of them.
-        threads: that the ways run on.
-        bytes: the traffic that the work cannot do without, 0 where that says nothing.
-        targets: promises about the ratios of times.
-        memory: bytes that the slowest way needs.
-        way_threads: ways that run on another number of threads.
-        saved: returns bytes an element kept for the backward, by way.
-        most_saved: of which fastgan promises at most so many.
-        most_launches: of fastgan's kernels on CUDA.
-        labels: what tables and plots sort by.
+        name: of the row.
+        make: a function of a device that returns the implementations by name, each a function without arguments that
+            does the work once; one of them is named fastgan.
+        threads: CPU threads of the implementations.
+        bytes: memory traffic that no implementation can do without; 0 where memory is not the limit.
+        targets: for the ratios of times.
+        memory: bytes that the implementations need.
+        threads_of: the threads of implementations that run on another number of them, by name.
+        saved: a function that returns the bytes an element kept for the backward, by implementation.
+        most_saved: the target for fastgan's bytes among these.
+        most_launches: the target for fastgan's kernel launches on CUDA.
+        labels: what tables and plots group by.
     """
 
     name: str
@@ -55,7 +58,7 @@ class Case:
     bytes: int = 0
     targets: Sequence[Target] = ()
     memory: int = 0
-    way_threads: Mapping[str, int] = field(default_factory=dict)
+    threads_of: Mapping[str, int] = field(default_factory=dict)
     saved: Callable[[], dict[str, float]] | None = None
     most_saved: float | None = None
     most_launches: int | None = None
@@ -67,20 +70,20 @@ class Result:
     """What was measured of a case.
 
     Attributes:
-        name: the case's.
-        threads: the case's.
-        seconds: the median time of each way.
-        quartiles: of each way's times.
-        ratios: of each peer, the median of its time over fastgan's.
-        noise: how far from 1 the ratio of equal times may come out.
+        name: of the case.
+        threads: of the case.
+        seconds: median time of each implementation.
+        quartiles: first and third quartile of these times.
+        ratios: for each peer, the median of its time over fastgan's.
+        noise: how far from 1 the ratio of two equal times may come out.
         gigabytes_per_second: the case's traffic over fastgan's time.
-        verdicts: how each promise fared.
-        share_of_copy: that traffic over a copy's.
-        bytes_saved: an element, for the backward, by way.
-        launches: of CUDA kernels, by way.
-        rounds: that were timed.
-        labels: the case's.
-        skipped: why a peer has no time.
+        verdicts: for each target: pass, FAIL, within noise, or why it does not count.
+        share_of_copy: `gigabytes_per_second` over that of a copy.
+        bytes_saved: bytes an element kept for the backward, by implementation.
+        launches: CUDA kernels launched, by implementation.
+        rounds: number of rounds timed.
+        labels: of the case.
+        skipped: why a peer was not timed, by peer.
     """
 
     name: str
@@ -99,17 +102,17 @@ class Result:
     skipped: dict[str, str] = field(default_factory=dict)
 
     def within_noise(self, peer: str) -> bool:
-        """Whether ``peer`` and fastgan cannot be told apart."""
+        """Whether the times of `peer` and fastgan cannot be told apart."""
         return abs(self.ratios[peer] - 1) <= self.noise
 
 
 AGAIN = "fastgan again"
 
 
-def judged(
+def judge(
     case: Case, times: dict[str, list[float]], launches: dict[str, int], rounds: int, skipped: dict[str, str]
 ) -> Result:
-    """Medians, ratios, noise and verdicts of a case's times."""
+    """The result of a case: medians, ratios, noise and verdicts, from the times of all rounds."""
     by_round = {
         name: [peer / own for peer, own in zip(values, times["fastgan"], strict=True)]
         for name, values in times.items()
@@ -145,10 +148,11 @@ def judged(
 
 
 def _noise(ratios: list[float]) -> float:
-    """How far from 1 the ratio of equal times may come out.
+    """How far from 1 the ratio of two equal times may come out.
 
-    The median's own distance, or where that is less the half-width of the median's 95% interval, 1.57 times the
-    quartiles' distance over the root of the rounds (McGill, Tukey and Larsen, "Variations of box plots", 1978).
+    The distance of the median from 1 or, if that is larger, half the width of the median's 95% interval: 1.57 times
+    the distance of the quartiles over the root of the rounds (McGill, Tukey and Larsen, "Variations of box plots",
+    1978).
     """
     low, high = _quartiles(ratios)
     return max(abs(statistics.median(ratios) - 1), 1.57 * (high - low) / math.sqrt(len(ratios)))
@@ -181,7 +185,7 @@ def _verdict(target: Target, result: Result) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them, with three digits."""
+    """Seconds as text: three digits, in s, ms, us or ns."""
     for scale, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
         if seconds * scale >= 1:
             return f"{seconds * scale:.3g} {unit}"
@@ -189,13 +193,13 @@ def duration(seconds: float) -> str:
 
 
 def line(result: Result) -> str:
-    """One ``result`` as text: times, ratios, noise, and how its targets fared."""
+    """A result as text: times, ratios, noise, and the verdict on each target."""
     peers = ", ".join(
         f"{name} {duration(result.seconds[name])} ({ratio:.2f}x{', within noise' * result.within_noise(name)})"
         for name, ratio in result.ratios.items()
     )
     traffic = f", {result.gigabytes_per_second:.1f} GB/s" if result.gigabytes_per_second else ""
-    verdicts = "".join(f"\n    {promise}: {verdict}" for promise, verdict in result.verdicts.items())
+    verdicts = "".join(f"\n    {target}: {verdict}" for target, verdict in result.verdicts.items())
     return (
         f"{result.name}, {result.threads} thread{'s'[: result.threads > 1]}: fastgan"
         f" {duration(result.seconds['fastgan'])}{traffic}; {peers}; noise {result.noise:.1%}{verdicts}"
@@ -203,7 +207,14 @@ def line(result: Result) -> str:
 
 
 def write_json(path: Path, device: str, results: list[Result], extra: dict[str, Any] | None = None) -> None:
-    """Write the ``device``'s machine, ``results`` and ``extra`` (what else was measured) as JSON to ``path``."""
+    """Write results to a JSON file.
+
+    Args:
+        path: the file.
+        device: "cpu" or "cuda", for the description of the machine.
+        results: what was measured.
+        extra: other entries of the JSON, which may replace `machine`.
+    """
     content = {
         "schema": SCHEMA,
         "machine": machine(device),

@@ -1,4 +1,4 @@
-"""What ``benchmarks/step.py`` measures: whole training steps, by the trainer and by a plain PyTorch loop."""
+"""What step.py measures: whole training steps, by the trainer and by a plain PyTorch loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastgan.bench.results import Case, Target, Work
+from fastgan.bench import Case, Target
+from fastgan.bench._results import Work
 from fastgan.data import Data
 from fastgan.models import NetworkSize, build
 from fastgan.train import GANTrainer, TrainConfig
@@ -40,7 +41,7 @@ LATENT_DIM, SLOPE, P = 100, 0.2, 0.3
 
 @dataclass(frozen=True)
 class Problem:
-    """A GAN to train: ``networks`` makes a fresh (generator, discriminator) of torch.nn's own layers."""
+    """A GAN to train; `networks` makes a new generator and discriminator of torch.nn's own layers."""
 
     name: str
     sample_shape: tuple[int, ...]
@@ -48,12 +49,12 @@ class Problem:
     networks: Networks
 
     def data(self) -> Tensor:
-        """1,024 samples in [-1, 1]; what they show does not change the time of a step."""
+        """1,024 random samples in [-1, 1]; their content does not change the time of a step."""
         return torch.rand(1024, *self.sample_shape) * 2 - 1
 
 
 def _mlp(width: int = 256) -> tuple[nn.Module, nn.Module]:
-    """784 numbers a sample (MNIST's), two hidden layers each way, dropout in D."""
+    """784 numbers a sample, as MNIST has; two hidden layers in each network, dropout in D."""
     small, wide = width, 2 * width
     generator = [nn.Linear(LATENT_DIM, small), nn.LeakyReLU(SLOPE, True)]
     generator += [nn.Linear(small, wide), nn.LeakyReLU(SLOPE, True), nn.Linear(wide, 784), nn.Tanh()]
@@ -63,7 +64,7 @@ def _mlp(width: int = 256) -> tuple[nn.Module, nn.Module]:
 
 
 def _dcgan(side: int) -> tuple[nn.Module, nn.Module]:
-    """The recipe's networks for RGB images, taken back to torch.nn's layers."""
+    """The recipe's networks for RGB images, with torch.nn's layers in place of the fused ones."""
     from fastgan.convert import revert
 
     networks = build("dcgan", NetworkSize((3, side, side), LATENT_DIM, SLOPE, P))
@@ -78,7 +79,7 @@ DCGAN_64 = Problem("DCGAN-64, batch 128", (3, 64, 64), 128, lambda: _dcgan(64))
 
 
 class PlainLoop:
-    """The update that GAN tutorials teach: D on real, D on fake, one Adam each, nothing saved between them."""
+    """The update of GAN tutorials: D on real samples, D on generated ones, then G; one Adam for each network."""
 
     def __init__(self, problem: Problem, device: str, precision: str = "fp32", compiled: bool = False) -> None:
         self._generator, self._discriminator = (network.to(device) for network in problem.networks())
@@ -118,7 +119,7 @@ class PlainLoop:
 
 
 def fast_step(problem: Problem, device: str, **settings: Any) -> Work:
-    """The trainer's step on the same networks, which it converts."""
+    """The trainer's step on the same networks, which the trainer converts."""
     config = TrainConfig(
         batch_size=problem.batch_size, latent_dim=LATENT_DIM, device=device, lr_g=2e-4, lr_d=2e-4, **settings
     )
@@ -132,14 +133,14 @@ def _case(
     plain = plain or {"plain loop": {}}
 
     def make(device: str) -> dict[str, Work]:
-        ways: dict[str, Work] = {"fastgan": fast_step(problem, device, **settings)}
-        return ways | {name: PlainLoop(problem, device, **how) for name, how in plain.items()}
+        works: dict[str, Work] = {"fastgan": fast_step(problem, device, **settings)}
+        return works | {name: PlainLoop(problem, device, **how) for name, how in plain.items()}
 
     return Case(f"{problem.name}{what}", make, threads, targets=tuple(targets))
 
 
 def step_cases(device: str, threads: int, compiled: bool) -> list[Case]:
-    """The step table: each row is a target of the trainer."""
+    """The cases of the step table, each with a target of the trainer."""
     if device == "cuda":
         half: dict[str, dict[str, Any]] = {"plain loop": {"precision": "bf16"}}
         if compiled:
@@ -176,7 +177,7 @@ def width_sweep() -> list[Problem]:
 
 
 def parameters(problem: Problem) -> int:
-    """Trained numbers in both networks."""
+    """The number of parameters of both networks."""
     return sum(p.numel() for network in problem.networks() for p in network.parameters())
 
 
@@ -186,7 +187,7 @@ def sweep_case(problem: Problem, threads: int) -> Case:
 
 
 def recipe_case(recipe: str, threads: int) -> tuple[Case, int]:
-    """A recipe's step on the digits, and the real images that it consumes."""
+    """A recipe's step on the digits, and the number of real images that it takes."""
     config = TrainConfig(recipe=recipe)
 
     def make(device: str) -> dict[str, Work]:

@@ -1,10 +1,10 @@
-"""The harness: the same work done in several ways, timed in turn.
+"""The harness: times fastgan and its peers in turn.
 
-A case is the same work done in several ways: by fastgan, by eager PyTorch, by ``torch.compile``, and by a copy of the
-same bytes, which is the floor. The ways are timed in turn, round after round, so that the machine's drift meets all of
-them, and what is reported is the median of the rounds' ratios. fastgan is timed twice in each round: how far the ratio
-of the two may be from 1 is the noise, and a result that lies within the noise of its target is refused rather than
-passed or failed, as is a ratio within the noise of 1.
+A case is one work with several implementations: fastgan, eager PyTorch, `torch.compile`, and a copy of the same bytes,
+which is the floor. They are timed in turn, round after round, so that a drift of the machine affects all of them, and
+the result is the median of the rounds' ratios. fastgan is timed twice in each round: the noise is how far the ratio of
+these two may be from 1. A result within the noise of its target neither passes nor fails, and a ratio within the noise
+of 1 is not shown.
 """
 
 from __future__ import annotations
@@ -20,18 +20,16 @@ from torch.utils.benchmark import Timer
 from torch.utils.benchmark import timer as now
 from torch.utils.benchmark.utils.common import set_torch_threads
 
-from fastgan.bench.host import free_memory, give_back_memory
-from fastgan.bench.results import AGAIN, Case, Result, Work, judged, line
-
-__all__ = ["LARGE", "LONG", "Clock", "copy_bandwidth", "count_launches", "measure", "run", "time_runs"]
+from fastgan.bench._host import free_memory, give_back_memory
+from fastgan.bench._results import AGAIN, Case, Result, Work, judge, line
 
 Clock = Callable[[Any, int, int], float]
-LARGE = 1 << 32  # bytes of a case from which memory that earlier ones left is given back
-LONG = 5  # works of at least this many times the wanted seconds run once a round, without a warm-up
+LARGE = 1 << 32  # bytes: before a case that needs more, freed memory is given back to the system
+LONG = 5  # a work that takes this many times the wanted seconds runs once a round, without a warm-up
 
 
 def time_runs(work: Work, runs: int, threads: int) -> float:
-    """Seconds a run, by torch's own timer (which synchronises CUDA); a single run is timed without its warm-up."""
+    """Seconds of one run, by torch's timer, which synchronises CUDA; a single run has no warm-up."""
     if runs > 1:
         return float(Timer("work()", globals={"work": work}, num_threads=threads).timeit(runs).mean)
     with set_torch_threads(threads):
@@ -41,7 +39,7 @@ def time_runs(work: Work, runs: int, threads: int) -> float:
 
 
 def _runs_for(work: Work, threads: int, seconds: float, clock: Clock) -> tuple[int, float]:
-    """How many runs fill about ``seconds``, and the seconds that such a round then takes, after a warm-up."""
+    """How many runs fill about `seconds`, and the seconds that a round of so many takes, its warm-up included."""
     clock(work, 1, threads)
     once = clock(work, 1, threads)
     if once >= LONG * seconds:
@@ -61,47 +59,47 @@ def measure(
     limit: float = math.inf,
     clock: Clock = time_runs,
 ) -> Result:
-    """Time a case's ways in turn for ``rounds`` rounds of about ``seconds`` a way.
+    """Time a case's implementations in turn.
 
-    Fewer rounds, but never fewer than 3, where the rounds would take more than ``limit`` seconds. A peer that raises (a
-    compiler that is missing, say) is left out, with its reason in ``skipped``; fastgan's own errors are raised.
+    A peer that raises an error, for lack of a compiler say, is left out, and the result's `skipped` has its reason.
+    fastgan's own errors are raised.
 
     Args:
-        case: the work, and the ways to do it.
+        case: the work and its implementations.
         device: "cpu" or "cuda".
-        rounds: in which each way is timed once, and fastgan twice.
-        seconds: of one way in one round.
-        limit: seconds that all rounds may take.
-        clock: (work, runs, threads) to seconds a run.
+        rounds: in each of which every peer is timed once, and fastgan twice.
+        seconds: of one implementation in one round, about.
+        limit: seconds of all rounds; there are fewer rounds where they would take longer, but at least 3.
+        clock: a function of (work, runs, threads) that returns the seconds of one run.
     """
-    ways = case.make(device)
-    threads = {name: case.way_threads.get(name, case.threads) for name in ways}
+    works = case.make(device)
+    threads = {name: case.threads_of.get(name, case.threads) for name in works}
     runs, skipped, round_seconds = {}, {}, 0.0
-    for name, work in list(ways.items()):
+    for name, work in list(works.items()):
         try:
             runs[name], took = _runs_for(work, threads[name], seconds, clock)
         except Exception as error:
             if name == "fastgan":
                 raise
             skipped[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            del ways[name]
+            del works[name]
             continue
         round_seconds += took * (1 + (name == "fastgan"))
-    ways[AGAIN], runs[AGAIN], threads[AGAIN] = ways["fastgan"], runs["fastgan"], threads["fastgan"]
+    works[AGAIN], runs[AGAIN], threads[AGAIN] = works["fastgan"], runs["fastgan"], threads["fastgan"]
     if rounds > 3 and rounds * round_seconds > limit:
         rounds = max(3, int(limit / round_seconds))
-    times: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(rounds):
-        order = list(ways) if turn % 2 == 0 else list(reversed(ways))
+        order = list(works) if turn % 2 == 0 else list(reversed(works))
         for name in order:
-            times[name].append(clock(ways[name], runs[name], threads[name]))
-    counted = ways if device == "cuda" else {}
+            times[name].append(clock(works[name], runs[name], threads[name]))
+    counted = works if device == "cuda" else {}
     launches = {name: count_launches(work) for name, work in counted.items() if name != AGAIN}
-    return judged(case, times, launches, rounds, skipped)
+    return judge(case, times, launches, rounds, skipped)
 
 
 def count_launches(work: Work) -> int:
-    """CUDA kernels that ``work`` launches, by torch's profiler."""
+    """The CUDA kernels that `work` launches, counted by torch's profiler."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
@@ -113,23 +111,18 @@ def count_launches(work: Work) -> int:
 def copy_bandwidth(
     device: str, threads: int, *, elements: int = 1 << 26, rounds: int = 9, clock: Clock = time_runs
 ) -> float:
-    """GB/s, read and written, of a copy too large for the caches, by PyTorch's ``copy_``.
+    """GB/s, reads and writes added, of PyTorch's `copy_` of `elements` float32, which are too many for the caches.
 
-    Args:
-        device: "cpu" or "cuda".
-        threads: that copy.
-        elements: of float32.
-        rounds: whose median is taken.
-        clock: as :func:`measure`'s.
+    The median of `rounds` on so many `threads`; `clock` is that of `measure`.
     """
     source = torch.zeros(elements, device=device)
-    target = torch.zeros_like(source)  # zeros and not empty: the pages are there
+    target = torch.zeros_like(source)  # zeros and not empty, so that the pages are mapped
     clock(lambda: target.copy_(source), 1, threads)
     times = [clock(lambda: target.copy_(source), 2, threads) for _ in range(rounds)]
     return 2 * source.nbytes / statistics.median(times) / 1e9
 
 
-def run(
+def measure_cases(
     cases: Iterable[Case],
     device: str,
     *,
@@ -142,13 +135,16 @@ def run(
     """Measure cases one after the other.
 
     Args:
-        cases: what to measure; one that needs more memory than there is is left out.
+        cases: what to measure; a case that needs more memory than there is, is left out.
         device: "cpu" or "cuda".
-        show: called with each result as it is done; None prints it as a line of text.
-        copies: the machine's copy bandwidth by threads, which gives results their share of it.
-        deadline: of ``time.monotonic``; cases that would begin after it are left out.
-        skipped: takes the reasons of those left out.
-        **settings: as :func:`measure`'s.
+        show: called with each result when it is there; None prints it as a line of text.
+        copies: the machine's copy bandwidth in GB/s by number of threads, for the results' `share_of_copy`.
+        deadline: a time of `time.monotonic`; cases that would begin later are left out.
+        skipped: a dict that takes the reason for each case that is left out, by its name and threads.
+        **settings: the arguments `rounds`, `seconds`, `limit` and `clock` of :func:`measure`.
+
+    Returns:
+        A result for each case that was measured.
     """
     results, left_out = [], {} if skipped is None else skipped
     for case in cases:

@@ -1,25 +1,16 @@
-"""Pictures of results: bars of ratios, and a roofline of traffic against the machine's copy."""
+"""Plots of results: bars of ratios, and a roofline of memory traffic below the machine's copy bandwidth."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastgan._support.extras import require
-from fastgan.bench.results import Result
+from fastgan.bench._results import Result
 
-__all__ = ["COLOURS", "bars", "roofline"]
-
-COLOURS = {
-    "eager": "#4477aa",
-    "plain loop": "#66ccee",
-    "torch.compile": "#ee6677",
-    "compiled loop": "#aa3377",
-    "in place": "#228833",
-    "copy": "#bbbbbb",
-}  # told apart by all
+# The palette "bright" of Paul Tol, which colour-blind readers can tell apart.
+COLOURS = {"eager": "#4477aa", "torch.compile": "#ee6677", "in place": "#228833", "copy": "#bbbbbb"}
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -33,26 +24,18 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def bars(
-    groups: Mapping[str, Sequence[Result]], path: Path, title: str, metadata: Mapping[str, str] | None = None
-) -> bool:
-    """Draw how many times as long each peer takes, a bar each on a log axis; False, and no file, without a ratio.
+def bars(results: Sequence[Result], path: Path, title: str) -> bool:
+    """Draw how many times as long each peer takes: a bar for each ratio, on a log axis, hatched within the noise of 1.
 
-    ``groups``: results by a name of their machine, empty for none. Ratios within the noise of 1 are hatched. The
-    picture's text chunks take ``metadata``.
+    Returns False, and writes no file, where no result has a ratio.
     """
-    rows = [
-        (f"{name}: {result.name}" if name else result.name, result)
-        for name, results in groups.items()
-        for result in results
-        if any(peer in COLOURS for peer in result.ratios)
-    ]
+    rows = [result for result in results if any(peer in COLOURS for peer in result.ratios)]
     if not rows:
         return False
-    count = sum(len(set(COLOURS) & set(result.ratios)) + 1 for _, result in rows)
+    count = sum(len(set(COLOURS) & set(result.ratios)) + 1 for result in rows)
     figure, axes = _figure(9, 1.2 + 0.17 * count)
     place, ticks = 0.0, []
-    for label, result in rows:
+    for result in rows:
         start = place
         for peer, colour in COLOURS.items():
             if peer not in result.ratios:
@@ -64,20 +47,20 @@ def bars(
                 f" {value:.2g}x ", (value, place), va="center", ha="left" if value >= 1 else "right", fontsize=7
             )
             place += 1
-        ticks.append(((start + place - 1) / 2, f"{label}, {result.threads} thr."))
+        ticks.append(((start + place - 1) / 2, f"{result.name}, {result.threads} thr."))
         place += 0.8
     axes.set_xscale("log")
-    values = [value for _, result in rows for peer, value in result.ratios.items() if peer in COLOURS]
+    values = [value for result in rows for peer, value in result.ratios.items() if peer in COLOURS]
     axes.set_xlim(min(0.5, min(values) * 0.6), max(values) * 1.8)
     axes.set_yticks([tick for tick, _ in ticks], [label for _, label in ticks], fontsize=7)
-    axes.set_ylim(place, -1)  # the first on top
+    axes.set_ylim(place, -1)  # the first result on top
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("peer's time over fastgan's; hatched: within noise", fontsize=8)
     axes.xaxis.set_major_formatter("{x:g}x")
     figure.suptitle(title, fontsize=8)
-    present = [peer for peer in COLOURS if any(peer in result.ratios for _, result in rows)]
+    present = [peer for peer in COLOURS if any(peer in result.ratios for result in rows)]
     axes.legend([_patch(COLOURS[peer]) for peer in present], present, fontsize=7, loc="lower right")
-    _save(figure, path, metadata or {})
+    figure.savefig(path, dpi=90)
     return True
 
 
@@ -88,9 +71,10 @@ def _patch(colour: str) -> Any:
 
 
 def roofline(results: Sequence[Result], copies: Mapping[int, float], path: Path, title: str) -> bool:
-    """Draw GB/s of necessary traffic against the case's bytes, below the copy's bandwidth; False without any.
+    """Draw the GB/s of necessary traffic against the bytes of a case, below the bandwidth of a copy.
 
-    All works here do so little arithmetic on a byte that memory is their roof.
+    Memory bounds all cases here: they do little arithmetic on each byte. `copies` has the copy's GB/s by number of
+    threads. Returns False, and writes no file, where no result has a traffic.
     """
     drawn = [result for result in results if result.gigabytes_per_second]
     if not drawn:
@@ -101,11 +85,11 @@ def roofline(results: Sequence[Result], copies: Mapping[int, float], path: Path,
     for index, number in enumerate(threads):
         colour, marker = f"C{index}", markers[index % len(markers)]
         where = f"{number} thread{'s' * (number > 1)}"
-        for way, face in (("fastgan", colour), ("eager", "none")):
-            own = [result for result in drawn if result.threads == number and way in result.seconds]
+        for name, face in (("fastgan", colour), ("eager", "none")):
+            own = [result for result in drawn if result.threads == number and name in result.seconds]
             moved = [result.gigabytes_per_second * result.seconds["fastgan"] * 1e9 for result in own]
-            speed = [nbytes / result.seconds[way] / 1e9 for nbytes, result in zip(moved, own, strict=True)]
-            label = f"{way}, {where}"
+            speed = [nbytes / result.seconds[name] / 1e9 for nbytes, result in zip(moved, own, strict=True)]
+            label = f"{name}, {where}"
             axes.scatter(moved, speed, 18, facecolors=face, edgecolors=colour, marker=marker, label=label)
         if number in copies:
             axes.axhline(copies[number], color=colour, linestyle="--", linewidth=1, label=f"copy, {where}")
@@ -116,16 +100,5 @@ def roofline(results: Sequence[Result], copies: Mapping[int, float], path: Path,
     figure.suptitle(title, fontsize=8)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
-    _save(figure, path, {})
+    figure.savefig(path, dpi=90)
     return True
-
-
-def _save(figure: Any, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a PNG of 64 colours, which are enough for a chart, and a third of the size of all."""
-    chunks = require("PIL.PngImagePlugin", "bench").PngInfo()
-    for name, text in metadata.items():
-        chunks.add_text(name, text)
-    whole = io.BytesIO()
-    figure.savefig(whole, dpi=90)
-    picture = require("PIL.Image", "bench").open(whole).convert("RGB").quantize(64)
-    picture.save(path, format="PNG", optimize=True, pnginfo=chunks)

@@ -1,4 +1,4 @@
-"""Tables for people: with rich where it is installed, else as lines of text."""
+"""Tables on the terminal: by rich where it is installed, else plain text."""
 
 from __future__ import annotations
 
@@ -8,34 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastgan._support.extras import require
-from fastgan.bench.files import Change
-from fastgan.bench.results import Result, duration
+from fastgan.bench._files import Change
+from fastgan.bench._results import Result, duration
 
-__all__ = [
-    "CHANGE_HEADER",
-    "PEERS",
-    "STYLES",
-    "TARGET_HEADER",
-    "WIDTH",
-    "change_rows",
-    "measured",
-    "peers_of",
-    "ratio",
-    "result_header",
-    "result_rows",
-    "show",
-    "show_results",
-    "tally",
-    "target_rows",
-]
-
-WIDTH = 180  # of tables that no terminal limits
+WIDTH = 180  # characters of a table that is not printed to a terminal
 PEERS = ("eager", "in place", "torch.compile", "copy")
 STYLES = {"pass": "green", "FAIL": "bold red", "REGRESSED": "bold red", "within noise": "yellow", "faster": "green"}
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table without its empty columns; columns of numbers are aligned to the right."""
+    """Print a table, without its empty columns, columns of numbers aligned to the right."""
     lines = [list(row) for row in rows]
     if not lines:
         return
@@ -78,35 +60,35 @@ def _styled(cell: str) -> Any:
 
 
 def ratio(result: Result, peer: str) -> str:
-    """How many times as long ``peer`` took, refused where that cannot be told from the noise."""
+    """How many times as long `peer` took as fastgan, or "within noise", or "-" where it was not timed."""
     if peer not in result.ratios:
         return "-"
     return "within noise" if result.within_noise(peer) else f"{result.ratios[peer]:.2f}x"
 
 
 def target_rows(results: Iterable[Result]) -> list[list[str]]:
-    """A row for each promise: the case, the promise, what was measured, the verdict."""
+    """A row for each target: the case, the target, what was measured, the verdict."""
     rows = []
     for result in results:
         time = duration(result.seconds["fastgan"])
-        for promise, verdict in result.verdicts.items():
-            value = measured(result, promise)
-            rows.append([result.name, str(result.threads), time, value, f"{result.noise:.1%}", promise, verdict])
+        for target, verdict in result.verdicts.items():
+            value = measured(result, target)
+            rows.append([result.name, str(result.threads), time, value, f"{result.noise:.1%}", target, verdict])
     return rows
 
 
-def measured(result: Result, promise: str) -> str:
-    """What decided about a promise: the ratio to its peer, bytes saved, or launches."""
-    if promise.endswith("bytes saved an element"):
+def measured(result: Result, target: str) -> str:
+    """The figure that decides about a target: the ratio to its peer, bytes saved, or launches."""
+    if target.endswith("bytes saved an element"):
         return f"{result.bytes_saved['fastgan']:.3g}"
-    if promise.endswith("kernel launches"):
+    if target.endswith("kernel launches"):
         return str(result.launches["fastgan"])
-    peer = promise.split(" x faster than ", 1)[-1].split(" x ", 1)[-1]
+    peer = target.split(" x faster than ", 1)[-1].split(" x ", 1)[-1]
     return f"{result.ratios[peer]:.2f}x" if peer in result.ratios else "-"
 
 
 def tally(results: Iterable[Result]) -> dict[str, int]:
-    """How many promises came out as each verdict that a measurement gives."""
+    """How many targets pass, fail, and are within noise."""
     verdicts = [verdict for result in results for verdict in result.verdicts.values()]
     return {word: verdicts.count(word) for word in ("pass", "FAIL", "within noise")}
 
@@ -115,13 +97,13 @@ TARGET_HEADER = ("work", "threads", "fastgan", "measured", "noise", "target", "v
 
 
 def peers_of(results: Iterable[Result]) -> list[str]:
-    """All peers of some results, the usual ones first."""
+    """All peers of some results, those of `PEERS` first."""
     found = dict.fromkeys([*PEERS, *(peer for result in results for peer in result.ratios)])
     return list(found)
 
 
 def result_header(peers: Sequence[str]) -> list[str]:
-    """The columns of :func:`result_rows`."""
+    """The header of `result_rows`."""
     after = ("GB/s", "of copy", "saved, eager's", "launches, eager's", "noise")
     return ["work", "threads", "fastgan", "quartiles", *peers, *after]
 
@@ -156,13 +138,13 @@ def _pair(values: Mapping[str, float], layout: str) -> str:
 
 
 def show_results(results: list[Result]) -> None:
-    """Print all tables of a run: the promises, then all cases, those of the sweep by the factor that they vary."""
+    """Print all tables of a run: the targets, then all cases, those of the sweep by the factor that they vary."""
     show("Targets", TARGET_HEADER, target_rows(results))
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(str(result.labels.get("varied", "")), []).append(result)
     for varied, group in groups.items():
-        title = {"": "Cases with targets", "centre": "All works, at the centre"}.get(varied, f"By {varied}")
+        title = {"": "Cases with targets", "centre": "All workloads, at the centre"}.get(varied, f"By {varied}")
         peers = peers_of(group)
         show(f"{title}: peers' times over fastgan's; bytes an element", result_header(peers), result_rows(group, peers))
 

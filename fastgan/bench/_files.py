@@ -1,4 +1,4 @@
-"""Results in files: reading them, of this schema and of the one before, and comparing two runs."""
+"""Files of results: reading them, and comparing two of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastgan.bench.results import SCHEMA, Result
-
-__all__ = ["Change", "Document", "compare", "parse", "read"]
+from fastgan.bench._results import SCHEMA, Result
 
 
 @dataclass
 class Document:
-    """A file of results, or the part of a GPU's report that a benchmark wrote."""
+    """The content of a file of results, or of the part of a GPU's report that a benchmark wrote."""
 
     path: Path
     machine: dict[str, Any]
@@ -24,9 +22,11 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read a file that :func:`fastgan.bench.write_json` wrote; files without a schema number (1) are understood.
+    """Read a file that `write_json` wrote; one without a schema number is of schema 1.
 
-    Raises ValueError, which names the file, where it is not one, or of a later schema; OSError where it can't be read.
+    Raises:
+        ValueError: for another file or a later schema; names the file.
+        OSError: for a file that cannot be read.
     """
     try:
         content = json.loads(path.read_text())
@@ -36,7 +36,7 @@ def read(path: Path) -> Document:
 
 
 def parse(content: Any, path: Path) -> Document:
-    """Read what ``json.loads`` made of the file ``path``."""
+    """Interpret `content`, the parsed JSON of the file `path`; raises ValueError as `read` does."""
     if not isinstance(content, dict) or not {"machine", "results"} <= content.keys():
         raise ValueError(f"bench: expected a file of results with `machine` and `results`, got {path}")
     schema = content.get("schema", 1)
@@ -56,7 +56,7 @@ def parse(content: Any, path: Path) -> Document:
 
 @dataclass(frozen=True)
 class Change:
-    """A case in an old and a new run; ``ratio`` is the new time over the old one."""
+    """A case in an old and a new run; `ratio` is the new time over the old one."""
 
     name: str
     threads: int
@@ -75,9 +75,12 @@ class Change:
 def compare(old: list[Result], new: list[Result], threshold: float) -> list[Change]:
     """Compare fastgan's times of the cases that both runs have.
 
-    Slower is a regression where the slowdown exceeds ``threshold`` and both runs' noise together, and the new run's
-    lower quartile lies above the old one's upper quartile. More bytes saved for the backward, or more kernel launches,
-    are one too. Raises ValueError where the runs share no case.
+    A slowdown is a regression if it exceeds `threshold` and the noise of both runs together, and the new run's first
+    quartile lies above the old run's third. More bytes saved for the backward, or more kernel launches, are also a
+    regression.
+
+    Raises:
+        ValueError: where the runs share no case.
     """
     before = {(result.name, result.threads): result for result in old}
     pairs = [(before[key], result) for result in new if (key := (result.name, result.threads)) in before]

@@ -1,9 +1,9 @@
-"""How a training step scales over processes: measured for 1 and 2, held against a cost model, estimated beyond.
+"""How a training step scales over processes: measured for 1 and 2, compared with a cost model, estimated for more.
 
-The model: a step of n processes takes the compute time of one n-th of the batch, and for the gradients of each network
-a ring all-reduce, in which every process sends 2 (n - 1) / n times their bytes (Patarasuk and Yuan, 2009), after a
-latency. Compute, bandwidth and latency are measured each by itself; their sum is then compared with two processes'
-measured step. What it says of more processes is an estimate, and is printed as one.
+The model: a step of n processes takes the compute time of one n-th of the batch, and for each network a ring all-reduce
+of its gradients. There every process sends 2 (n - 1) / n times the gradients' bytes (Patarasuk and Yuan, 2009), after a
+latency. Compute, bandwidth and latency are measured separately, and their sum is compared with the measured step of two
+processes. For more processes the model gives an estimate, which is printed as one.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from fastgan.bench import steps as bench_steps
-from fastgan.bench.harness import time_runs
-from fastgan.bench.results import Work
-from fastgan.bench.steps import Problem
+import _steps
+from _steps import Problem
+from fastgan.bench._harness import time_runs
+from fastgan.bench._results import Work
 
 __all__ = ["estimate", "measure", "report", "ring_seconds"]
 
-_PROBLEM = replace(bench_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
+_PROBLEM = replace(_steps.MLP, name="MLP GAN, batch 512", batch_size=512)
 _ROUNDS, _STEPS = 7, 20
 
-# What the estimate assumes of a cluster: eight GPUs to a machine, NVLink within, one 400 Gb/s link each between.
+# The cluster that the estimate assumes: eight GPUs in a machine, connected by NVLink, and a 400 Gb/s link for each GPU
+# between machines.
 _NVLINK, _NETWORK = 150e9, 50e9  # bytes a second of an all-reduce that a GPU sustains
 _HOP = 15e-6  # seconds of latency for each doubling of the number of GPUs
 _GPU_COMPUTE = 5e-3  # seconds a step of 128 images, assumed
 
 
 def ring_seconds(processes: int, size: float, bandwidth: float, latency: float) -> float:
-    """Seconds of an all-reduce of `size` bytes: none for one process."""
+    """Seconds of an all-reduce of `size` bytes; 0 for one process."""
     return 0.0 if processes == 1 else latency + 2 * (processes - 1) / processes * size / bandwidth
 
 
@@ -58,7 +59,7 @@ def measure(problem: Problem = _PROBLEM, rounds: int = _ROUNDS, steps: int = _ST
 
 
 def report(found: dict[str, Any]) -> Iterator[str]:
-    """The measured part, then the estimate, as lines of text."""
+    """The lines of text of the measured part, then of the estimate."""
     seconds, predicted = found["seconds"], found["predicted_2_processes"]
     yield f"scaling, {found['problem']}, one thread a process, gloo:"
     for name, took in seconds.items():
@@ -80,8 +81,8 @@ def report(found: dict[str, Any]) -> Iterator[str]:
 
 
 def estimate() -> dict[int, float]:
-    """By number of GPUs, the share of the ideal rate that the model leaves a DCGAN-64 with a fixed batch on each."""
-    sizes = [4 * sum(p.numel() for p in network.parameters()) for network in bench_steps.DCGAN_64.networks()]
+    """The share of the ideal rate that a DCGAN-64 with a fixed batch a GPU keeps by the model, by number of GPUs."""
+    sizes = [4 * sum(p.numel() for p in network.parameters()) for network in _steps.DCGAN_64.networks()]
     shares = {}
     for count in (8, 16, 64, 256, 1024):
         bandwidth, latency = _NVLINK if count <= 8 else _NETWORK, _HOP * math.log2(count)
@@ -112,7 +113,7 @@ def _process(rank: int, count: int, port: int, batch_size: int, rounds: int, ste
     torch.set_num_threads(1)
     with distributed.process_group():
         problem = replace(_PROBLEM, batch_size=batch_size)
-        step = bench_steps.fast_step(problem, "cpu")
+        step = _steps.fast_step(problem, "cpu")
         result = {"step": _median_seconds(step, rounds, steps)}
         if count > 1:
             large, small = torch.zeros(2**20), torch.zeros(1)

@@ -1,4 +1,4 @@
-"""The promised cases: what each row is held to, as rows of the table with their targets."""
+"""The cases with targets, of each op on the CPU and on CUDA."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fastgan import functional as FF
-from fastgan.bench.results import Case, Target, Work
-from fastgan.bench.works import (
+from fastgan.bench._results import Case, Target, Work
+from fastgan.bench._workloads import (
     SLOPE,
     WORKLOADS,
     P,
@@ -22,8 +22,6 @@ from fastgan.bench.works import (
     saved_by,
 )
 
-__all__ = ["BOTH", "KEPT", "LABELS", "PATCHES", "forward_in_place", "target_cases"]
-
 BOTH = "leaky_relu_dropout"
 MIDDLE, LARGE, HUGE = 1 << 22, 1 << 25, 1 << 28
 PATCHES = 2 * 57_600  # logits of real and generated images by a PatchGAN's discriminator
@@ -32,7 +30,7 @@ LABELS = {"group": "target"}
 
 
 def target_cases(threads: int, device: str = "cpu", compiled: bool = True) -> list[Case]:
-    """The cases with targets, for a device ("cpu" or "cuda"). ``threads``: what "several" means here."""
+    """The cases with targets for "cpu" or "cuda"; `threads` is the number of the cases that use several."""
     return (
         _cuda_cases() if device == "cuda" else [*_activation_cases(threads, compiled), *_loss_cases(threads, compiled)]
     )
@@ -41,7 +39,7 @@ def target_cases(threads: int, device: str = "cpu", compiled: bool = True) -> li
 def _both_passes(
     name: str, elements: int, dtype: torch.dtype = torch.float32, compile: bool = False
 ) -> Callable[[str], dict[str, Work]]:
-    """Forward and backward of a workload, by fastgan, eager PyTorch and, on request, ``torch.compile``."""
+    """Forward and backward of a workload, by fastgan, eager PyTorch and, with `compile`, `torch.compile`."""
 
     def make(device: str) -> dict[str, Work]:
         work = WORKLOADS[name]
@@ -62,9 +60,9 @@ def _copy_to(source: Tensor) -> Work:
 
 
 def forward_in_place(elements: int, device: str = "cpu") -> tuple[Work, Tensor]:
-    """The fused forward in place, and the tensor that it works on."""
-    # Positive numbers and this gain make a kept element its own image, so that repetition drives none to denormals,
-    # which would be timed instead.
+    """The fused forward in place, and the tensor that it changes."""
+    # With positive numbers and this gain a kept element keeps its value. Otherwise repetition would make denormals,
+    # which take longer.
     x = torch.rand(elements, device=device) + 0.5
     return lambda: FF.leaky_relu_dropout(x, SLOPE, P, inplace=True, gain=1 - P, seed=1), x
 
@@ -72,10 +70,10 @@ def forward_in_place(elements: int, device: str = "cpu") -> tuple[Work, Tensor]:
 def _forward_in_place(elements: int, one_thread_too: bool = False) -> Callable[[str], dict[str, Work]]:
     def make(device: str) -> dict[str, Work]:
         fused, x = forward_in_place(elements, device)
-        ways: dict[str, Work] = {"fastgan": fused, "copy": _copy_to(x)}
+        works: dict[str, Work] = {"fastgan": fused, "copy": _copy_to(x)}
         if one_thread_too:
-            ways |= {f"{name}, 1 thread": way for name, way in ways.items()}
-        return ways
+            works |= {f"{name}, 1 thread": work for name, work in works.items()}
+        return works
 
     return make
 
@@ -87,7 +85,7 @@ def _backward_only(elements: int) -> Callable[[str], dict[str, Work]]:
         state = torch.ops.fastgan.bias_act_dropout(x, *arguments)[1]
         grad = torch.randn_like(x)
         backward = torch.ops.fastgan.bias_act_dropout_backward
-        # Both allocate their result: a copy into memory that is at hand would be another kind of work.
+        # Both allocate their result, so that they are compared alike.
         return {
             "fastgan": lambda: backward(grad, state, (1,), SLOPE, 1 / (1 - P), True, True),
             "copy": lambda: grad.clone(),
@@ -101,7 +99,7 @@ def _case(name: str, make: Callable[[str], dict[str, Any]], threads: int, nbytes
 
 
 def _activation_cases(threads: int, compile: bool) -> list[Case]:
-    """Row ``bias_act_dropout``."""
+    """The cases of the op `bias_act_dropout`."""
     cases = [
         _case(
             "leaky ReLU + dropout, forward + backward, 4.2 M fp32",
@@ -163,15 +161,15 @@ def _activation_cases(threads: int, compile: bool) -> list[Case]:
     ]
     if threads > 1:
         one = {"fastgan, 1 thread": 1, "copy, 1 thread": 1}
-        wanted = Target("fastgan, 1 thread", 1.7, where=("copy", "copy, 1 thread"))
+        target = Target("fastgan, 1 thread", 1.7, where=("copy", "copy, 1 thread"))
         name = f"leaky ReLU + dropout, forward in place, 4.2 M fp32, 1 to {threads} threads"
         make = _forward_in_place(MIDDLE, one_thread_too=True)
-        cases.append(_case(name, make, threads, MIDDLE * 8, targets=(wanted,), way_threads=one))
+        cases.append(_case(name, make, threads, MIDDLE * 8, targets=(target,), threads_of=one))
     return cases
 
 
 def _loss_cases(threads: int, compile: bool) -> list[Case]:
-    """Rows ``bce`` and ``gan_loss``."""
+    """The cases of the ops `bce` and `gan_loss`."""
     return [
         _case(
             "D loss, forward + backward, 2 x 64 fp32",
@@ -197,7 +195,7 @@ def _loss_cases(threads: int, compile: bool) -> list[Case]:
 
 
 def _cuda_cases() -> list[Case]:
-    """What the CUDA kernels are held to, against eager PyTorch and a copy of the same bytes."""
+    """The cases of the CUDA kernels, against eager PyTorch and a copy of the same bytes."""
     cases = []
     for dtype, share, faster in ((torch.float32, 0.9, (1.9, 2.3)), (torch.bfloat16, 0.85, None)):
         for index, passes in enumerate(("forward", "backward")):

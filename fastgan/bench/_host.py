@@ -1,4 +1,4 @@
-"""What a figure depends on: processor, memory, versions, commit, date; and how memory is kept between runs."""
+"""The machine: what a figure depends on, how much memory is free, and how freed memory is kept between runs."""
 
 from __future__ import annotations
 
@@ -12,46 +12,37 @@ from typing import Any
 
 import torch
 
-__all__ = [
-    "commit",
-    "cores",
-    "dropout_is_serial",
-    "free_memory",
-    "give_back_memory",
-    "keep_freed_memory",
-    "machine",
-    "vendor",
-]
-
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def keep_freed_memory() -> bool:
-    """Make glibc keep freed memory for the next tensor; False where there is no glibc.
+    """Make glibc keep freed memory for the next tensor; returns False where there is no glibc.
 
-    Else page faults, which every way of the work meets alike and which can cost many times the work, are measured.
+    Otherwise page faults are measured, which all implementations meet alike and which can take many times as long as
+    the work.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
     trim_threshold, mmap_max = -1, -4  # malloc.h
-    return bool(mallopt(trim_threshold, -1) and mallopt(mmap_max, 0))  # never give back; all from the heap
+    # Never give memory back, and take all of it from the heap.
+    return bool(mallopt(trim_threshold, -1) and mallopt(mmap_max, 0))
 
 
 def give_back_memory() -> None:
-    """Return what glibc kept to the system, ahead of work that needs nearly all of it."""
+    """Give the memory that glibc keeps back to the system, before a work that needs nearly all of it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def free_memory(device: str) -> int:
-    """Bytes that can still be allocated, as far as the system tells."""
+    """Bytes that can still be allocated; half of the memory where the system does not say."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     try:
@@ -64,7 +55,7 @@ def free_memory(device: str) -> int:
 
 
 def commit() -> str:
-    """The commit measured: of the variable COMMIT, else of the clone that fastgan or the current folder lies in."""
+    """The commit that is measured: the variable COMMIT, or that of the clone around fastgan or the current folder."""
     if "COMMIT" in os.environ:
         return os.environ["COMMIT"]
     for folder in (Path(__file__).parents[2], Path.cwd()):
@@ -81,7 +72,14 @@ def commit() -> str:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Name what a figure of a ``device`` depends on: it, processor and maker, cores, versions, commit, date, load."""
+    """What a figure depends on: processor, cores, versions, commit, date, load.
+
+    Args:
+        device: "cpu" or "cuda"; the entry `device` is the processor's or the GPU's name.
+
+    Returns:
+        The entries, for JSON.
+    """
     import fastgan
 
     info = _cpuinfo()
@@ -102,10 +100,11 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def dropout_is_serial() -> bool:
-    """Whether PyTorch on this processor draws its dropout one number after the other.
+    """Whether PyTorch draws dropout one number after the other on this processor.
 
-    With MKL, which torch chooses by the processor's maker and its own build, it takes one number from its generator as
-    the seed of all, and draws on all threads; else it takes a number an element. torch's generator is left as it was.
+    With MKL, which torch uses or not by the processor's maker and its own build, it takes one number from its generator
+    as the seed of all, and draws on all threads. Otherwise it takes a number for each element. The function tells the
+    two apart by the generator's next numbers, and leaves the generator as it was.
     """
     state = torch.get_rng_state()
     following = []
@@ -118,7 +117,7 @@ def dropout_is_serial() -> bool:
 
 
 def vendor(name: str) -> str:
-    """The maker of a processor: Intel, AMD, or another's name as the system has it."""
+    """The maker of a processor: Intel, AMD, or `name` itself for another."""
     for short in ("Intel", "AMD"):
         if short.lower() in name.lower():
             return short
@@ -126,7 +125,7 @@ def vendor(name: str) -> str:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo."""
+    """The entries of the first processor in /proc/cpuinfo; none where there is no such file."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return {}

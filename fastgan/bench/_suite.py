@@ -1,4 +1,4 @@
-"""The whole suite, which ``fastgan bench`` and ``benchmarks/micro.py`` run."""
+"""The whole suite of benchmarks: `run_benchmarks` measures, prints, writes and compares."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from typing import Any
 import torch
 
 from fastgan._support import extras
-from fastgan.bench import files, plots, tables, worker
-from fastgan.bench.cases import KEPT, MIDDLE, target_cases
-from fastgan.bench.harness import copy_bandwidth, measure, run
-from fastgan.bench.host import cores, keep_freed_memory, machine
-from fastgan.bench.results import Case, Result, duration, write_json
-from fastgan.bench.sweep import sweep_cases
-
-__all__ = ["FULL", "QUICK", "Options", "Pace", "bench", "caption"]
+from fastgan.bench import _files, _plots, _tables, _worker
+from fastgan.bench._cases import KEPT, MIDDLE, target_cases
+from fastgan.bench._harness import copy_bandwidth, measure, measure_cases
+from fastgan.bench._host import cores, keep_freed_memory, machine
+from fastgan.bench._results import Case, Result, duration, write_json
+from fastgan.bench._sweep import sweep_cases
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure and what to do with it.
+    """The options of `fastgan bench`.
 
-    ``threads``: 0 for all processors. ``only``: a part of the names of the cases wanted. ``json``: a file for machine
-    and results; ``plot``: a folder for pictures; ``compare``: an earlier file, against which a slowdown of more than
-    ``threshold`` beyond noise is a regression.
+    Attributes:
+        quick: fewer cases and rounds, without `torch.compile`.
+        device: "cpu" or "cuda".
+        threads: CPU threads of the cases that use several; 0 takes all processors.
+        only: measure only the cases whose name contains this.
+        json: a file to write, with the machine and the results.
+        plot: a folder to draw into; None draws nothing.
+        compare: an earlier file, with which the results are compared.
+        threshold: the slowdown against that file, beyond noise, that is a regression.
     """
 
     quick: bool = False
@@ -40,7 +44,13 @@ class Options:
     threshold: float = 0.1
 
     def check(self) -> None:
-        """Raise, before anything is measured, where something can't be done in the end."""
+        """Refuse options that cannot be served, before anything is measured; makes the folder `plot`.
+
+        Raises:
+            ValueError: for a device that is missing, or a number out of its range.
+            FileNotFoundError: for a file `json` in a folder that does not exist.
+            MissingExtraError: without matplotlib, for `plot`.
+        """
         if self.device not in ("cpu", "cuda"):
             raise ValueError(f"bench: expected `device` to be cpu or cuda, got '{self.device}'")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -60,7 +70,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long is measured: rounds, seconds of a way in a round, the most seconds of a case and of all."""
+    """How long is measured.
+
+    Attributes:
+        rounds: of each case.
+        seconds: of one implementation in one round.
+        case: the most seconds of a case.
+        total: the most seconds of all cases; those without targets that would begin later are left out.
+    """
 
     rounds: int
     seconds: float
@@ -72,14 +89,23 @@ QUICK = Pace(rounds=5, seconds=0.01, case=1.0, total=40.0)
 FULL = Pace(rounds=15, seconds=0.02, case=3.0, total=780.0)
 
 
-def bench(options: Options) -> int:
-    """Measure, show, write, compare; returns the exit code, 1 for a regression.
+def run_benchmarks(options: Options) -> int:
+    """Measure the cases, print the results, write and draw them, compare them with an earlier file.
 
-    Raises ValueError, FileNotFoundError or MissingExtraError, before anything is measured, for options that can't be
-    served: a device or a library that is missing, an old file that isn't one, a name that no case has.
+    Args:
+        options: what to measure, and what to do with the results.
+
+    Returns:
+        The exit code: 1 after a regression, else 0.
+
+    Raises:
+        ValueError: before anything is measured, for a device that is missing, an earlier file that is no file of
+            results or is of another machine, a name that no case has.
+        FileNotFoundError: for a file or folder that does not exist.
+        MissingExtraError: without matplotlib, for `options.plot`.
     """
     options.check()
-    old = files.read(options.compare) if options.compare else None
+    old = _files.read(options.compare) if options.compare else None
     about = machine(options.device)
     if old and (other := old.machine.get("device")) != about["device"]:
         raise ValueError(f"bench: expected `compare` to be of a machine with {about['device']}, got one with {other}")
@@ -97,8 +123,8 @@ def bench(options: Options) -> int:
     for text in caption(about, threads):
         print(text)
     results, extra = _measure(cases, options, threads, by_capability)
-    extra["machine"] = about  # as it was before the load of the benchmarks themselves
-    tables.show_results(results)
+    extra["machine"] = about  # before the benchmarks themselves put load on it
+    _tables.show_results(results)
     _show_extra(extra, results)
     if options.json:
         write_json(options.json, options.device, results, extra)
@@ -111,7 +137,7 @@ def bench(options: Options) -> int:
 def _measure(
     cases: list[Case], options: Options, threads: int, by_capability: bool
 ) -> tuple[list[Result], dict[str, Any]]:
-    """All results, and what else is known: settings, the machine's copy, what was left out."""
+    """All results; and settings, the machine's copy bandwidth and the cases left out, for the JSON."""
     pace = QUICK if options.quick else FULL
     start = time.monotonic()
     deadline = start + pace.total
@@ -128,17 +154,19 @@ def _measure(
         print(f"\r\033[K{text}" if sys.stderr.isatty() else text, end="", file=sys.stderr, flush=True)
         print(end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
 
-    promised = [case for case in cases if case.labels["group"] == "target"]
+    with_targets = [case for case in cases if case.labels["group"] == "target"]
     common: dict[str, Any] = {"show": progress, "copies": copies, "skipped": skipped, **settings}
-    run(promised, options.device, **common)
+    measure_cases(with_targets, options.device, **common)
     if by_capability:
         capabilities = ("avx512", "avx2") if options.quick else ("avx512", "avx2", "default")
-        with worker.capability_case(KEPT, MIDDLE, capabilities) as case:
+        with _worker.capability_case(KEPT, MIDDLE, capabilities) as case:
             if case is None:
                 skipped[f"{KEPT}, AVX2 path"] = "needs a processor with more than one instruction set"
             else:
-                results.append(measure(case, clock=worker.clock, **settings))
-    run([case for case in cases if case.labels["group"] != "target"], options.device, deadline=deadline, **common)
+                results.append(measure(case, clock=_worker.clock, **settings))
+    measure_cases(
+        [case for case in cases if case.labels["group"] != "target"], options.device, deadline=deadline, **common
+    )
     print(end="\r\033[K" if sys.stderr.isatty() else "", file=sys.stderr, flush=True)
     return results, {
         "suite": "quick" if options.quick else "full",
@@ -150,15 +178,15 @@ def _measure(
 
 
 def caption(about: dict[str, Any], threads: int) -> list[str]:
-    """The lines that name the machine, without which no figure says anything."""
+    """The lines that name the machine and the versions."""
     lines = [
         f"{about['device']}, {about['cores']} cores, {threads} thread{'s' * (threads > 1)} where not said otherwise; "
         f"torch {about['torch']}, {about['fastgan']['compiler']}, {about['fastgan']['cpu_capability']}; "
         f"commit {about['commit'] or 'unknown'}, {about['date']}"
     ]
     if about["device"] == about["processor"]:
-        way = "one number after the other" if about["serial_dropout"] else "with MKL, on all threads"
-        lines.append(f"Here PyTorch draws dropout {way}; where it does otherwise, ratios of dropout differ.")
+        how = "one number after the other" if about["serial_dropout"] else "with MKL, on all threads"
+        lines.append(f"Here PyTorch draws dropout {how}; where it does otherwise, ratios of dropout differ.")
     if about["load"] > 0.5:
         lines.append(f"The machine is busy (load {about['load']}): expect noise.")
     return lines
@@ -176,7 +204,7 @@ def _show_extra(extra: dict[str, Any], results: list[Result]) -> None:
     reasons = {f"{peer}: {reason}" for result in results for peer, reason in result.skipped.items()}
     for text in sorted(reasons):
         print(f"peer left out: {text}")
-    counts = tables.tally(results)
+    counts = _tables.tally(results)
     others = sum(len(result.verdicts) for result in results) - sum(counts.values())
     told = ", ".join(f"{number} {word}" for word, number in counts.items())
     print(f"Targets: {told}, {others} not held or not measured; {extra['took_seconds']} s in all.")
@@ -184,21 +212,21 @@ def _show_extra(extra: dict[str, Any], results: list[Result]) -> None:
 
 def _plot(folder: Path, about: dict[str, Any], results: list[Result], extra: dict[str, Any]) -> None:
     title = caption(about, extra["settings"]["threads"])[0].replace("; torch", "\ntorch")
-    promised = [result for result in results if result.labels.get("group") == "target"]
+    with_targets = [result for result in results if result.labels.get("group") == "target"]
     centre = [result for result in results if result.labels.get("varied") == "centre"]
     copies = {int(number): speed for number, speed in extra["copy_gigabytes_per_second"].items()}
     drawn = [
-        ("targets.png", plots.bars({"": promised}, folder / "targets.png", title)),
-        ("works.png", plots.bars({"": centre}, folder / "works.png", title)),
-        ("roofline.png", plots.roofline(results, copies, folder / "roofline.png", title)),
+        ("targets.png", _plots.bars(with_targets, folder / "targets.png", title)),
+        ("works.png", _plots.bars(centre, folder / "works.png", title)),
+        ("roofline.png", _plots.roofline(results, copies, folder / "roofline.png", title)),
     ]
     print(f"drawn in {folder}: {', '.join(name for name, done in drawn if done) or 'nothing'}")
 
 
-def _compare(old: files.Document, results: list[Result], threshold: float) -> int:
-    changes = files.compare(old.results, results, threshold)
+def _compare(old: _files.Document, results: list[Result], threshold: float) -> int:
+    changes = _files.compare(old.results, results, threshold)
     before = f"{old.machine.get('commit') or 'unknown commit'}, {old.machine.get('date')}"
-    tables.show(f"Compared with {old.path} ({before})", tables.CHANGE_HEADER, tables.change_rows(changes))
+    _tables.show(f"Compared with {old.path} ({before})", _tables.CHANGE_HEADER, _tables.change_rows(changes))
     regressed = [change for change in changes if change.regressed]
     print(f"{len(changes)} cases compared, {len(regressed)} regressed by more than {threshold:.0%} beyond noise")
     return 1 if regressed else 0

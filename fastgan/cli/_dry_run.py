@@ -1,0 +1,142 @@
+"""What `fastgan train --dry-run` prints: the settings and their origin, the data and the networks."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fastgan.data import Data
+    from fastgan.train import GANTrainer, TrainConfig
+
+
+def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> list[str]:
+    """The lines that describe a run, which is set up as for training but neither trained nor written.
+
+    Args:
+        config: the resolved settings.
+        file: the TOML file that some of them are from, or None.
+        given: those of the command line.
+
+    Raises:
+        ValueError: as the run would for data, networks, an `out` or a checkpoint that do not serve.
+    """
+    from fastgan.train import GANTrainer
+    from fastgan.train.run_folder import check_out
+    from fastgan.train.setup import load_data
+
+    if config.out is not None:
+        check_out(Path(config.out), config.resume)
+    data, held_out = load_data(config)
+    trainer = GANTrainer(config, data=data)
+    return [
+        *_settings(config, file, given),
+        "",
+        _data(config, data, held_out),
+        _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
+        _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),
+        _run(trainer, data),
+        *_resumed(trainer),
+        "dry run: nothing was trained or written",
+    ]
+
+
+def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> Iterator[str]:
+    """A line for each setting: its name, its value, where the value is from."""
+    from fastgan.train.config import TrainConfig
+    from fastgan.train.recipes import RECIPES
+
+    in_file = _keys(file) if file is not None else set()
+    recipe = RECIPES[config.recipe]
+    for name, value in config.to_dict().items():
+        if name in given:
+            origin = "command line"
+        elif name in in_file:
+            origin = str(file)
+        elif TrainConfig.__dataclass_fields__[name].default is None and name in recipe:
+            origin = f"recipe {config.recipe}"
+        else:
+            origin = "default"
+        if name == "out" and value is None:
+            value = "a new folder in runs/"
+        yield f"{name:<16} {_text(value):<24} {origin}"
+
+
+def _keys(file: str) -> set[str]:
+    """The settings that a TOML file has."""
+    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    return set(tomllib.loads(Path(file).read_text(encoding="utf-8")))
+
+
+def _text(value: Any) -> str:
+    """A setting's value as TOML has it, strings without their quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else '""'
+
+
+def _data(config: TrainConfig, data: Data, held_out: Data | None) -> str:
+    """The data's name, number and shape of samples, classes."""
+    samples = data.samples
+    text = f"data: {config.data}, {len(samples):,} samples of shape {_shape(samples.shape[1:])}"
+    text += f", {samples.numel() * samples.element_size() / 1e6:,.1f} MB"
+    if data.labels is not None:
+        text += f", {len(data.labels.unique())} classes"
+    return text + (f"; {len(held_out.samples):,} more held out" if held_out is not None else "")
+
+
+def _network(name: str, network: nn.Module, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> str:
+    """A network's input and output of one sample, its layers with weights, its parameters."""
+    parameters = list(network.parameters())
+    layers = sum(1 for module in network.modules() if any(True for _ in module.parameters(recurse=False)))
+    count = sum(p.numel() for p in parameters)
+    size = sum(p.numel() * p.element_size() for p in parameters) / 1e6
+    made = _shape(outputs) if outputs else "a logit"
+    text = f"{name}: {_shape(inputs)} to {made}, {layers} layers with weights, {count:,} parameters ({size:,.1f} MB)"
+    return text
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """A shape as 3 x 32 x 32."""
+    return " x ".join(map(str, shape))
+
+
+def _run(trainer: GANTrainer, data: Data) -> str:
+    """Steps, passes over the data, device and precision."""
+    from fastgan.train.precision import pick_precision
+
+    config = trainer.config
+    passes = config.steps * config.n_critic * config.batch_size / len(data.samples)
+    precision = pick_precision(config.precision, trainer.device, len(trainer.size.sample_shape) == 3)
+    return (
+        f"run: {config.steps:,} steps, in which D sees the data {_rounded(passes)} times; "
+        f"device {trainer.device}, precision {precision}"
+    )
+
+
+def _rounded(number: float) -> str:
+    """A number with a digit after the point where it is small."""
+    return f"{number:.1f}" if number < 10 else f"{math.floor(number + 0.5):,}"
+
+
+def _resumed(trainer: GANTrainer) -> Iterator[str]:
+    """What `--resume` continues; raises ValueError where the checkpoint was made with other settings."""
+    from fastgan.train import checkpoint
+
+    if not trainer.config.resume or trainer.config.out is None:
+        return
+    notes: list[str] = []
+    folder = Path(trainer.config.out) / "checkpoints"
+    found = checkpoint.load_newest(folder, notes.append)
+    yield from notes
+    if found is None:
+        yield f"resume: no whole checkpoint in {folder}; the run would start at step 0"
+        return
+    trainer.load_state_dict(found[1])
+    yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}"
