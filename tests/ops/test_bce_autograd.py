@@ -178,6 +178,18 @@ def test_pos_weight_errors():
         OPS.bce_with_logits_backward(torch.zeros(8), X, None, 1.0, None, None, False)
 
 
+@pytest.mark.parametrize("loss", [FF.binary_cross_entropy, FF.binary_cross_entropy_with_logits])
+def test_forward_mode_by_any_argument_is_an_error_that_names_jvp(loss):
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.zeros(8, 1), torch.ones(8, 1))
+        for terms in ({"input": dual}, {"target": dual}, {"weight": dual}, {"pos_weight": dual}):
+            if loss is FF.binary_cross_entropy and "pos_weight" in terms:
+                continue
+            with pytest.raises(NotImplementedError, match=r"expected no forward-mode gradient.*torch\.func\.jvp"):
+                loss(**({"input": X, "target": X} | terms))
+
+
 def test_old_reduction_names_still_warn():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
