@@ -206,6 +206,23 @@ def test_transforms_of_torch_func():
     torch.testing.assert_close(hessian, hessian.diag().diag())
 
 
+def test_integers_are_refused_under_transforms_as_without():
+    floats = torch.ones(3)
+    for function in (
+        FF.leaky_relu,
+        FF.dropout,
+        FF.generator_loss,
+        lambda x: FF.binary_cross_entropy(x, floats),
+        lambda x: FF.binary_cross_entropy_with_logits(x, floats),
+        lambda x: FF.discriminator_loss(x, x)[0],
+        lambda x: FF.discriminator_loss(floats, x)[0],
+    ):
+        for integers in (torch.ones(3, dtype=torch.int64), torch.ones(3, dtype=torch.bool)):
+            for call in (function, torch.func.vmap(function)):
+                with pytest.raises(TypeError, match=r"expected .* of dtype"):
+                    call(integers if call is function else integers[None])
+
+
 P, T = torch.linspace(0.1, 0.9, 24).double().reshape(2, 3, 4), torch.linspace(1.0, 0.0, 24).double().reshape(2, 3, 4)
 DIFFERENTIABLE = {
     "leaky_relu": lambda x: FF.leaky_relu(x - 0.45, 0.2),

@@ -147,7 +147,10 @@ X = torch.zeros(8, 1)
 BAD = {
     "shape": (ValueError, r"target of shape \[8, 1\].*got \[8\]", lambda f: f(X, torch.zeros(8))),
     "reduction": (ValueError, "summ is not a valid value for reduction", lambda f: f(X, 1.0, reduction="summ")),
-    "integer input": (TypeError, "input of dtype float32.*got Long", lambda f: f(X.long(), 1.0)),
+    "integer input": (TypeError, "input of dtype float32.*got torch.int64$", lambda f: f(X.long(), 1.0)),
+    "integers of both": (TypeError, "got torch.int64$", lambda f: f(X.long(), X.long())),
+    "swapped": (TypeError, "got torch.int64; input and target may be swapped", lambda f: f(X.long(), X)),
+    "swapped bool": (TypeError, "got torch.bool; input and target may be swapped", lambda f: f(X.bool(), X.double())),
     "integer target": (RuntimeError, "target of dtype Float, got Long", lambda f: f(X, X.long())),
     "weight's shape": (RuntimeError, r"weight .*\[8, 1\].*got \[3\]", lambda f: f(X, 1.0, weight=torch.ones(3))),
     "device": (RuntimeError, "target on cpu, got meta", lambda f: f(X, torch.zeros(8, 1, device="meta"))),
@@ -165,6 +168,16 @@ def test_errors_name_op_and_argument(case):
     with pytest.raises(error, match=message) as raised:
         call(FF.binary_cross_entropy_with_logits)
     assert case == "reduction" or "fastgan::b" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["BCELoss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64], ids=str)
+def test_the_modules_refuse_integer_input_as_torchs_do(name, dtype):
+    for target in (X, X.to(dtype)):
+        with pytest.raises(RuntimeError):
+            getattr(torch.nn, name)()(X.to(dtype), target)
+        with pytest.raises(TypeError, match="expected input of dtype float32"):
+            getattr(fnn, name)()(X.to(dtype), target)
 
 
 def test_pos_weight_errors():
