@@ -120,7 +120,7 @@ bool requires_grad(const OptionalTensor& tensor) {
 template <BceForm form>
 bool needs_gradient(const char* op, const Tensor& input, const BceSettings<form>& settings,
                     const Tensor& grad = {}) {
-  check_no_tangent(op, input, settings.target, grad);
+  check_no_tangent(op, input, settings.target, settings.weight, settings.pos_weight, grad);
   if (!at::GradMode::is_enabled()) return false;
   TORCH_CHECK(!requires_grad(settings.weight), "fastgan::", op,
               ": expected weight that does not require grad, got one that does");

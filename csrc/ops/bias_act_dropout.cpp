@@ -183,15 +183,17 @@ Tensor new_grad_input(const char* op, const Tensor& grad, const Tensor& state,
   const c10::SymIntArrayRef stride = settings.stride;
   TORCH_CHECK_VALUE(static_cast<int64_t>(stride.size()) == grad.dim(), "fastgan::", op,
                     ": expected stride of length ", grad.dim(), ", got ", stride);
-  // Checked before the allocation: strides of one element too many may ask for terabytes.
+  // Checked before the allocation: strides of one element too many may ask for terabytes. Without
+  // elements any strides are dense, and nothing is allocated.
   const std::optional<int64_t> elements = grad.sym_numel().maybe_as_int();
   for (int64_t dim = 0; dim < grad.dim(); ++dim) {
     TORCH_CHECK_VALUE(stride[dim] >= 0, "fastgan::", op,
                       ": expected stride of no negative numbers, got ", stride);
     const std::optional<int64_t> step = stride[dim].maybe_as_int();
-    TORCH_CHECK_VALUE(!step || !elements || *step <= *elements || grad.sym_size(dim) <= 1,
-                      "fastgan::", op, ": expected stride of a dense tensor of shape ",
-                      grad.sym_sizes(), ", got ", stride);
+    TORCH_CHECK_VALUE(
+        !step || !elements || *elements == 0 || *step <= *elements || grad.sym_size(dim) <= 1,
+        "fastgan::", op, ": expected stride of a dense tensor of shape ", grad.sym_sizes(),
+        ", got ", stride);
   }
   Tensor grad_input = at::empty_strided_symint(grad.sym_sizes(), stride, grad.options());
   TORCH_CHECK_VALUE(grad_input.is_non_overlapping_and_dense(), "fastgan::", op,

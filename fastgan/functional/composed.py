@@ -19,6 +19,7 @@ __all__ = [
     "bce",
     "bce_with_logits",
     "bias_act_dropout",
+    "check_floating",
     "discriminator_loss",
     "generator_loss",
     "has_kernels",
@@ -65,6 +66,25 @@ def needed(op: str, input: Tensor) -> bool:
         _warned.add(device)
         warnings.warn(f"{message}: composed from torch operations, which is slower", stacklevel=3)
     return True
+
+
+def check_floating(op: str, argument: str, tensor: Tensor, hint: str = "") -> None:
+    """Refuse a tensor that is not floating, as the kernels do.
+
+    Args:
+        op: the function's name in the message.
+        argument: the name of the function's argument.
+        tensor: the argument.
+        hint: the end of the message.
+
+    Raises:
+        TypeError: where ``tensor`` is not floating.
+    """
+    if not tensor.is_floating_point():
+        raise TypeError(
+            f"fastgan::{op}: expected {argument} of dtype float32, float64, float16 or bfloat16, got"
+            f" {tensor.dtype}{hint}"
+        )
 
 
 def _under_vmap() -> bool:
@@ -155,8 +175,10 @@ def bias_act_dropout(
     :func:`fastgan.functional.leaky_relu_dropout`.
 
     Raises:
+        TypeError: where ``input`` is not floating.
         RuntimeError: under vmap without a seed.
     """
+    check_floating(op, "input", input)
     value = input.double() if input.dtype == torch.float64 else input.float()
     if bias is not None:
         shape = [1] * input.dim()

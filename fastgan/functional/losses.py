@@ -27,6 +27,13 @@ def _check_reduction(reduction: str) -> str:
     return _REDUCTIONS[get_enum(reduction)]
 
 
+def _check_input(op: str, input: Tensor, target: Tensor | float) -> None:
+    if input.is_floating_point():
+        return
+    swapped = isinstance(target, Tensor) and target.is_floating_point()
+    composed.check_floating(op, "input", input, "; input and target may be swapped" if swapped else "")
+
+
 def _check_target(op: str, input: Tensor, target: Tensor) -> None:
     if target.shape != input.shape:
         raise ValueError(
@@ -82,6 +89,7 @@ def binary_cross_entropy(
     """
     op = "binary_cross_entropy"
     reduction = _check_reduction(reduction)
+    _check_input(op, input, target)
     targets, value = (target, 0.0) if isinstance(target, Tensor) else (None, float(target))
     if targets is not None:
         _check_target(op, input, targets)
@@ -139,6 +147,7 @@ def binary_cross_entropy_with_logits(
     """
     op = "binary_cross_entropy_with_logits"
     reduction = _check_reduction(reduction)
+    _check_input(op, input, target)
     targets, value = (target, 0.0) if isinstance(target, Tensor) else (None, float(target))
     if targets is not None:
         _check_target(op, input, targets)
@@ -198,6 +207,8 @@ def discriminator_loss(
     """
     settings = (real_target, fake_target, real_weight, fake_weight)
     if composed.needed("discriminator_loss", real_logits):
+        composed.check_floating("discriminator_loss", "real_logits", real_logits)
+        composed.check_floating("discriminator_loss", "fake_logits", fake_logits)
         return composed.discriminator_loss(real_logits, fake_logits, *settings)
     return _gan_loss(real_logits, fake_logits, *settings)  # type: ignore[no-any-return]
 
@@ -229,5 +240,6 @@ def generator_loss(fake_logits: Tensor, *, target: float = 1.0, saturating: bool
         raise ValueError(f"fastgan::generator_loss: expected no target with saturating=True, got {target}")
     settings = (0.0, -1.0) if saturating else (target, 1.0)
     if composed.needed("generator_loss", fake_logits):
+        composed.check_floating("generator_loss", "fake_logits", fake_logits)
         return composed.generator_loss(fake_logits, *settings)
     return _generator_loss(fake_logits, *settings)  # type: ignore[no-any-return]

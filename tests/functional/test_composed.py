@@ -206,6 +206,58 @@ def test_transforms_of_torch_func():
     torch.testing.assert_close(hessian, hessian.diag().diag())
 
 
+def test_integers_are_refused_under_transforms_as_without():
+    floats = torch.ones(3)
+    for function in (
+        FF.leaky_relu,
+        FF.dropout,
+        FF.generator_loss,
+        lambda x: FF.binary_cross_entropy(x, floats),
+        lambda x: FF.binary_cross_entropy_with_logits(x, floats),
+        lambda x: FF.discriminator_loss(x, x)[0],
+        lambda x: FF.discriminator_loss(floats, x)[0],
+    ):
+        for integers in (torch.ones(3, dtype=torch.int64), torch.ones(3, dtype=torch.bool)):
+            for call in (function, torch.func.vmap(function)):
+                with pytest.raises(TypeError, match=r"expected .* of dtype"):
+                    call(integers if call is function else integers[None])
+
+
+P, T = torch.linspace(0.1, 0.9, 24).double().reshape(2, 3, 4), torch.linspace(1.0, 0.0, 24).double().reshape(2, 3, 4)
+DIFFERENTIABLE = {
+    "leaky_relu": lambda x: FF.leaky_relu(x - 0.45, 0.2),
+    "leaky_relu in place": lambda x: FF.leaky_relu(x - 0.45, 0.2, inplace=True),
+    "dropout": lambda x: FF.dropout(x, 0.5, seed=1),
+    "dropout1d": lambda x: FF.dropout1d(x, 0.5, seed=1),
+    "dropout2d": lambda x: FF.dropout2d(x[None], 0.5, seed=1),
+    "dropout3d": lambda x: FF.dropout3d(x[None, None], 0.5, seed=1),
+    "all stages": lambda x: FF.leaky_relu_dropout(x, 0.2, 0.5, bias=x[0, :, 0] - 0.6, gain=2.0, clamp=0.5, seed=1),
+    "bce": lambda x: FF.binary_cross_entropy(x, T, x),
+    "bce by target": lambda x: FF.binary_cross_entropy(P, x, reduction="none"),
+    "bce with logits": lambda x: FF.binary_cross_entropy_with_logits(x, T, x, x),
+    "bce with logits by target": lambda x: FF.binary_cross_entropy_with_logits(P, x, reduction="sum"),
+    "discriminator_loss": lambda x: FF.discriminator_loss(x, x + 1)[0],
+    "generator_loss": FF.generator_loss,
+    "layers": lambda x: nn.Sequential(
+        fastgan.nn.LeakyReLU(0.2), fastgan.nn.ReLU(), fastgan.nn.Dropout(0.5).eval(), fastgan.nn.LeakyReLUDropout(p=0.0)
+    )(x - 0.45),
+    "loss layers": lambda x: fastgan.nn.BCELoss()(x, T) + fastgan.nn.BCEWithLogitsLoss(pos_weight=P)(x, T),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_torch_func_jvp_is_the_forward_mode(name):
+    """The errors of the ops' forward mode name it."""
+    function = DIFFERENTIABLE[name]
+    direction = torch.linspace(-1.0, 1.0, 24).double().reshape(P.shape)
+    output, tangent = torch.func.jvp(function, (P,), (direction,))
+    with torch.no_grad():
+        above, below = function(P + 1e-6 * direction), function(P - 1e-6 * direction)
+        torch.testing.assert_close(output, function(P))
+    # Central differences in float64: about 1e-16 / 1e-6 of rounding, and less of curvature.
+    torch.testing.assert_close(tangent, (above - below) / 2e-6, rtol=1e-8, atol=1e-8)
+
+
 def test_vmap_needs_a_seed():
     x = torch.randn(5, 8)
     mapped = torch.func.vmap(lambda row: FF.dropout(row, 0.5, seed=3))(x)

@@ -147,7 +147,10 @@ X = torch.zeros(8, 1)
 BAD = {
     "shape": (ValueError, r"target of shape \[8, 1\].*got \[8\]", lambda f: f(X, torch.zeros(8))),
     "reduction": (ValueError, "summ is not a valid value for reduction", lambda f: f(X, 1.0, reduction="summ")),
-    "integer input": (TypeError, "input of dtype float32.*got Long", lambda f: f(X.long(), 1.0)),
+    "integer input": (TypeError, "input of dtype float32.*got torch.int64$", lambda f: f(X.long(), 1.0)),
+    "integers of both": (TypeError, "got torch.int64$", lambda f: f(X.long(), X.long())),
+    "swapped": (TypeError, "got torch.int64; input and target may be swapped", lambda f: f(X.long(), X)),
+    "swapped bool": (TypeError, "got torch.bool; input and target may be swapped", lambda f: f(X.bool(), X.double())),
     "integer target": (RuntimeError, "target of dtype Float, got Long", lambda f: f(X, X.long())),
     "weight's shape": (RuntimeError, r"weight .*\[8, 1\].*got \[3\]", lambda f: f(X, 1.0, weight=torch.ones(3))),
     "device": (RuntimeError, "target on cpu, got meta", lambda f: f(X, torch.zeros(8, 1, device="meta"))),
@@ -167,6 +170,16 @@ def test_errors_name_op_and_argument(case):
     assert case == "reduction" or "fastgan::b" in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["BCELoss", "BCEWithLogitsLoss"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64], ids=str)
+def test_the_modules_refuse_integer_input_as_torchs_do(name, dtype):
+    for target in (X, X.to(dtype)):
+        with pytest.raises(RuntimeError):
+            getattr(torch.nn, name)()(X.to(dtype), target)
+        with pytest.raises(TypeError, match="expected input of dtype float32"):
+            getattr(fnn, name)()(X.to(dtype), target)
+
+
 def test_pos_weight_errors():
     with pytest.raises(RuntimeError, match=r"pos_weight .*\[8, 1\].*got \[2, 2\]"):
         FF.binary_cross_entropy_with_logits(X, 1.0, pos_weight=torch.ones(2, 2))
@@ -176,6 +189,18 @@ def test_pos_weight_errors():
         ValueError, match=r"bce_with_logits_backward: expected grad of shape \[\] or \[8, 1\], got \[8\]"
     ):
         OPS.bce_with_logits_backward(torch.zeros(8), X, None, 1.0, None, None, False)
+
+
+@pytest.mark.parametrize("loss", [FF.binary_cross_entropy, FF.binary_cross_entropy_with_logits])
+def test_forward_mode_by_any_argument_is_an_error_that_names_jvp(loss):
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.zeros(8, 1), torch.ones(8, 1))
+        for terms in ({"input": dual}, {"target": dual}, {"weight": dual}, {"pos_weight": dual}):
+            if loss is FF.binary_cross_entropy and "pos_weight" in terms:
+                continue
+            with pytest.raises(NotImplementedError, match=r"expected no forward-mode gradient.*torch\.func\.jvp"):
+                loss(**({"input": X, "target": X} | terms))
 
 
 def test_old_reduction_names_still_warn():

@@ -229,8 +229,12 @@ def test_bad_input_is_named():
         FF.binary_cross_entropy(p, torch.rand(8))
     with pytest.raises(RuntimeError, match="fastgan::bce: expected target of dtype Float, got Double"):
         FF.binary_cross_entropy(p, p.double())
+    with pytest.raises(
+        TypeError, match=r"binary_cross_entropy: expected input of dtype float32.*got torch\.int64; .*swapped"
+    ):
+        FF.binary_cross_entropy(p.long(), p)
     with pytest.raises(TypeError, match=r"fastgan::bce: expected input of dtype float32.*got Long"):
-        FF.binary_cross_entropy(p.long(), 1.0)
+        torch.ops.fastgan.bce(p.long(), None, 1.0, None)
     with pytest.raises(ValueError, match="bad is not a valid value for reduction"):
         FF.binary_cross_entropy(p, 1.0, reduction="bad")
     with pytest.raises(RuntimeError, match="weight that does not require grad"):

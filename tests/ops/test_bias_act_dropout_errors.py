@@ -212,12 +212,16 @@ def test_an_offset_without_a_seed_is_refused_whether_or_not_anything_is_drawn(p)
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_forward_mode_is_an_error(inplace):
+def test_forward_mode_is_an_error_that_names_jvp(inplace):
     forward_ad = torch.autograd.forward_ad
     with forward_ad.dual_level():
         dual = forward_ad.make_dual(torch.zeros(3), torch.ones(3))
-        with pytest.raises(NotImplementedError, match=r"bias_act_dropout_?: expected no forward-mode gradient"):
+        with pytest.raises(
+            NotImplementedError, match=r"bias_act_dropout_?: expected no forward-mode.*torch\.func\.jvp"
+        ):
             FF.leaky_relu(dual, 0.2, inplace=inplace)
+        with pytest.raises(NotImplementedError, match=r"bias_act_dropout: expected no forward-mode.*torch\.func\.jvp"):
+            FF.leaky_relu_dropout(torch.zeros(2, 3), bias=dual)
 
 
 def test_a_lazily_negated_view_is_refused_in_place_only():
