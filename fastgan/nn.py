@@ -2,15 +2,16 @@
 
 They compute the same through the fused kernels of :mod:`fastgan.functional`. Inputs that the kernels do not take
 (integers, sparse and nested tensors, and ranks that torch takes with a warning) go to the ``forward`` of the namesake.
+For ``torch.fx`` they are leaves, as those of ``torch.nn`` are; a RuntimeError refuses those with hooks.
 ``torch.jit.script`` refuses these layers; :func:`fastgan.revert` puts those of ``torch.nn`` back.
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch  # noqa: F401 - the examples use it
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from fastgan import functional as FF
 from fastgan.functional.composed import kernels_take
@@ -33,8 +34,8 @@ def _new_memory(output: Tensor, input: Tensor, inplace: bool) -> Tensor:
     return output.clone() if output is input and not inplace else output
 
 
-class _Unscriptable:
-    """Refuses ``torch.jit.script``, which cannot compile the choice between kernels and composed results.
+class _Layer:
+    """Makes a layer a leaf for ``torch.fx``, and refuses ``torch.jit.script``, which cannot compile a forward of ours.
 
     It must be the last base of a layer: as the first one, Python would refuse to assign the layer's class to the
     ``__class__`` of a torch layer, as ``convert`` does.
@@ -48,8 +49,28 @@ class _Unscriptable:
             " fastgan's; call fastgan.revert(model) first, which puts torch.nn's layers back"
         )
 
+    def _fx_node(self: Any, *arguments: Any) -> Any:
+        """Return the ``torch.fx`` node that calls this layer, or None where no tracer can name the layer.
 
-class LeakyReLU(nn.LeakyReLU, _Unscriptable):
+        Tracers take only classes of the package ``torch.nn`` for leaves, and run the ``forward`` of others with
+        proxies. The result is None for tensors, and for a layer that is itself the root of the trace.
+
+        Raises:
+            RuntimeError: for a layer with hooks, which the tracer ran already and the node would run again.
+        """
+        tracer: Any = next((argument.tracer for argument in arguments if isinstance(argument, fx.Proxy)), None)
+        path = tracer.path_of_module(self) if isinstance(tracer, fx.Tracer) else ""
+        if not path:
+            return None
+        if self._forward_hooks or self._forward_pre_hooks:
+            raise RuntimeError(
+                f"fastgan.nn.{type(self).__name__}: expected no hooks under torch.fx, got some on '{path}', which would"
+                " run twice; call fastgan.revert(model) first, which puts torch.nn's layers back"
+            )
+        return tracer.create_proxy("call_module", path, arguments, {})
+
+
+class LeakyReLU(nn.LeakyReLU, _Layer):
     """:class:`torch.nn.LeakyReLU`, through :func:`fastgan.functional.leaky_relu`. Shape: any, kept.
 
     Example:
@@ -60,11 +81,12 @@ class LeakyReLU(nn.LeakyReLU, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return _new_memory(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
 
 
-class ReLU(nn.ReLU, _Unscriptable):
+class ReLU(nn.ReLU, _Layer):
     """:class:`torch.nn.ReLU`, through :func:`fastgan.functional.leaky_relu` with slope 0. Shape: any, kept.
 
     Example:
@@ -75,11 +97,12 @@ class ReLU(nn.ReLU, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return FF.leaky_relu(input, 0.0, self.inplace)
 
 
-class Dropout(nn.Dropout, _Unscriptable):
+class Dropout(nn.Dropout, _Layer):
     """:class:`torch.nn.Dropout`, through :func:`fastgan.functional.dropout`. Shape: any, kept.
 
     Example:
@@ -91,11 +114,12 @@ class Dropout(nn.Dropout, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return FF.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(nn.Dropout1d, _Unscriptable):
+class Dropout1d(nn.Dropout1d, _Layer):
     """:class:`torch.nn.Dropout1d`, through :func:`fastgan.functional.dropout1d`. Shape: (N, C, L) or (C, L), kept.
 
     Example:
@@ -107,11 +131,12 @@ class Dropout1d(nn.Dropout1d, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (2, 3):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return FF.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(nn.Dropout2d, _Unscriptable):
+class Dropout2d(nn.Dropout2d, _Layer):
     """:class:`torch.nn.Dropout2d`, through :func:`fastgan.functional.dropout2d`.
 
     Shape: (N, C, H, W) or (N, C, L), kept.
@@ -126,11 +151,12 @@ class Dropout2d(nn.Dropout2d, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (3, 4):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return FF.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(nn.Dropout3d, _Unscriptable):
+class Dropout3d(nn.Dropout3d, _Layer):
     """:class:`torch.nn.Dropout3d`, through :func:`fastgan.functional.dropout3d`.
 
     Shape: (N, C, D, H, W) or (C, D, H, W), kept.
@@ -143,11 +169,12 @@ class Dropout3d(nn.Dropout3d, _Unscriptable):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (4, 5):
-            return super().forward(input)
+            node = self._fx_node(input)
+            return super().forward(input) if node is None else node
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class BCELoss(nn.BCELoss, _Unscriptable):
+class BCELoss(nn.BCELoss, _Layer):
     """:class:`torch.nn.BCELoss`, through :func:`fastgan.functional.binary_cross_entropy`.
 
     ``target`` may also be one number.
@@ -160,10 +187,13 @@ class BCELoss(nn.BCELoss, _Unscriptable):
 
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
         """Return the loss of ``input`` against ``target``."""
+        if isinstance(input, fx.Proxy) or isinstance(target, fx.Proxy):
+            node = self._fx_node(input, target)
+            return super().forward(input, target) if node is None else node
         return FF.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
-class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
+class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Layer):
     """:class:`torch.nn.BCEWithLogitsLoss`, through :func:`fastgan.functional.binary_cross_entropy_with_logits`.
 
     ``target`` may also be one number.
@@ -176,10 +206,13 @@ class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Unscriptable):
 
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
         """Return the loss of ``input`` against ``target``."""
+        if isinstance(input, fx.Proxy) or isinstance(target, fx.Proxy):
+            node = self._fx_node(input, target)
+            return super().forward(input, target) if node is None else node
         return FF.binary_cross_entropy_with_logits(input, target, self.weight, self.pos_weight, self.reduction)
 
 
-class LeakyReLUDropout(nn.Module, _Unscriptable):
+class LeakyReLUDropout(nn.Module, _Layer):
     """Leaky ReLU and dropout in one kernel, forward and backward.
 
     Equal to ``nn.Sequential(nn.LeakyReLU(negative_slope), nn.Dropout(p))``. With ``feature=True`` the dropout is
@@ -213,9 +246,16 @@ class LeakyReLUDropout(nn.Module, _Unscriptable):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layers take."""
-        output = FF.leaky_relu_dropout(
-            input, self.negative_slope, self.p, self.training, self.inplace, feature=self.feature
-        )
+        settings = (self.negative_slope, self.p, self.training, self.inplace)
+        if not isinstance(input, Tensor) and isinstance(input, fx.Proxy):
+            node = self._fx_node(input)
+            if node is None:
+                arguments = (input, *settings)
+                node = input.tracer.create_proxy(
+                    "call_function", FF.leaky_relu_dropout, arguments, {"feature": self.feature}
+                )
+            return node
+        output = FF.leaky_relu_dropout(input, *settings, feature=self.feature)
         return _new_memory(output, input, self.inplace)
 
     def extra_repr(self) -> str:

@@ -164,7 +164,8 @@ def convert(
         example_inputs: positional arguments. With them, the model runs before and after the conversion, in eval and in
             training with the probability of dropout at 0. Outputs, gradients, second gradients and what is written into
             the inputs must be equal within rounding. Inputs, buffers, ``.grad``, training modes and the state of the
-            random generators are left as they were.
+            random generators are left as they were. Where the model draws random numbers in eval, dropout is off there
+            too. A warning names what differs between two runs of the unconverted model, and is not compared.
         trace: whether to also rewrite each ``forward`` that :mod:`torch.fx` can trace, so that it calls fastgan for
             ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses, and for modules called one after
             the other. When the module's attributes change, it uses its original ``forward`` again.
@@ -175,7 +176,7 @@ def convert(
 
     Raises:
         RuntimeError: where something differs with ``example_inputs``. The message names the first module that differs,
-            and the model is as it was before the call.
+            and the model is as it was before the call. Also where the model cannot run on ``example_inputs``.
         TypeError: where ``example_inputs`` is not a tuple.
 
     Example:

@@ -34,6 +34,7 @@ _BUILTINS = {
 }  # fmt: skip
 _CONTEXT_MODULES = ("torch.autograd", "torch.amp", "torch.random", "torch.utils")
 _LIBRARIES = {"torch", "fastgan", *sys.stdlib_module_names} - {"__main__"}
+_READS = ("LOAD_ATTR", "LOAD_METHOD")
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
@@ -130,10 +131,24 @@ def _check(called: _Called, attributes_of_children: set[str]) -> None:
         if name == "LOAD_GLOBAL":
             attribute = instructions[i + 1].argval if i + 1 < len(instructions) else None
             _check_global(called, argument, attribute)
-        if name == "LOAD_ATTR" and argument in attributes_of_children:
+        if name == "LOAD_ATTR" and argument in attributes_of_children and not _is_of_a_library(called, instructions, i):
             of_owner = called.on_owner and instructions[i - 1].argval == code.co_varnames[0]
             if not of_owner:
                 raise UnsupportedForwardError(f"{code.co_name} reads '{argument}' of another module")
+
+
+def _is_of_a_library(called: _Called, instructions: list[dis.Instruction], i: int) -> bool:
+    """Return whether an instruction reads an attribute of a Python module, such as ``F.dropout``."""
+    path: list[str] = []
+    while i > 0 and instructions[i - 1].opname in _READS:
+        i -= 1
+        path.insert(0, instructions[i].argval)
+    if i == 0 or instructions[i - 1].opname != "LOAD_GLOBAL":
+        return False
+    value = called.globals.get(instructions[i - 1].argval)
+    for name in path:
+        value = getattr(value, name, None) if isinstance(value, ModuleType) else None
+    return isinstance(value, ModuleType)
 
 
 def _check_global(called: _Called, name: str, attribute: Any) -> None:
@@ -149,10 +164,19 @@ def _check_global(called: _Called, name: str, attribute: Any) -> None:
         raise UnsupportedForwardError(f"{called.code.co_name} reads the global '{name}', which may change")
 
 
+def _names_read(called: _Called) -> Iterator[str]:
+    """Yield the attributes that code reads, except those of Python modules."""
+    instructions = list(dis.get_instructions(called.code))
+    for i, instruction in enumerate(instructions):
+        is_read = instruction.opname in _READS or instruction.opname.startswith("LOAD_SUPER")
+        if is_read and not _is_of_a_library(called, instructions, i):
+            yield instruction.argval
+
+
 def _attributes_read(owner: nn.Module, called: list[_Called]) -> list[str]:
     """Return the attributes of ``owner`` whose values may be constants of the graph."""
     names = []
-    for name in sorted({name for each in called for name in each.code.co_names}):
+    for name in sorted({name for each in called for name in _names_read(each)}):
         value = vars(owner).get(name, inspect.getattr_static(type(owner), name, _ABSENT))
         is_code = isinstance(value, (FunctionType, property, staticmethod, classmethod))
         if value is _ABSENT or name == "training" or is_code or name in vars(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from fastgan.convert.record import Dependencies, UnsupportedForwardError, record
 from fastgan.convert.references import ModuleReferences, is_scripted
@@ -98,12 +98,21 @@ def _original_class(module: nn.Module) -> type[nn.Module]:
     return original
 
 
-def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    if not kwargs and not torch.compiler.is_compiling():
-        forward = vars(self)[_ATTRIBUTE].forward_for(self, args)
-        if forward is not None:
-            return forward(self, *args)
-    return _original_class(self).forward(self, *args, **kwargs)
+def _forward_of(cls: type[nn.Module]) -> Callable[..., Any]:
+    """Return the forward of the traced modules of ``cls``."""
+    original = cls.forward
+
+    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        # torch.fx sees the author's forward, because a graph of ours calls layers that the model does not register.
+        is_traced = torch.compiler.is_compiling() or any(isinstance(argument, fx.Proxy) for argument in args)
+        if not kwargs and not is_traced:
+            rewritten = vars(self)[_ATTRIBUTE].forward_for(self, args)
+            if rewritten is not None:
+                return rewritten(self, *args)
+        return original(self, *args, **kwargs)
+
+    vars(forward)["__wrapped__"] = original  # inspect.signature and torch.fx read the arguments there
+    return forward
 
 
 def _reduce(self: nn.Module, _: Any) -> tuple[Any, ...]:
@@ -120,7 +129,7 @@ def _traced_class(cls: type[nn.Module]) -> type[nn.Module]:
     if cls in _traced_classes:
         return _traced_classes[cls]
     body = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
-    body |= {_ORIGINAL: cls, "forward": _forward, "__reduce_ex__": _reduce}
+    body |= {_ORIGINAL: cls, "forward": _forward_of(cls), "__reduce_ex__": _reduce}
     _traced_classes[cls] = type(cls.__name__, (cls,), body)
     return _traced_classes[cls]
 

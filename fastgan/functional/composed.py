@@ -44,7 +44,9 @@ def has_kernels(device_type: str) -> bool:
 
 
 def kernels_take(input: Tensor) -> bool:
-    """Return whether the kernels take tensors like ``input``: floating, strided and not nested."""
+    """Return whether the kernels take ``input``: a tensor, not a proxy; floating, strided and not nested."""
+    if not isinstance(input, Tensor):
+        return False
     return input.is_floating_point() and input.layout == torch.strided and not input.is_nested
 
 

@@ -241,3 +241,40 @@ def test_a_garbage_collection_during_tracing_is_ignored():
         gc.callbacks.remove(callback)
     assert gc.isenabled()
     assert not [reason for _, reason in report.skipped if "not rewritten" in reason]
+
+
+class NumberNamedDropout(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dropout, self.linear = 0.5, nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+class HoldsNames(nn.Module):
+    """Has a number and a list under the names of functions, as GATConv, LSTM and MultiheadAttention have."""
+
+    def __init__(self):
+        super().__init__()
+        self.child, self.relu = NumberNamedDropout(), [torch.ones(())]
+
+    def forward(self, x):
+        dropout = torch.nn.functional.dropout
+        return dropout(F.dropout(F.relu(self.child(x)), 0.5, self.training), 0.5, self.training)
+
+
+class ReadsTheNumber(HoldsNames):
+    def forward(self, x):
+        return F.relu(self.child(x)) * self.child.dropout
+
+
+def test_the_name_of_a_function_is_no_attribute_of_a_module():
+    report = fastgan.convert(HoldsNames(), tuple(rows()), trace=True)
+    assert report.skipped == []
+    assert {name.split("_")[0] for name in [*(n for n, _ in report.swapped), *sum(report.fused, ())]} == {
+        "relu",
+        "dropout",
+    }
+    report = fastgan.convert(ReadsTheNumber(), trace=True)
+    assert "reads 'dropout' of another module" in report.skipped[0][-1]
