@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastgan._support.extras import check
-from fastgan._support.files import write_atomic
+from fastgan._support.files import write_with
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -104,9 +103,8 @@ def explain(
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
     heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
     arrays = {"samples": samples, "logits": logits, **found}
-    with io.BytesIO() as content:
-        np.savez_compressed(content, **{name: value.numpy() for name, value in arrays.items()})
-        write_atomic(target.with_suffix(".npz"), content.getvalue())
+    columns: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
+    write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **columns))
     kind = "generated" if data is None else "given"
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
 

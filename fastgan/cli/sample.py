@@ -42,6 +42,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     """Draw samples from a trained run, as an array in the data's own units or as a picture."""
     import numpy as np
 
+    from fastgan._support.files import write_with
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, save_grid
 
@@ -60,7 +61,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
         arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
         if trained.classes:
             arrays["labels"] = trained.labels(n).numpy()
-        np.savez_compressed(target, **arrays)
+        write_with(target, lambda file: np.savez_compressed(file, **arrays))
     elif is_image(tuple(samples.shape[1:])):
         save_grid(samples, target)
     else:

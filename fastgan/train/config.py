@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import check_spec
 from fastgan.losses import LOSSES
@@ -226,13 +227,17 @@ class TrainConfig:
         return cls(**{**settings, **overrides})
 
     def save(self, path: str | Path) -> None:
-        """Write all fields to a TOML file at `path`, except `out` and `resume`, which do not describe the training."""
+        """Write all fields to a TOML file at `path`, except `out` and `resume`, which do not describe the training.
+
+        Raises:
+            OSError: naming the file, if it cannot be written; an earlier one is untouched.
+        """
         lines = [
             f"{name} = {to_toml(value)}\n"
             for name, value in dataclasses.asdict(self).items()
             if name not in ("out", "resume")
         ]
-        Path(path).write_text("".join(lines), encoding="utf-8")
+        write_atomic(Path(path), "".join(lines).encode())
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as numbers, strings and lists."""

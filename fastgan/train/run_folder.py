@@ -78,6 +78,7 @@ def _locked_folder(config: TrainConfig) -> Iterator[Path]:
         check_out(out, config.resume)
         remove_leftovers(out)
         remove_leftovers(out / "checkpoints")
+        remove_leftovers(out / "samples")
         yield out
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # explicitly: forked workers that outlive this block hold the lock, too
