@@ -26,6 +26,7 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
     Raises:
         ValueError: as the run would for data, networks, an `out` or a checkpoint that do not serve.
+        CheckpointError: if none of the checkpoints to resume is whole.
     """
     from fastgan.train import GANTrainer
     from fastgan.train.run_folder import check_out
@@ -126,7 +127,7 @@ def _rounded(number: float) -> str:
 
 
 def _resumed(trainer: GANTrainer) -> Iterator[str]:
-    """What `--resume` continues; raises ValueError where the checkpoint was made with other settings."""
+    """What `--resume` continues; raises what `GANTrainer.fit` would for checkpoints that do not serve."""
     from fastgan.train import checkpoint
 
     if not trainer.config.resume or trainer.config.out is None:
@@ -136,7 +137,7 @@ def _resumed(trainer: GANTrainer) -> Iterator[str]:
     found = checkpoint.load_newest(folder, notes.append)
     yield from notes
     if found is None:
-        yield f"resume: no whole checkpoint in {folder}; the run would start at step 0"
+        yield f"resume: no checkpoint in {folder}; the run would start at step 0"
         return
     trainer.load_state_dict(found[1])
     yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}"

@@ -135,7 +135,7 @@ class GANTrainer:
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
             ValueError: if the checkpoint to resume was made with other settings.
-            CheckpointError: if a checkpoint cannot be written; earlier ones are untouched.
+            CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
             TrainingAlarmError: after an alarm (`fastgan.train.alarms`), if `config.on_alarm` is "stop".
@@ -281,7 +281,7 @@ class GANTrainer:
         notes = self._notes
         found = distributed.run_on_rank_zero(lambda: checkpoint.load_newest(out / "checkpoints", notes.append))
         if found is None:
-            notes.append(f"train: no whole checkpoint in {out / 'checkpoints'}: starting at step 0")
+            notes.append(f"train: no checkpoint in {out / 'checkpoints'}: starting at step 0")
         else:
             self.load_state_dict(found[1])
             notes.append(f"train: resumed from {found[0]}")

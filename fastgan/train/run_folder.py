@@ -109,7 +109,7 @@ def save_weights(path: Path, networks: dict[str, nn.Module], about: dict[str, An
         about: metadata, stored as JSON.
 
     Raises:
-        CheckpointError: if the file cannot be written.
+        CheckpointError: for an OSError, if the file cannot be written.
         MissingExtraError: without safetensors.
     """
     tensors = {

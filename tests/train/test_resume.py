@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from fastgan.train import (
+    CheckpointError,
     GANTrainer,
     RunFolderError,
     TrainConfig,
@@ -119,6 +120,29 @@ def test_with_a_damaged_newest_checkpoint_the_previous_one_is_resumed(whole_run,
 def test_resuming_without_a_checkpoint_starts_at_step_0_with_a_message(whole_run, tmp_path, capfd):
     GANTrainer(_config(tmp_path, resume=True)).fit()
     assert "starting at step 0" in capfd.readouterr().err
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
+@pytest.mark.parametrize("content", [b"", b"torn"])
+def test_resuming_where_no_checkpoint_is_whole_stops_and_names_them(tmp_path, content):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    damaged = checkpoint.listing(tmp_path / "checkpoints")
+    for path in damaged:
+        path.write_bytes(content)
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=r"expected a whole checkpoint in .*, got only damaged ones") as error:
+        GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert all(path.name in str(error.value) for path in damaged)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_where_only_the_best_checkpoint_is_whole_it_is_resumed(whole_run, tmp_path, capfd):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    first, second = checkpoint.listing(tmp_path / "checkpoints")
+    first.rename(first.with_name("best.pt"))
+    second.write_bytes(b"torn")
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert "best.pt" in capfd.readouterr().err
     assert _weights(tmp_path) == _weights(whole_run)
 
 
