@@ -140,4 +140,5 @@ def _resumed(trainer: GANTrainer) -> Iterator[str]:
         yield f"resume: no checkpoint in {folder}; the run would start at step 0"
         return
     trainer.load_state_dict(found[1])
-    yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}"
+    past = "; nothing to train" if trainer.global_step > trainer.config.steps else ""
+    yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}{past}"

@@ -21,10 +21,13 @@ from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 from fastgan.train.sampling import BALANCES
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
+__all__ = ["CHANGEABLE", "OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
+# Settings that may change when a run is resumed: where, on what and how long it trains, and what it records.
+CHANGEABLE = {"out", "resume", "steps", "device", "threads", "workers", "checkpoint_every", "keep", "sample_every"}
+CHANGEABLE |= {"log_every", "eval_every", "on_alarm", "alarm_readings", "strict"}
 
 
 def help_of(setting: dataclasses.Field[Any]) -> str:

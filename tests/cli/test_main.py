@@ -84,6 +84,19 @@ def test_resuming_takes_the_runs_own_settings(tmp_path):
     assert (run / "checkpoints" / "step-000000004.pt").exists()
 
 
+def test_resuming_with_fewer_steps_than_done_says_so_and_leaves_the_run_alone(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert _fastgan("train", "--out", run, "--steps", "3", "--batch-size", "16") == 0
+    files = [run / "config.toml", run / "weights.safetensors", *(run / "checkpoints").iterdir()]
+    before = [path.read_bytes() for path in files]
+    capsys.readouterr()
+    assert _fastgan("train", "--out", run, "--resume", "--steps", "2") == 0
+    said = capsys.readouterr()
+    assert "past `steps`, 2: nothing to train" in said.err
+    assert "trained nothing, as the run is at step 3, past --steps 2" in said.out
+    assert [path.read_bytes() for path in files] == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -161,6 +161,21 @@ def test_other_settings_than_the_checkpoints_are_refused_by_name(tmp_path):
     assert (tmp_path / "config.toml").read_text() == settings
 
 
+def test_settings_that_change_no_result_may_change_on_resume(whole_run, tmp_path):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    GANTrainer(_config(tmp_path, resume=True, workers=2, strict=True, keep=2)).fit()
+    assert _weights(tmp_path) == _weights(whole_run)
+    saved = TrainConfig.load(tmp_path / "config.toml")
+    assert (saved.workers, saved.strict, saved.keep) == (2, True, 2)
+
+
+def test_the_number_of_threads_may_change_on_resume(tmp_path):
+    GANTrainer(_config(tmp_path, steps=10, threads=2)).fit()
+    GANTrainer(_config(tmp_path, steps=20, threads=1, resume=True)).fit()  # sums of other threads may round otherwise
+    assert TrainConfig.load(tmp_path / "config.toml").threads == 1
+    assert checkpoint.load_newest(tmp_path / "checkpoints", print)[1]["step"] == 20
+
+
 def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
     GANTrainer(_config(tmp_path, steps=5)).fit()
     before = _weights(tmp_path)
