@@ -123,6 +123,22 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys, tmp_pat
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("device", ["gpu", "mps", "xpu:0", "meta"])
+@pytest.mark.parametrize("command", [["train"], ["train", "--dry-run"], ["fit"], ["impute"], ["bench"]])
+def test_a_device_without_kernels_is_one_line_and_exit_code_2(command, device, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = []
+    if command == ["impute"]:
+        (tmp_path / "in.csv").write_text("a,b\n" + "1,2\n3,\n" * 20)
+        files = ["in.csv", "out.csv"]
+    assert _fastgan(*command, *files, "--device", device) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "expected `device` to be cpu" in said
+    assert f"got '{device}'" in said
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, capsys):
     np.savez(tmp_path / "own.npz", samples=np.random.default_rng(0).random((16, 3)), labels=np.arange(16))
     flags = ["--data", f"npz:{tmp_path / 'own.npz'}", "--steps", "2", "--batch-size", "8", "--out", tmp_path / "run"]
