@@ -9,6 +9,7 @@ from typing import Any
 
 from fastgan._support.extras import MissingExtraError, require
 from fastgan.cli import info
+from fastgan.cli._arguments import expand_home
 from fastgan.cli._terminal import is_rank_zero, print_error
 
 __all__ = ["ALARMS", "main"]
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with the exit code: a MissingExtraError, say, becomes a line on stderr and code 2. Only an
             error of the program itself is raised as it is.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = expand_home(sys.argv[1:] if arguments is None else arguments)
     try:
         if arguments == ["info"]:  # works without typer, on the base install
             info.info()

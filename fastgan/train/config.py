@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import os.path
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,8 @@ class TrainConfig:
         check_spec(self.data)
         parse_augment(self.augment)
         self._check_together()
+        if self.out is not None:
+            object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
 

@@ -201,8 +201,9 @@ def load_run(path: str | Path, best: bool = False) -> Run:
         >>> run.step, run.sample(3, seed=0).shape
         (2, torch.Size([3, 2]))
     """
-    config, about, size, generator = _load_network(Path(path), "ema", best)
-    return Run(Path(path), config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
+    path = Path(path).expanduser()
+    config, about, size, generator = _load_network(path, "ema", best)
+    return Run(path, config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
 
 
 def load_discriminator(path: str | Path) -> nn.Module:
@@ -217,7 +218,7 @@ def load_discriminator(path: str | Path) -> nn.Module:
         RunFolderError: for a folder that is not a run folder, or whose weights do not fit its settings.
         MissingExtraError: without safetensors.
     """
-    return _load_network(Path(path), "discriminator")[3]
+    return _load_network(Path(path).expanduser(), "discriminator")[3]
 
 
 def _load_network(

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import fastgan
 import fastgan.cli
-from fastgan.train import TrainConfig
+from fastgan.train import TrainConfig, load_run
 
 
 def _fastgan(*arguments: str) -> int:
@@ -137,6 +137,30 @@ def test_a_device_without_kernels_is_one_line_and_exit_code_2(command, device, t
     assert "expected `device` to be cpu" in said
     assert f"got '{device}'" in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_tilde_stands_for_the_home_folder_in_every_path(tmp_path, monkeypatch, capsys):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    np.savez(home / "own.npz", samples=np.random.default_rng(0).random((40, 3)))
+    (home / "mine.toml").write_text("steps = 2\nbatch_size = 8\n")
+    (home / "in.csv").write_text("a,b\n" + "1,2\n3,4\n5,\n" * 8)
+    assert _fastgan("train", "--config=~/mine.toml", "--data", "npz:~/own.npz", "--out=~/run") == 0
+    assert _fastgan("train", "--resume", "--out", "~/run", "--steps", "3") == 0
+    assert _fastgan("sample", "~/run", "--out=~/s.npz") == 0
+    assert _fastgan("eval", "~/run", "--n", "20") == 0
+    assert _fastgan("impute", "~/in.csv", "~/out.csv", "--steps", "5") == 0
+    assert (home / "s.npz").exists()
+    assert (home / "out.csv").exists()
+    assert not any(elsewhere.iterdir())
+    assert load_run("~/run").step == 3
+    assert TrainConfig(out="~/run").out == str(home / "run")
+    capsys.readouterr()
+    assert _fastgan("fit", "--data", "csv:~/none.csv") == 2
+    assert str(home / "none.csv") in capsys.readouterr().err
 
 
 def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, capsys):
