@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,10 +48,11 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
 def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> Iterator[str]:
     """A line for each setting: its name, its value, where the value is from."""
+    from fastgan.train._fields import read_toml
     from fastgan.train.config import TrainConfig
     from fastgan.train.recipes import RECIPES
 
-    in_file = _keys(file) if file is not None else set()
+    in_file = set(read_toml(Path(file))) if file is not None else set()
     recipe = RECIPES[config.recipe]
     for name, value in config.to_dict().items():
         if name in given:
@@ -67,12 +66,6 @@ def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> I
         if name == "out" and value is None:
             value = "a new folder in runs/"
         yield f"{name:<16} {_text(value):<24} {origin}"
-
-
-def _keys(file: str) -> set[str]:
-    """The settings that a TOML file has."""
-    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    return set(tomllib.loads(Path(file).read_text(encoding="utf-8")))
 
 
 def _text(value: Any) -> str:

@@ -26,6 +26,18 @@ def test_info_prints_the_build_a_line_a_key(capsys):
             assert printed[name] == str(value)
 
 
+def test_version_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert _fastgan("--version") == 0
+    assert capsys.readouterr().out == f"fastgan {fastgan.__version__}\n"
+
+
+@pytest.mark.parametrize("betas", [["--betas", "0.4,0.9"], ["--betas=0.4,0.9"], ["--betas", "0.4", "0.9"]])
+def test_betas_may_be_written_with_a_comma(betas, capsys):
+    assert _fastgan("train", "--dry-run", *betas, "--seed", "1") == 0
+    assert "[0.4, 0.9]" in capsys.readouterr().out
+
+
 def test_info_needs_neither_typer_nor_any_other_extra(tmp_path):
     code = (
         "import sys\n"
