@@ -78,7 +78,7 @@ def explain(
         raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
     trained = load_run(run)
     target = Path(out) if out is not None else trained.path / "explain.png"
-    if target.suffix != ".png":
+    if target.suffix.lower() != ".png":
         raise ValueError(f"explain: expected --out to end in .png, got '{out}'")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"explain: expected the folder {target.parent} of --out to exist")

@@ -45,12 +45,15 @@ def save_grid(images: Tensor, path: Path) -> None:
 
     Raises:
         MissingExtraError: without Pillow.
+        ValueError: for a suffix that is no picture's.
         OSError: if the file cannot be written; an earlier one is untouched.
     """
     picture = make_grid(images)
     picture = picture[..., 0] if picture.shape[2] == 1 else picture
     image_module = require("PIL.Image")
-    kind = image_module.registered_extensions()[path.suffix.lower()]
+    kind = image_module.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"save_grid: expected the suffix of a picture, such as .png, got '{path.name}'")
     image = image_module.fromarray(picture)
     write_with(path, lambda file: image.save(file, format=kind))
 

@@ -175,6 +175,16 @@ def test_a_tilde_stands_for_the_home_folder_in_every_path(tmp_path, monkeypatch,
     assert str(home / "none.csv") in capsys.readouterr().err
 
 
+def test_eval_says_in_words_that_the_data_are_too_few(tmp_path, capsys):
+    np.savez(tmp_path / "few.npz", samples=np.random.default_rng(0).random((5, 3)))
+    flags = ["--data", f"npz:{tmp_path / 'few.npz'}", "--steps", "2", "--batch-size", "4", "--out", tmp_path / "run"]
+    assert _fastgan("train", *flags) == 0
+    assert _fastgan("eval", tmp_path / "run") == 2
+    said = capsys.readouterr().err
+    assert "expected at least 6 real samples in 'npz:" in said
+    assert "got 5" in said
+
+
 def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, capsys):
     np.savez(tmp_path / "own.npz", samples=np.random.default_rng(0).random((16, 3)), labels=np.arange(16))
     flags = ["--data", f"npz:{tmp_path / 'own.npz'}", "--steps", "2", "--batch-size", "8", "--out", tmp_path / "run"]

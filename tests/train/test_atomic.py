@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import fastgan.cli
 from fastgan._support.files import write_with
@@ -56,11 +57,19 @@ def test_a_full_disk_keeps_the_older_file_and_the_message_names_it(name, tmp_pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["s.npz", "s.png"])
+@pytest.mark.parametrize("name", ["s.npz", "s.npy", "s.NPZ", "s.png", "s.PNG", "s.jpg"])
 def test_sample_on_a_full_disk_keeps_the_older_file_and_names_it(name, tmp_path, full_disk, capsys):
     images = torch.rand(40, 1, 4, 4) * 2 - 1
     run = GANTrainer(TrainConfig(steps=2, batch_size=8, latent_dim=4, out=str(tmp_path / "run")), data=images).fit()
     target = tmp_path / name
+    with pytest.raises(SystemExit) as stop:
+        fastgan.cli.main(["sample", str(run), "--n", "4", "--out", str(target)])
+    assert stop.value.code == 0
+    if target.suffix == ".npy":
+        assert np.load(target).shape == (4, 1, 4, 4)
+    elif target.suffix in (".png", ".PNG", ".jpg"):
+        with Image.open(target) as picture:
+            assert picture.size == (84, 84)
     target.write_bytes(b"older")
     full_disk()
     with pytest.raises(SystemExit) as stop:
