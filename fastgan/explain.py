@@ -17,7 +17,7 @@ from fastgan._support.extras import require
 from fastgan._support.random import derive
 from fastgan.convert import revert
 from fastgan.train.augment import pack
-from fastgan.train.pictures import is_image
+from fastgan.train.pictures import is_image, save_figure
 
 __all__ = ["METHODS", "PackedDiscriminator", "attribute", "feature_mask", "heat_maps"]
 
@@ -141,6 +141,7 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
 
     Raises:
         MissingExtraError: where Matplotlib is not installed.
+        OSError: if the file cannot be written; an earlier one is untouched.
     """
     figures = require("matplotlib.figure", "explain")
     images = is_image(tuple(samples.shape[1:]))
@@ -162,7 +163,7 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
                 panel.set_title(name.replace("_", " "), fontsize=9)
         for panel in panels[i]:
             panel.set(xticks=[], yticks=[])
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path)
 
 
 def _map(panel: Any, values: Any) -> None:

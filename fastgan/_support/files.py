@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that the file is never seen half written, not even after a power cut."""
+    """Write `content` to `path` so that the file is never seen half written, not even after a power cut.
+
+    Raises:
+        OSError: naming `path`, if it cannot be written; an earlier file there is untouched.
+    """
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write to `path` what the function `write` writes to the binary file that it is given, as `write_atomic` does.
+
+    Raises:
+        OSError: naming `path`, if it cannot be written; an earlier file there is untouched.
+    """
+    with io.BytesIO() as content:
+        write(content)
+        write_atomic(path, content.getvalue())
+
+
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

@@ -70,8 +70,10 @@ def pick_device(name: str, processes: int = 1, local_rank: int = 0) -> torch.dev
         name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"train: expected `device` to be cpu, cuda, cuda:N or auto, got '{name}'") from error
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):  # torch knows others, such as mps, which have no kernels
+        raise ValueError(f"train: expected `device` to be cpu, cuda, cuda:N or auto, got '{name}'")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"train: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"

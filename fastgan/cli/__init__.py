@@ -9,6 +9,7 @@ from typing import Any
 
 from fastgan._support.extras import MissingExtraError, require
 from fastgan.cli import info
+from fastgan.cli._arguments import expand_home, split_pairs
 from fastgan.cli._terminal import is_rank_zero, print_error
 
 __all__ = ["ALARMS", "main"]
@@ -32,10 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always, with the exit code: a MissingExtraError, say, becomes a line on stderr and code 2. Only an
             error of the program itself is raised as it is.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = expand_home(sys.argv[1:] if arguments is None else arguments)
     try:
         if arguments == ["info"]:  # works without typer, on the base install
             info.info()
+            code = 0
+        elif arguments == ["--version"]:
+            info.version()
             code = 0
         else:
             code = _run(arguments)
@@ -58,7 +62,7 @@ def _run(arguments: list[str]) -> int:
     command = require("typer.main").get_command(_app(require("typer")))
     try:
         # Commands only return what to do, which runs outside typer: typer has an exit code of its own for an interrupt.
-        action = command.main(arguments or ["--help"], prog_name="fastgan", standalone_mode=False)
+        action = command.main(split_pairs(arguments) or ["--help"], prog_name="fastgan", standalone_mode=False)
     except Exception as error:
         if not hasattr(error, "format_message"):  # which typer's errors of usage have
             raise
@@ -73,7 +77,8 @@ def _app(typer: Any) -> Any:
     """The typer application with all commands; a command parses its options and returns what to do."""
     from fastgan.cli import bench, evaluate, explain, fit, impute, sample, train
 
-    app = typer.Typer(help="Train GANs with fused kernels.", add_completion=False)
+    about = "Train GANs with fused kernels. `fastgan --version` prints the version."
+    app = typer.Typer(help=about, add_completion=False)
     for command in (train, sample, evaluate, bench, fit, impute, explain):
         command.add_command(app, typer)
     info.add_command(app)

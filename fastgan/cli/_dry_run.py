@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +24,7 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
     Raises:
         ValueError: as the run would for data, networks, an `out` or a checkpoint that do not serve.
+        CheckpointError: if none of the checkpoints to resume is whole.
     """
     from fastgan.train import GANTrainer
     from fastgan.train.run_folder import check_out
@@ -49,10 +48,11 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
 def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> Iterator[str]:
     """A line for each setting: its name, its value, where the value is from."""
+    from fastgan.train._fields import read_toml
     from fastgan.train.config import TrainConfig
     from fastgan.train.recipes import RECIPES
 
-    in_file = _keys(file) if file is not None else set()
+    in_file = set(read_toml(Path(file))) if file is not None else set()
     recipe = RECIPES[config.recipe]
     for name, value in config.to_dict().items():
         if name in given:
@@ -66,12 +66,6 @@ def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> I
         if name == "out" and value is None:
             value = "a new folder in runs/"
         yield f"{name:<16} {_text(value):<24} {origin}"
-
-
-def _keys(file: str) -> set[str]:
-    """The settings that a TOML file has."""
-    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    return set(tomllib.loads(Path(file).read_text(encoding="utf-8")))
 
 
 def _text(value: Any) -> str:
@@ -126,7 +120,7 @@ def _rounded(number: float) -> str:
 
 
 def _resumed(trainer: GANTrainer) -> Iterator[str]:
-    """What `--resume` continues; raises ValueError where the checkpoint was made with other settings."""
+    """What `--resume` continues; raises what `GANTrainer.fit` would for checkpoints that do not serve."""
     from fastgan.train import checkpoint
 
     if not trainer.config.resume or trainer.config.out is None:
@@ -136,7 +130,8 @@ def _resumed(trainer: GANTrainer) -> Iterator[str]:
     found = checkpoint.load_newest(folder, notes.append)
     yield from notes
     if found is None:
-        yield f"resume: no whole checkpoint in {folder}; the run would start at step 0"
+        yield f"resume: no checkpoint in {folder}; the run would start at step 0"
         return
     trainer.load_state_dict(found[1])
-    yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}"
+    past = "; nothing to train" if trainer.global_step > trainer.config.steps else ""
+    yield f"resume: from {found[0]}, step {trainer.global_step:,} of {trainer.config.steps:,}{past}"

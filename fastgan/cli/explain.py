@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastgan._support.extras import check
-from fastgan._support.files import write_atomic
+from fastgan._support.files import write_with
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -79,7 +78,7 @@ def explain(
         raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
     trained = load_run(run)
     target = Path(out) if out is not None else trained.path / "explain.png"
-    if target.suffix != ".png":
+    if target.suffix.lower() != ".png":
         raise ValueError(f"explain: expected --out to end in .png, got '{out}'")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"explain: expected the folder {target.parent} of --out to exist")
@@ -104,9 +103,8 @@ def explain(
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
     heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
     arrays = {"samples": samples, "logits": logits, **found}
-    with io.BytesIO() as content:
-        np.savez_compressed(content, **{name: value.numpy() for name, value in arrays.items()})
-        write_atomic(target.with_suffix(".npz"), content.getvalue())
+    columns: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
+    write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **columns))
     kind = "generated" if data is None else "given"
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
 

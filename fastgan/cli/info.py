@@ -12,6 +12,13 @@ def add_command(app: Any) -> None:
     app.command("info", help=info.__doc__)(lambda: info)
 
 
+def version() -> None:
+    """Print the version."""
+    import fastgan
+
+    print(f"fastgan {fastgan.__version__}")
+
+
 def info() -> None:
     """Print what was built: versions, CUDA or not, the instruction set in use."""
     import fastgan

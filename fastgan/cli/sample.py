@@ -10,6 +10,8 @@ from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
 
+_ARRAYS, _PICTURES = (".npz", ".npy"), (".png", ".jpg", ".jpeg")
+
 
 def add_command(app: Any, typer: Any) -> None:
     """Add `sample` to the application `app` of the module `typer`."""
@@ -19,7 +21,7 @@ def add_command(app: Any, typer: Any) -> None:
         n: int = typer.Option(64, help="Number of samples."),
         seed: int = typer.Option(0, help="Seed of the samples: the same seed gives the same samples."),
         out: str = typer.Option(
-            "samples.npz", help="File to write: an array if it ends in .npz, a picture if it ends in .png."
+            "samples.npz", help="File to write: an array if it ends in .npz or .npy, a picture if in .png or .jpg."
         ),
         best: bool = typer.Option(
             False,
@@ -42,6 +44,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     """Draw samples from a trained run, as an array in the data's own units or as a picture."""
     import numpy as np
 
+    from fastgan._support.files import write_with
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, save_grid
 
@@ -50,19 +53,26 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     if not 0 <= seed < 2**63:
         raise ValueError(f"sample: expected --seed in [0, 2**63), got {seed}")
     target = Path(out)
-    if target.suffix not in (".npz", ".png"):
-        raise ValueError(f"sample: expected --out to end in .npz or .png, got '{out}'")
+    kind = target.suffix.lower()
+    if kind not in _ARRAYS + _PICTURES:
+        endings = f"{', '.join(_ARRAYS)} or {', '.join(_PICTURES)}"
+        raise ValueError(f"sample: expected --out to end in {endings}, got '{out}'")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
     samples = trained.sample(n, seed, truncation=truncation)
-    if target.suffix == ".npz":
+    if kind == ".npy":
+        restored = trained.units.restore(samples)
+        write_with(target, lambda file: np.save(file, restored))
+    elif kind == ".npz":
         arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
         if trained.classes:
             arrays["labels"] = trained.labels(n).numpy()
-        np.savez_compressed(target, **arrays)
-    elif is_image(tuple(samples.shape[1:])):
-        save_grid(samples, target)
+        write_with(target, lambda file: np.savez_compressed(file, **arrays))
+    elif not is_image(tuple(samples.shape[1:])):
+        raise ValueError(f"sample: expected images for a {kind}, got samples of shape {tuple(samples.shape[1:])}")
+    elif kind != ".png" and samples.shape[1] == 4:
+        raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
     else:
-        raise ValueError(f"sample: expected images for a .png, got samples {samples.shape[1:]}")
+        save_grid(samples, target)
     print(f"wrote {n} samples of step {trained.step} to {target}")

@@ -42,7 +42,10 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -
         trainer = GANTrainer(loaded)
         out = trainer.fit()
     if is_rank_zero():
-        print(f"trained {loaded.steps} steps: samples, losses, checkpoints and weights are in {out}")
+        done = f"trained {loaded.steps} steps"
+        if trainer.global_step > loaded.steps:
+            done = f"trained nothing, as the run is at step {trainer.global_step}, past --steps {loaded.steps}"
+        print(f"{done}: samples, losses, checkpoints and weights are in {out}")
         try:
             print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
         except (ImportError, ValueError, OSError, RuntimeError) as error:

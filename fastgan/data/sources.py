@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 from pathlib import Path
 
 from fastgan.data import files
@@ -17,7 +18,7 @@ FROM_PATH = ("npz", "folder", "idx", "csv")
 
 
 def check_spec(spec: str) -> tuple[str, str]:
-    """Split the name of a data set into its kind and its path. No file is opened.
+    """Split the name of a data set into its kind and its path, in which a leading `~` is expanded. No file is opened.
 
     Args:
         spec: such as `digits`, which has no path, or `npz:faces.npz`.
@@ -27,7 +28,7 @@ def check_spec(spec: str) -> tuple[str, str]:
     """
     kind, colon, path = spec.partition(":")
     if (kind in BUILTIN and not colon) or (kind in FROM_PATH and path):
-        return kind, path
+        return kind, os.path.expanduser(path)
     known = [*BUILTIN, *(f"{name}:PATH" for name in FROM_PATH)]
     near = difflib.get_close_matches(kind, [*BUILTIN, *FROM_PATH], n=1)
     hint = f" (did you mean '{near[0]}'?)" if near and near[0] != kind else ""

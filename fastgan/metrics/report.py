@@ -83,10 +83,16 @@ def evaluate(
         there are too few samples. Real data have no score where it would say nothing.
 
     Raises:
-        ValueError: for fewer than 6 samples, data or features of another shape, or NaN or infinity in the samples.
+        ValueError: for fewer than 6 samples, generated or real, data or features of another shape, or NaN or infinity
+            in the samples.
     """
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
+    if len(data.samples) < 6:
+        raise ValueError(
+            f"eval: expected at least 6 real samples in '{run.data}', as precision and recall look at the 5 nearest "
+            f"neighbours of each, got {len(data.samples)}"
+        )
     if tuple(data.samples.shape[1:]) != run.sample_shape:
         raise ValueError(
             f"eval: expected samples of shape {list(run.sample_shape)} in '{run.data}', as the run's, "

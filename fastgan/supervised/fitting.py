@@ -15,6 +15,7 @@ from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data.tables import is_number, read_table
 from fastgan.supervised.search import Search
+from fastgan.train.pictures import save_figure
 from fastgan.train.run_folder import save_weights
 
 __all__ = ["FitResult", "Samples", "fit_samples", "load_samples", "make_model"]
@@ -115,6 +116,7 @@ class FitResult:
 
         Raises:
             CheckpointError: where the weights cannot be written.
+            OSError: where another file cannot be written.
             MissingExtraError: without Matplotlib or safetensors.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -250,4 +252,4 @@ def _plot(history: list[dict[str, float]], path: Path) -> None:
         panel.set(xlabel="epoch", ylabel=name)
         panel.grid(alpha=0.3)
         panel.legend()
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path)

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastgan._support.extras import require
 from fastgan._support.messages import unknown_name
+from fastgan.train.pictures import save_figure
 
 __all__ = ["Search", "parse_setting"]
 
@@ -156,6 +157,7 @@ class Search:
 
         Raises:
             MissingExtraError: without Matplotlib.
+            OSError: if the file cannot be written; an earlier one is untouched.
         """
         figure = require("matplotlib.figure").Figure(figsize=(10, 4), layout="constrained")
         first, *others = self._names
@@ -172,4 +174,4 @@ class Search:
             panel.set(xlabel=first, ylabel=label)
             panel.grid(alpha=0.3)
             panel.legend()
-        figure.savefig(path, dpi=100)
+        save_figure(figure, path)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 
@@ -15,11 +18,30 @@ def option(
     low: float | None = None,
     above: float | None = None,
     high: float | None = None,
+    below: float | None = None,
     choices: Iterable[str] = (),
 ) -> Any:
     """A field with a help text and a range of values; if there is no default, the recipe supplies it."""
-    limits = {"low": low, "above": above, "high": high, "choices": tuple(choices)}
+    limits = {"low": low, "above": above, "high": high, "below": below, "choices": tuple(choices)}
     return field(default=default, metadata={"help": help, **limits})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings in the TOML file at `path`, with or without a byte order mark.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: for a folder, or a file that is not TOML.
+    """
+    # tomllib came with Python 3.11; tomli is the same parser for 3.10.
+    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    if path.is_dir():
+        raise ValueError(f"{path}: expected a TOML file of settings, got a folder")
+    try:
+        settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a TOML file of settings: {error}") from error
+    return settings
 
 
 def to_toml(value: Any) -> str:
@@ -52,7 +74,7 @@ def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> 
 
 
 def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
-    low, above, high = limits["low"], limits["above"], limits["high"]
+    low, above, high, below = (limits[limit] for limit in ("low", "above", "high", "below"))
     if not float("-inf") < value < float("inf"):
         raise refusal(name, "a finite number", value)
     if low is not None and not value >= low:
@@ -61,6 +83,8 @@ def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
         raise refusal(name, f"more than {above}", value)
     if high is not None and not value <= high:
         raise refusal(name, f"at most {high}", value)
+    if below is not None and not value < below:
+        raise refusal(name, f"less than {below}", value)
 
 
 def refusal(name: str, expected: str, got: Any) -> ValueError:

@@ -83,7 +83,7 @@ def write(state: dict[str, Any], path: Path) -> None:
         path: the file; its folder is created if it does not exist.
 
     Raises:
-        CheckpointError: if it cannot be written; an earlier file at the path is untouched.
+        CheckpointError: for an OSError, if it cannot be written; an earlier file at the path is untouched.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -118,20 +118,29 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def load_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
-    """Read the newest undamaged checkpoint of a folder.
+    """Read the newest undamaged checkpoint of a folder; where no other is whole, the best one, best.pt.
 
     Args:
         folder: the run's folder of checkpoints; it need not exist.
         say: called with a message for each newer checkpoint that is damaged.
 
     Returns:
-        The checkpoint's path and state, or None if there is none.
+        The checkpoint's path and state, or None if the folder has no checkpoints.
+
+    Raises:
+        CheckpointError: naming the checkpoints, if there are some and none is whole.
     """
-    for path in reversed(listing(folder)):
+    candidates = [*reversed(listing(folder)), *folder.glob("best.pt")]
+    for path in candidates:
         try:
             return path, load(path)
         except CheckpointError as error:
             say(f"passed over {error}")
+    if candidates:
+        raise CheckpointError(
+            f"checkpoint: expected a whole checkpoint in {folder} to resume from, got only damaged ones: "
+            f"{', '.join(path.name for path in candidates)}; put back a whole one, or train anew in another folder"
+        )
     return None
 
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
-import sys
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import check_spec
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
-from fastgan.train._fields import check_value, option, refusal, to_toml
+from fastgan.train._fields import check_value, option, read_toml, refusal, to_toml
 from fastgan.train.augment import parse_augment
 from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 from fastgan.train.sampling import BALANCES
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
+__all__ = ["CHANGEABLE", "OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
+# Settings that may change when a run is resumed: where, on what and how long it trains, and what it records.
+CHANGEABLE = {"out", "resume", "steps", "device", "threads", "workers", "checkpoint_every", "keep", "sample_every"}
+CHANGEABLE |= {"log_every", "eval_every", "on_alarm", "alarm_readings", "strict"}
 
 
 def help_of(setting: dataclasses.Field[Any]) -> str:
@@ -128,10 +131,10 @@ class TrainConfig:
     optimizer: str = option("Optimizer of both networks.", choices=OPTIMIZERS)
     lr_g: float = option("Learning rate of the generator, before the schedule.", above=0)
     lr_d: float = option("Learning rate of the discriminator, before the schedule.", above=0)
-    betas: tuple[float, float] = option("The two betas of Adam and AdamW.", low=0, high=1)
+    betas: tuple[float, float] = option("The two betas of Adam and AdamW.", low=0, below=1)
     n_critic: int = option("Updates of the discriminator in each step.", low=1)
     g_steps: int = option("Updates of the generator in each step, after those of the discriminator.", low=1)
-    ema_decay: float = option("Decay per step of the moving average of the generator's weights.", low=0, high=1)
+    ema_decay: float = option("Decay per step of the moving average of the generator's weights.", low=0, below=1)
     lr_schedule: str = option("Schedule of both learning rates over the run.", choices=SCHEDULES)
     warmup_steps: int = option("Steps over which both learning rates rise linearly to their full values.", low=0)
     grad_clip: float = option("Largest norm of a network's gradient, to which it is clipped; 0 does not clip.", low=0)
@@ -184,6 +187,8 @@ class TrainConfig:
         check_spec(self.data)
         parse_augment(self.augment)
         self._check_together()
+        if self.out is not None:
+            object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
 
@@ -212,27 +217,26 @@ class TrainConfig:
 
         Raises:
             FileNotFoundError: if the file does not exist.
-            ValueError: for a file that is not TOML, an unknown key or a bad value.
+            ValueError: for a folder, a file that is not TOML, an unknown key or a bad value.
         """
-        # tomllib came with Python 3.11; tomli is the same parser for 3.10.
-        tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-        try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: expected a TOML file of settings: {error}") from error
+        settings = read_toml(Path(path))
         for name in settings:
             if name not in cls.__dataclass_fields__:
                 raise ValueError(unknown_name(f"{path}: unknown key", name, cls.names()))
         return cls(**{**settings, **overrides})
 
     def save(self, path: str | Path) -> None:
-        """Write all fields to a TOML file at `path`, except `out` and `resume`, which do not describe the training."""
+        """Write all fields to a TOML file at `path`, except `out` and `resume`, which do not describe the training.
+
+        Raises:
+            OSError: naming the file, if it cannot be written; an earlier one is untouched.
+        """
         lines = [
             f"{name} = {to_toml(value)}\n"
             for name, value in dataclasses.asdict(self).items()
             if name not in ("out", "resume")
         ]
-        Path(path).write_text("".join(lines), encoding="utf-8")
+        write_atomic(Path(path), "".join(lines).encode())
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as numbers, strings and lists."""

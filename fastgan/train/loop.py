@@ -19,7 +19,7 @@ from fastgan.train import checkpoint, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
-from fastgan.train.config import TrainConfig
+from fastgan.train.config import CHANGEABLE, TrainConfig
 from fastgan.train.monitor import Monitor, open_monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
@@ -29,9 +29,6 @@ from fastgan.train.step import GANStep
 __all__ = ["GANTrainer"]
 
 _GRID_SAMPLES = 100
-# Settings that may change when a run is resumed: where and how long it trains, and what it records.
-_CHANGEABLE = {"out", "resume", "steps", "device", "checkpoint_every", "keep", "sample_every", "log_every"}
-_CHANGEABLE |= {"eval_every", "on_alarm", "alarm_readings"}
 
 
 class GANTrainer:
@@ -135,7 +132,7 @@ class GANTrainer:
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
             ValueError: if the checkpoint to resume was made with other settings.
-            CheckpointError: if a checkpoint cannot be written; earlier ones are untouched.
+            CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
             TrainingAlarmError: after an alarm (`fastgan.train.alarms`), if `config.on_alarm` is "stop".
@@ -148,7 +145,8 @@ class GANTrainer:
         with run_folder.open_run_folder(config) as out, StopSignals() as stop, threads(config.threads):
             if config.resume:
                 self._resume(out)
-            distributed.run_on_rank_zero(lambda: config.save(out / "config.toml"))
+            if self.global_step <= config.steps:
+                distributed.run_on_rank_zero(lambda: config.save(out / "config.toml"))
             monitor = open_monitor(out, self.global_step, config, self._grid_inputs())
             try:
                 for callback in self.callbacks:
@@ -183,7 +181,7 @@ class GANTrainer:
             ValueError: if a setting differs from the one in the state.
         """
         for name, value in self.config.to_dict().items():
-            if name not in _CHANGEABLE and state["config"].get(name) != value:
+            if name not in CHANGEABLE and state["config"].get(name) != value:
                 raise ValueError(
                     f"train: expected `{name}` to be {state['config'].get(name)!r}, as in the checkpoint, got {value!r}"
                 )
@@ -281,10 +279,12 @@ class GANTrainer:
         notes = self._notes
         found = distributed.run_on_rank_zero(lambda: checkpoint.load_newest(out / "checkpoints", notes.append))
         if found is None:
-            notes.append(f"train: no whole checkpoint in {out / 'checkpoints'}: starting at step 0")
+            notes.append(f"train: no checkpoint in {out / 'checkpoints'}: starting at step 0")
         else:
             self.load_state_dict(found[1])
-            notes.append(f"train: resumed from {found[0]}")
+            steps = self.config.steps
+            past = f"; past `steps`, {steps}: nothing to train" if self.global_step > steps else ""
+            notes.append(f"train: resumed from {found[0]}{past}")
 
     def _grid_inputs(self) -> tuple[Tensor, ...]:
         """The fixed latents of the sample grids, and in a conditional run the classes in turn."""

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastgan._support.extras import require
+from fastgan._support.files import write_with
 
-__all__ = ["is_image", "make_grid", "save_curves", "save_grid"]
+__all__ = ["is_image", "make_grid", "save_curves", "save_figure", "save_grid"]
 
 _MIN_SIDE = 40  # pixels; smaller images are enlarged by a whole factor until their longer side is at least this
 
@@ -44,11 +45,17 @@ def save_grid(images: Tensor, path: Path) -> None:
 
     Raises:
         MissingExtraError: without Pillow.
-        OSError: if the file cannot be written.
+        ValueError: for a suffix that is no picture's.
+        OSError: if the file cannot be written; an earlier one is untouched.
     """
     picture = make_grid(images)
     picture = picture[..., 0] if picture.shape[2] == 1 else picture
-    require("PIL.Image").fromarray(picture).save(path)
+    image_module = require("PIL.Image")
+    kind = image_module.registered_extensions().get(path.suffix.lower())
+    if kind is None:
+        raise ValueError(f"save_grid: expected the suffix of a picture, such as .png, got '{path.name}'")
+    image = image_module.fromarray(picture)
+    write_with(path, lambda file: image.save(file, format=kind))
 
 
 def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -60,7 +67,7 @@ def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
     Raises:
         MissingExtraError: without matplotlib.
-        OSError: if the file cannot be written.
+        OSError: if the file cannot be written; an earlier one is untouched.
     """
     # Figure without pyplot has no global state, needs no display, and takes half the time to import.
     figure = require("matplotlib.figure").Figure(figsize=(8, 6), layout="constrained")
@@ -76,4 +83,13 @@ def save_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
         panel.legend()
         panel.grid(alpha=0.3)
     panels[1].set_xlabel("step")
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a `figure` of matplotlib to `path`, whose suffix chooses the format.
+
+    Raises:
+        OSError: if the file cannot be written; an earlier one is untouched.
+    """
+    write_with(path, lambda file: figure.savefig(file, format=path.suffix[1:].lower(), dpi=100))

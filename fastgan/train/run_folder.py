@@ -78,6 +78,7 @@ def _locked_folder(config: TrainConfig) -> Iterator[Path]:
         check_out(out, config.resume)
         remove_leftovers(out)
         remove_leftovers(out / "checkpoints")
+        remove_leftovers(out / "samples")
         yield out
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # explicitly: forked workers that outlive this block hold the lock, too
@@ -108,7 +109,7 @@ def save_weights(path: Path, networks: dict[str, nn.Module], about: dict[str, An
         about: metadata, stored as JSON.
 
     Raises:
-        CheckpointError: if the file cannot be written.
+        CheckpointError: for an OSError, if the file cannot be written.
         MissingExtraError: without safetensors.
     """
     tensors = {
@@ -200,8 +201,9 @@ def load_run(path: str | Path, best: bool = False) -> Run:
         >>> run.step, run.sample(3, seed=0).shape
         (2, torch.Size([3, 2]))
     """
-    config, about, size, generator = _load_network(Path(path), "ema", best)
-    return Run(Path(path), config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
+    path = Path(path).expanduser()
+    config, about, size, generator = _load_network(path, "ema", best)
+    return Run(path, config, generator, Units(**about["units"]), about["step"], size.classes, size.sample_shape)
 
 
 def load_discriminator(path: str | Path) -> nn.Module:
@@ -216,7 +218,7 @@ def load_discriminator(path: str | Path) -> nn.Module:
         RunFolderError: for a folder that is not a run folder, or whose weights do not fit its settings.
         MissingExtraError: without safetensors.
     """
-    return _load_network(Path(path), "discriminator")[3]
+    return _load_network(Path(path).expanduser(), "discriminator")[3]
 
 
 def _load_network(

@@ -120,9 +120,14 @@ def test_a_resumed_run_tells_its_checkpoint_and_takes_the_runs_own_settings(dry_
     assert "expected `lr_g` to be 0.002, as in the checkpoint, got 0.5" in error
 
     (tmp_path / "run" / "checkpoints" / "step-000000002.pt").write_bytes(b"torn")
+    code, printed, error = dry_run("--out", "run", "--resume")
+    assert (code, printed) == (1, "")
+    assert "got only damaged ones: step-000000002.pt" in error
+
+    (tmp_path / "run" / "checkpoints" / "step-000000002.pt").unlink()
     code, printed, _ = dry_run("--out", "run", "--resume")
     assert code == 0
-    assert "resume: no whole checkpoint" in printed
+    assert "resume: no checkpoint in" in printed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import fastgan
 import fastgan.cli
-from fastgan.train import TrainConfig
+from fastgan.train import TrainConfig, load_run
 
 
 def _fastgan(*arguments: str) -> int:
@@ -24,6 +24,18 @@ def test_info_prints_the_build_a_line_a_key(capsys):
     for name, value in fastgan.build_info().items():
         if value and not isinstance(value, list):
             assert printed[name] == str(value)
+
+
+def test_version_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert _fastgan("--version") == 0
+    assert capsys.readouterr().out == f"fastgan {fastgan.__version__}\n"
+
+
+@pytest.mark.parametrize("betas", [["--betas", "0.4,0.9"], ["--betas=0.4,0.9"], ["--betas", "0.4", "0.9"]])
+def test_betas_may_be_written_with_a_comma(betas, capsys):
+    assert _fastgan("train", "--dry-run", *betas, "--seed", "1") == 0
+    assert "[0.4, 0.9]" in capsys.readouterr().out
 
 
 def test_info_needs_neither_typer_nor_any_other_extra(tmp_path):
@@ -84,6 +96,19 @@ def test_resuming_takes_the_runs_own_settings(tmp_path):
     assert (run / "checkpoints" / "step-000000004.pt").exists()
 
 
+def test_resuming_with_fewer_steps_than_done_says_so_and_leaves_the_run_alone(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert _fastgan("train", "--out", run, "--steps", "3", "--batch-size", "16") == 0
+    files = [run / "config.toml", run / "weights.safetensors", *(run / "checkpoints").iterdir()]
+    before = [path.read_bytes() for path in files]
+    capsys.readouterr()
+    assert _fastgan("train", "--out", run, "--resume", "--steps", "2") == 0
+    said = capsys.readouterr()
+    assert "past `steps`, 2: nothing to train" in said.err
+    assert "trained nothing, as the run is at step 3, past --steps 2" in said.out
+    assert [path.read_bytes() for path in files] == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -108,6 +133,56 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, capsys, tmp_pat
     assert said.err.count("\n") == 1
     assert all(word in said.err for word in words)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "xpu:0", "meta"])
+@pytest.mark.parametrize("command", [["train"], ["train", "--dry-run"], ["fit"], ["impute"], ["bench"]])
+def test_a_device_without_kernels_is_one_line_and_exit_code_2(command, device, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = []
+    if command == ["impute"]:
+        (tmp_path / "in.csv").write_text("a,b\n" + "1,2\n3,\n" * 20)
+        files = ["in.csv", "out.csv"]
+    assert _fastgan(*command, *files, "--device", device) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "expected `device` to be cpu" in said
+    assert f"got '{device}'" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_tilde_stands_for_the_home_folder_in_every_path(tmp_path, monkeypatch, capsys):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    np.savez(home / "own.npz", samples=np.random.default_rng(0).random((40, 3)))
+    (home / "mine.toml").write_text("steps = 2\nbatch_size = 8\n")
+    (home / "in.csv").write_text("a,b\n" + "1,2\n3,4\n5,\n" * 8)
+    assert _fastgan("train", "--config=~/mine.toml", "--data", "npz:~/own.npz", "--out=~/run") == 0
+    assert _fastgan("train", "--resume", "--out", "~/run", "--steps", "3") == 0
+    assert _fastgan("sample", "~/run", "--out=~/s.npz") == 0
+    assert _fastgan("eval", "~/run", "--n", "20") == 0
+    assert _fastgan("impute", "~/in.csv", "~/out.csv", "--steps", "5") == 0
+    assert (home / "s.npz").exists()
+    assert (home / "out.csv").exists()
+    assert not any(elsewhere.iterdir())
+    assert load_run("~/run").step == 3
+    assert TrainConfig(out="~/run").out == str(home / "run")
+    capsys.readouterr()
+    assert _fastgan("fit", "--data", "csv:~/none.csv") == 2
+    assert str(home / "none.csv") in capsys.readouterr().err
+
+
+def test_eval_says_in_words_that_the_data_are_too_few(tmp_path, capsys):
+    np.savez(tmp_path / "few.npz", samples=np.random.default_rng(0).random((5, 3)))
+    flags = ["--data", f"npz:{tmp_path / 'few.npz'}", "--steps", "2", "--batch-size", "4", "--out", tmp_path / "run"]
+    assert _fastgan("train", *flags) == 0
+    assert _fastgan("eval", tmp_path / "run") == 2
+    said = capsys.readouterr().err
+    assert "expected at least 6 real samples in 'npz:" in said
+    assert "got 5" in said
 
 
 def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, capsys):

@@ -57,11 +57,12 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_previous_one_loaded(tmp_pa
     assert str(newest) in said[0]
 
 
-def test_without_an_undamaged_checkpoint_nothing_is_loaded(tmp_path):
+def test_without_checkpoints_nothing_is_loaded_and_damaged_ones_are_an_error(tmp_path):
     assert checkpoint.load_newest(tmp_path / "missing", print) is None
     checkpoint.path_of(tmp_path, 5).write_bytes(b"no checkpoint")
     said: list[str] = []
-    assert checkpoint.load_newest(tmp_path, said.append) is None
+    with pytest.raises(CheckpointError, match=r"got only damaged ones: step-000000005\.pt"):
+        checkpoint.load_newest(tmp_path, said.append)
     assert len(said) == 1
 
 

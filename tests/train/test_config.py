@@ -32,7 +32,9 @@ def test_a_given_value_replaces_the_recipes():
         ({"dropout": float("nan")}, ["dropout", "finite", "nan"]),
         ({"lr_g": 0.0}, ["lr_g", "more than 0", "0.0"]),
         ({"betas": (0.5,)}, ["betas", "2 numbers", "(0.5,)"]),
-        ({"betas": (0.5, 1.5)}, ["betas", "at most 1", "1.5"]),
+        ({"betas": (0.5, 1.5)}, ["betas", "less than 1", "1.5"]),
+        ({"betas": (0.5, 1)}, ["betas", "less than 1", "1.0"]),
+        ({"ema_decay": 1}, ["ema_decay", "less than 1", "1.0"]),
         ({"seed": 2**63}, ["seed", "at most"]),
         ({"recipe": "mpl"}, ["recipe", "mlp", "'mpl'"]),
         ({"loss": "bec"}, ["loss", "bce", "'bec'"]),
@@ -83,3 +85,14 @@ def test_a_bad_toml_file_is_refused(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ValueError, match=words):
         TrainConfig.load(path)
+
+
+def test_a_byte_order_mark_in_a_toml_file_is_no_setting(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xef\xbb\xbfsteps = 7\r\nseed = 3\r\n")
+    assert TrainConfig.load(path) == TrainConfig(steps=7, seed=3)
+
+
+def test_a_folder_in_place_of_a_toml_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="expected a TOML file of settings, got a folder"):
+        TrainConfig.load(tmp_path)

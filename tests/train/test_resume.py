@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from fastgan.train import (
+    CheckpointError,
     GANTrainer,
     RunFolderError,
     TrainConfig,
@@ -122,6 +123,29 @@ def test_resuming_without_a_checkpoint_starts_at_step_0_with_a_message(whole_run
     assert _weights(tmp_path) == _weights(whole_run)
 
 
+@pytest.mark.parametrize("content", [b"", b"torn"])
+def test_resuming_where_no_checkpoint_is_whole_stops_and_names_them(tmp_path, content):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    damaged = checkpoint.listing(tmp_path / "checkpoints")
+    for path in damaged:
+        path.write_bytes(content)
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=r"expected a whole checkpoint in .*, got only damaged ones") as error:
+        GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert all(path.name in str(error.value) for path in damaged)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_where_only_the_best_checkpoint_is_whole_it_is_resumed(whole_run, tmp_path, capfd):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    first, second = checkpoint.listing(tmp_path / "checkpoints")
+    first.rename(first.with_name("best.pt"))
+    second.write_bytes(b"torn")
+    GANTrainer(_config(tmp_path, resume=True)).fit()
+    assert "best.pt" in capfd.readouterr().err
+    assert _weights(tmp_path) == _weights(whole_run)
+
+
 def test_resuming_a_finished_run_rewrites_its_weights(whole_run, tmp_path):
     GANTrainer(_config(tmp_path)).fit()
     (tmp_path / "weights.safetensors").write_bytes(b"torn")
@@ -135,6 +159,21 @@ def test_other_settings_than_the_checkpoints_are_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"expected `lr_g` to be 0.002, as in the checkpoint, got 0.5"):
         GANTrainer(_config(tmp_path, resume=True, lr_g=0.5)).fit()
     assert (tmp_path / "config.toml").read_text() == settings
+
+
+def test_settings_that_change_no_result_may_change_on_resume(whole_run, tmp_path):
+    GANTrainer(_config(tmp_path, steps=20)).fit()
+    GANTrainer(_config(tmp_path, resume=True, workers=2, strict=True, keep=2)).fit()
+    assert _weights(tmp_path) == _weights(whole_run)
+    saved = TrainConfig.load(tmp_path / "config.toml")
+    assert (saved.workers, saved.strict, saved.keep) == (2, True, 2)
+
+
+def test_the_number_of_threads_may_change_on_resume(tmp_path):
+    GANTrainer(_config(tmp_path, steps=10, threads=2)).fit()
+    GANTrainer(_config(tmp_path, steps=20, threads=1, resume=True)).fit()  # sums of other threads may round otherwise
+    assert TrainConfig.load(tmp_path / "config.toml").threads == 1
+    assert checkpoint.load_newest(tmp_path / "checkpoints", print)[1]["step"] == 20
 
 
 def test_a_folder_with_checkpoints_is_refused_without_resume(tmp_path):
