@@ -48,8 +48,7 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
 def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> Iterator[str]:
     """A line for each setting: its name, its value, where the value is from."""
-    from fastgan.train._fields import read_toml
-    from fastgan.train.config import TrainConfig
+    from fastgan.train.config import TrainConfig, read_toml
     from fastgan.train.recipes import RECIPES
 
     in_file = set(read_toml(Path(file))) if file is not None else set()

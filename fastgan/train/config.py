@@ -20,7 +20,7 @@ from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 from fastgan.train.sampling import BALANCES
 
-__all__ = ["CHANGEABLE", "OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
+__all__ = ["CHANGEABLE", "OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of", "read_toml"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
