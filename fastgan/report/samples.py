@@ -10,6 +10,7 @@ from torch import Tensor
 from fastgan._support.random import derive
 from fastgan.metrics.novelty import nearest_rows
 from fastgan.report.pictures import cell
+from fastgan.train.latents import great_circle
 from fastgan.train.run_folder import Run
 
 __all__ = ["Neighbours", "Row", "class_rows", "interpolations", "neighbours"]
@@ -74,9 +75,6 @@ def neighbours(run: Run, real: Tensor) -> list[Neighbours]:
 def interpolations(run: Run) -> list[Row]:
     """Images along great circles between pairs of latent vectors, each row of one class in a conditional run.
 
-    A point on a great circle is as long as its ends are, and so as typical of the normal distribution (White, 2016,
-    "Sampling Generative Networks").
-
     Args:
         run: draws images.
 
@@ -87,7 +85,7 @@ def interpolations(run: Run) -> list[Row]:
     rows = []
     for line in range(_LINES):
         first, last = torch.randn(2, run.config.latent_dim, generator=generator)
-        latents = torch.stack([_between(first, last, i / (_STEPS - 1)) for i in range(_STEPS)])
+        latents = torch.stack([great_circle(first, last, i / (_STEPS - 1)) for i in range(_STEPS)])
         labels = None if run.classes == 0 else torch.full((_STEPS,), line % run.classes)
         images = run.generator(latents) if labels is None else run.generator(latents, labels)
         name = f"Interpolation {line + 1}" + (f", {class_name(line % run.classes)}" if run.classes else "")
@@ -98,15 +96,6 @@ def interpolations(run: Run) -> list[Row]:
 def class_name(index: int) -> str:
     """What the page calls the class with the number `index`."""
     return f"class {index}"
-
-
-def _between(first: Tensor, last: Tensor, share: float) -> Tensor:
-    """The point that lies `share` of the way from `first` to `last` on the great circle through both."""
-    cosine = torch.nn.functional.cosine_similarity(first, last, dim=0).clamp(-1, 1)
-    angle = torch.arccos(cosine)
-    if float(angle.sin().abs()) < 1e-6:
-        return first + share * (last - first)
-    return (((1 - share) * angle).sin() * first + (share * angle).sin() * last) / angle.sin()
 
 
 def class_rows(run: Run) -> list[Row]:

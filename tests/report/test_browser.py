@@ -1,46 +1,32 @@
-"""The page in a real browser: Chromium, driven by Playwright. FASTGAN_BROWSER=1 makes a missing browser a failure."""
+"""The report in a real browser: Chromium, driven by Playwright."""
 
-import os
-import shutil
+import contextlib
 
 import pytest
 
+from browser import open_chromium, skip_without_browser, watched_page
 from fastgan.report import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-REQUIRED = os.environ.get("FASTGAN_BROWSER") == "1"
-if CHROMIUM is None and not REQUIRED:
-    pytest.skip("no Chromium", allow_module_level=True)
-if not REQUIRED:
-    pytest.importorskip("playwright", reason="no Playwright")
+skip_without_browser()
 
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM is not None, "FASTGAN_BROWSER=1: expected Chromium on the PATH, found none"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
 def visit(browser, tmp_path):
-    """Opens a report of runs; at the end no request may have left the page and no error may be in the console."""
-    seen = []
+    """Opens a report of runs."""
+    with contextlib.ExitStack() as stack:
 
-    def open_report(*runs, width=1280, **context):
-        page = browser.new_context(viewport={"width": width, "height": 900}, **context).new_page()
-        page.on("console", lambda message: seen.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: seen.append(str(error)))
-        page.on("request", lambda request: seen.append(request.url) if request.url.startswith("http") else None)
-        page.goto(write_report(runs, tmp_path / "page.html", measure=False).as_uri())
-        return page
+        def open_report(*runs, **context):
+            page = stack.enter_context(watched_page(browser, **context))
+            page.goto(write_report(runs, tmp_path / "page.html", measure=False).as_uri())
+            return page
 
-    yield open_report
-    assert seen == []
+        yield open_report
 
 
 def test_the_slider_changes_the_picture_and_says_its_step(visit, trained):
