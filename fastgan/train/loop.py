@@ -15,7 +15,7 @@ from fastgan._support.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan._support.extras import check
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
-from fastgan.train import checkpoint, distributed, randomness, run_folder, setup
+from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
@@ -89,7 +89,7 @@ class GANTrainer:
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
         probe_batch = setup.probe_batch(self.data, config, self.device)
-        setup.check_shapes(*networks, *probe_batch, config)
+        self._notes += checks.check_networks(*networks, *probe_batch, config)
         precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
         self._update = GANStep(config, *networks, precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
