@@ -28,13 +28,17 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
+    resumed = None
     if config is None and settings.get("resume") and "out" in settings:
         saved = Path(settings["out"]) / "config.toml"
-        config = str(saved) if saved.is_file() else None
-    loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+        resumed = str(saved) if saved.is_file() else None
+    if resumed is not None:
+        loaded = TrainConfig.load_resolved(resumed).replace(**settings)
+    else:
+        loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
     if dry_run:
         with distributed.process_group():
-            lines = describe(loaded, config, settings)
+            lines = describe(loaded, resumed or config, resumed is not None, settings)
         if is_rank_zero():
             print("\n".join(lines))
         return

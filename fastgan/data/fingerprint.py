@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["difference", "of_dataset", "of_file", "of_files", "of_tensors"]
+__all__ = ["difference", "of_builtin", "of_dataset", "of_file", "of_files", "of_tensors"]
 
 _BLOCKS = 64  # parts of a large file or tensor that are read
 _BLOCK = 1 << 20  # bytes in a part
@@ -96,6 +96,11 @@ def of_dataset(count: int, sample: Tensor) -> str:
     return _join(samples=count, shape="x".join(map(str, sample.shape)), dtype=str(sample.dtype).removeprefix("torch."))
 
 
+def of_builtin(name: str) -> str:
+    """The fingerprint of a data set that needs no file: its `name`."""
+    return _join(set=name)
+
+
 def difference(expected: str, got: str) -> str:
     """What differs between two fingerprints, in words; an empty text if they are equal.
 
@@ -152,6 +157,8 @@ def _kind(parts: dict[str, str]) -> str:
         return "a folder"
     if "bytes" in parts:
         return "a file"
+    if "set" in parts:
+        return parts["set"]
     return "a Dataset" if "samples" in parts else "samples in memory"
 
 

@@ -46,11 +46,12 @@ def check_out(out: Path, resume: bool) -> None:
 
 
 @contextlib.contextmanager
-def open_run_folder(config: TrainConfig) -> Iterator[Path]:
+def open_run_folder(config: TrainConfig, data: str) -> Iterator[Path]:
     """Create the folder of a run if needed, and lock it until the block ends; process 0 does so for all processes.
 
     Args:
         config: `out`, or None for a new folder under runs/, and `resume`.
+        data: the kind of the data, for the name of a new folder.
 
     Yields:
         The folder.
@@ -60,13 +61,13 @@ def open_run_folder(config: TrainConfig) -> Iterator[Path]:
         FirstProcessError: in the other processes, if process 0 could not open the folder.
     """
     with contextlib.ExitStack() as stack:
-        yield distributed.run_on_rank_zero(lambda: stack.enter_context(_locked_folder(config)))
+        yield distributed.run_on_rank_zero(lambda: stack.enter_context(_locked_folder(config, data)))
 
 
 @contextlib.contextmanager
-def _locked_folder(config: TrainConfig) -> Iterator[Path]:
+def _locked_folder(config: TrainConfig, data: str) -> Iterator[Path]:
     """The folder, with a lock on the folder itself, which the system releases when the process dies."""
-    out = Path(config.out) if config.out is not None else _new_folder(config)
+    out = Path(config.out) if config.out is not None else _new_folder(config, data)
     check_out(out, resume=True)
     out.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(out, os.O_RDONLY)
@@ -85,10 +86,9 @@ def _locked_folder(config: TrainConfig) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _new_folder(config: TrainConfig) -> Path:
+def _new_folder(config: TrainConfig, data: str) -> Path:
     """Create a new folder runs/RECIPE-DATA-TIME."""
-    kind = config.data.partition(":")[0]
-    stem = f"{config.recipe}-{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = f"{config.recipe}-{data}-{time.strftime('%Y%m%d-%H%M%S')}"
     number = 1
     while True:
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
@@ -233,7 +233,7 @@ def _load_network(
             f"expected {path} to be a run folder of `fastgan train`, with config.toml and "
             f"{weights.name}{' (--eval-every keeps it)' if best else ''}; got no {missing}"
         )
-    config = TrainConfig.load(settings)
+    config = TrainConfig.load_resolved(settings)
     safetensors = require("safetensors")
     try:
         with safetensors.safe_open(str(weights), framework="pt") as file:

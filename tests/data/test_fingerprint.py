@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fastgan.data import fingerprint
-from fastgan.data.fingerprint import difference, of_dataset, of_file, of_files, of_tensors
+from fastgan.data.fingerprint import difference, of_builtin, of_dataset, of_file, of_files, of_tensors
 
 
 def _folder(root, names=("a/1.png", "a/2.png", "b/1.png"), content=b"pixels"):
@@ -102,3 +102,5 @@ def test_a_dataset_is_known_by_its_length_and_form():
 def test_data_of_another_kind_are_told(tmp_path):
     (file,) = _folder(tmp_path, ["a.png"])
     assert difference(of_files(tmp_path, [file]), of_file(file)) == "a file instead of a folder"
+    assert difference(of_builtin("digits"), of_file(file)) == "a file instead of digits"
+    assert difference(of_builtin("digits"), of_builtin("ring")) == "set ring instead of digits"
