@@ -51,13 +51,13 @@ def of_files(root: str | Path, files: Iterable[str | Path]) -> str:
         OSError: for a file that does not exist.
         ValueError: for a path outside `root`.
     """
-    root = str(root)
+    prefix = os.path.join(os.path.abspath(root), "")
     entries = []
     for file in files:
-        path = os.path.join(root, file)
-        name = os.path.relpath(path, root) if os.path.isabs(file) else os.path.normpath(file)
-        if name.startswith(".."):
+        path = os.path.normpath(os.path.join(prefix, file))
+        if not path.startswith(prefix):
             raise ValueError(f"fingerprint: expected files in {root}, got {path}")
+        name = path[len(prefix) :]
         entries.append((name.replace(os.sep, "/"), os.stat(path).st_size))
     entries.sort()
     digest = hashlib.blake2b(digest_size=_DIGEST)

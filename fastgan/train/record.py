@@ -173,11 +173,11 @@ def of_spec(spec: str) -> str:
         return fingerprint.of_builtin(kind)
     if not os.path.isdir(path):
         return fingerprint.of_file(path)
-    return fingerprint.of_files(path, _files(path))
+    return fingerprint.of_files(path, _files(os.path.abspath(path)))
 
 
 def _files(root: str) -> list[str]:
-    """The files below a folder that may be data: not those that are hidden or belong to a run of fastgan."""
+    """The files below an absolute path that may be data: not those that are hidden or belong to a run of fastgan."""
     found = []
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".") and not _is_run(os.path.join(folder, name))]
