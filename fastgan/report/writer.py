@@ -20,7 +20,8 @@ from fastgan.report.pictures import frames
 from fastgan.report.records import Record, differing, read_record
 from fastgan.report.samples import class_rows, interpolations, neighbours
 from fastgan.train.pictures import is_image
-from fastgan.train.run_folder import Run, RunFolderError, load_run
+from fastgan.train.run_folder import RunFolderError
+from fastgan.train.saved_run import Run, load_run
 from fastgan.train.setup import load_data
 
 __all__ = ["write_report"]
@@ -140,7 +141,7 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, notes)
+    data = _training_data(run, notes)
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
     if is_image(run.sample_shape):
@@ -152,9 +153,14 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
     return section
 
 
-def _training_data(record: Record, notes: list[str]) -> tuple[Data, Data | None] | None:
+def _training_data(run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
+    if "data" in run.passed:
+        notes.append(
+            f"The training data were passed from Python ({run.data}), so nothing is compared with them."
+        )
+        return None
     try:
-        return load_data(record.config)
+        return load_data(run.config)
     except (OSError, ValueError, ImportError) as error:
         notes.append(f"The training data cannot be read, so nothing is compared with them: {error}.")
         return None
