@@ -7,8 +7,8 @@ import os.path
 from pathlib import Path
 
 from fastgan.data import files
-from fastgan.data.arrays import from_array
 from fastgan.data.builtin import BUILTIN
+from fastgan.data.memory import from_array
 from fastgan.data.samples import Data
 
 __all__ = ["FROM_PATH", "check_spec", "load"]

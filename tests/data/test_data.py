@@ -124,7 +124,7 @@ def test_an_npz_whose_array_is_shorter_than_its_header_says_is_refused(tmp_path)
 @pytest.mark.parametrize(
     ("samples", "error", "words"),
     [
-        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "floating dtype, got torch.int64"),
+        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "floating dtype, or images of bytes, got torch.int64"),
         (torch.zeros(4), ValueError, r"shape \(N, ...\), got \(4,\)"),
         (torch.zeros(0, 3), ValueError, "got"),
         (torch.full((4, 3), torch.inf), ValueError, "finite samples"),

@@ -157,7 +157,7 @@ def test_a_table_is_standardised_and_comes_back(tmp_path, header):
         ("", "expected rows of cells in .*, got none"),
         ("1,2\n3,x\n", "expected a number in column 'column_2' of .*, got 'x' in line 2"),
         ("NA,2\n3,4\n", "expected a number in column 'column_1' of .*, got none in line 1"),  # no header
-        ("a,label\n1,0\n2,0.5\n", r"labels that are whole numbers in .*got \[0.5\]"),
+        ("a,label\n1,0\n2,0.5\n", "labels that are whole numbers or texts in .*got a fraction, 0.5,"),
         ("a,label\n1,0\n2,nan\n", "expected a number in column 'label' of .*, got none in line 3"),
         ("a,b\n1,2\n\n3\n", "expected 2 cells in line 4 of .*, got 1"),
         ("1,nan\n2,3\n", "expected a number in column 'column_2' of .*, got none in line 1"),
