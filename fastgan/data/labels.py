@@ -25,7 +25,7 @@ def natural_key(text: str) -> tuple[Any, ...]:
     for i in range(1, len(parts), 2):
         digits = parts[i].lstrip("0")
         parts[i] = (len(digits), digits)  # compares as the number does, without Python's limit of an int's digits
-    return (*parts, text)
+    return tuple(parts), text
 
 
 def encode_labels(values: NDArray[Any], source: str) -> Labels:
@@ -87,7 +87,8 @@ def _one_hot_columns(rows: NDArray[Any], source: str) -> NDArray[Any]:
             f"data: expected labels (N,) or one-hot rows in {source}, got {rows.shape} with row {row} of "
             f"{rows[row][:8].tolist()}"
         )
-    return rows.argmax(axis=1)
+    columns: NDArray[Any] = rows.argmax(axis=1)
+    return columns
 
 
 def _whole(values: NDArray[Any], source: str) -> NDArray[np.int64]:
