@@ -1,13 +1,8 @@
-"""Readers of training data in files: .npz arrays, image folders, IDX (the format of MNIST) and CSV."""
+"""Readers of training data in files: image folders and CSV."""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import math
-import os
 import warnings
-import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,89 +14,11 @@ from numpy.typing import NDArray
 from fastgan._support.extras import require
 from fastgan.data.tables import read_table
 
-__all__ = ["Arrays", "read_csv", "read_folder", "read_idx", "read_npz"]
+__all__ = ["Arrays", "read_csv", "read_folder"]
 
 Arrays = tuple[NDArray[Any], NDArray[Any] | None]
 
 _IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
-_IDX_HEADER = 4 + 4 * 255  # bytes at most: a magic number, whose last byte is the rank, then 4 bytes a dimension
-_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-
-def read_npz(path: str) -> Arrays:
-    """Read the array `samples`, or the only array, of an .npz file, and its array `labels` if it has one.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ValueError: for a file that is not an .npz, contains pickled objects, lacks `samples`, or is larger than the
-            machine's memory when unpacked.
-    """
-    with _expected(path, "an .npz file of arrays"), zipfile.ZipFile(path) as packed:
-        size = sum(member.file_size for member in packed.infolist())
-    _check_memory(path, size)
-    with _expected(path, "an .npz file of arrays"), np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    labels = arrays.pop("labels", None)
-    if "samples" not in arrays and len(arrays) != 1:
-        raise ValueError(f"data: expected an array `samples` in {path}, got {', '.join(arrays) or 'none'}")
-    return arrays["samples"] if "samples" in arrays else next(iter(arrays.values())), labels
-
-
-@contextlib.contextmanager
-def _expected(path: str | Path, kind: str) -> Iterator[None]:
-    """Raise one ValueError in place of the many errors that libraries raise for damaged files and other formats."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(f"data: expected {path} to be {kind}: {error}") from error
-
-
-def _check_memory(path: str | Path, size: int) -> None:
-    """Refuse what cannot fit into memory before it is unpacked: zip and gzip shrink zeros a thousandfold."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if size > memory:
-        raise ValueError(f"data: expected {path} to hold at most this machine's {memory:,} bytes, got {size:,}")
-
-
-def read_idx(path: str) -> Arrays:
-    """Read an IDX file of images, gzipped or not, and its labels if their file lies beside it.
-
-    The labels of `train-images-idx3-ubyte.gz` are in `train-labels-idx1-ubyte.gz`, as in MNIST.
-
-    Args:
-        path: the file of images.
-
-    Raises:
-        ValueError: for a file without an IDX header, or whose length does not match its header.
-    """
-    source = Path(path)
-    images = _idx_array(source)
-    beside = source.with_name(source.name.replace("images-idx3", "labels-idx1"))
-    return images, _idx_array(beside) if beside != source and beside.exists() else None
-
-
-def _idx_array(path: Path) -> NDArray[Any]:
-    with _expected(path, "a readable IDX file"), open(path, "rb") as start:
-        opened = gzip.open if start.read(2) == b"\x1f\x8b" else open
-    with _expected(path, "a readable IDX file"), opened(path, "rb") as file:
-        content = file.read(_IDX_HEADER)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
-        raise ValueError(f"data: expected {path} to start with an IDX header, got {content[:4].hex(' ') or 'nothing'}")
-    dtype, rank = np.dtype(_IDX_TYPES[content[2]]), content[3]
-    first = 4 + 4 * rank
-    shape = tuple(int(n) for n in np.frombuffer(content[:first], ">u4", offset=4)) if len(content) >= first else ()
-    end = first + math.prod(shape) * dtype.itemsize
-    _check_memory(path, end)
-    with _expected(path, "a readable IDX file"), opened(path, "rb") as file:
-        content = file.read(end + 1)  # one byte more than expected shows that there are more, without unpacking all
-    if len(shape) != rank or len(content) != end:
-        raise ValueError(
-            f"data: expected {path} to hold {list(shape)} values of {dtype.itemsize} bytes, as its header says, "
-            f"got a file of {'more than ' * (len(content) > end)}{min(len(content), end)} bytes"
-        )
-    return np.frombuffer(content, dtype, offset=first).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def read_folder(path: str, image_size: int = 0, strict: bool = False, color: str = "auto", workers: int = 0) -> Arrays:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from fastgan.data import files
 from fastgan.data.builtin import BUILTIN
-from fastgan.data.memory import from_array
+from fastgan.data.idx import read_idx
+from fastgan.data.memory import fit_data, from_array
+from fastgan.data.npz import read_npz
 from fastgan.data.samples import Data
 
 __all__ = ["FROM_PATH", "check_spec", "load"]
@@ -52,17 +54,15 @@ def load(spec: str, image_size: int = 0, strict: bool = False, color: str = "aut
     """
     kind, path = check_spec(spec)
     if kind in BUILTIN:
-        return BUILTIN[kind]()
+        return fit_data(BUILTIN[kind](), image_size, color)
     if not Path(path).exists():
         raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
     if kind == "folder":
         if not Path(path).is_dir():
             raise ValueError(f"data: expected '{path}' of '{spec}' to be a folder")
-        samples, labels = files.read_folder(path, image_size, strict, color, workers)
-    elif kind == "idx":
-        samples, labels = files.read_idx(path)
-    elif kind == "csv":
-        samples, labels = files.read_csv(path)
-    else:
-        samples, labels = files.read_npz(path)
-    return from_array(samples, labels, path)
+        return from_array(*files.read_folder(path, image_size, strict, color, workers), path)
+    if kind == "csv":
+        return fit_data(from_array(*files.read_csv(path), path), image_size, color)
+    stored = read_idx(path) if kind == "idx" else read_npz(path)
+    data = from_array(stored.samples, stored.labels, path, stored.layout, stored.notes)
+    return fit_data(data, image_size, color)

@@ -1,47 +1,11 @@
 """Readers of files: what they return, and which files they refuse."""
 
-import gzip
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from fastgan.data import load
-
-
-def _idx(array: np.ndarray, code: int) -> bytes:
-    header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
-
-
-@pytest.mark.parametrize(("dtype", "code"), [("u1", 8), ("i2", 0x0B), ("f8", 0x0E)])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_idx_images_and_their_labels_are_read(tmp_path, dtype, code, pack):
-    images = np.random.default_rng(0).integers(0, 120, (7, 5, 4)).astype(dtype)
-    (tmp_path / "t-images-idx3-ubyte").write_bytes(pack(_idx(images, code)))
-    (tmp_path / "t-labels-idx1-ubyte").write_bytes(pack(_idx(np.arange(7, dtype="u1"), 8)))
-    data = load(f"idx:{tmp_path}/t-images-idx3-ubyte")
-    np.testing.assert_allclose(data.units.restore(data.samples), images, atol=1e-4)
-    assert data.labels.tolist() == list(range(7))
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "IDX header, got nothing"),
-        (b"\x89PNG....", "IDX header, got 89 50 4e 47"),
-        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:-1], r"hold \[3, 4, 4\] values of 1 bytes.*got a file of 63 bytes"),
-        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:9], "as its header says"),
-        (gzip.compress(b"x" * 99, mtime=0)[:-9], "readable IDX file"),
-        (bytes([0, 0, 8, 3]) + b"\xff" * 12, "hold at most this machine's .* bytes, got 79,228"),
-        (gzip.compress(_idx(np.zeros(9, "u1"), 8) + bytes(10**6), mtime=0), "got a file of more than 17 bytes"),
-    ],
-)
-def test_a_truncated_idx_file_or_another_format_is_refused(tmp_path, content, words):
-    (tmp_path / "images").write_bytes(content)
-    with pytest.raises(ValueError, match=words):
-        load(f"idx:{tmp_path}/images")
 
 
 @pytest.fixture
