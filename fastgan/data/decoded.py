@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan.data.fingerprint import of_choice
 from fastgan.data.formats import UnreadableImageError, skipped_note
 from fastgan.data.images import ImageReader
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
-from fastgan.data.source import MemorySource, Source, View, digest
+from fastgan.data.source import MemorySource, Source, View
 from fastgan.data.survey import survey_images
 from fastgan.data.units import bytes_as_images
 
@@ -95,8 +96,8 @@ class DecodedSource:
 
     @property
     def fingerprint(self) -> str:
-        """Of the items, their number and the shape."""
-        return digest(self.items.fingerprint, len(self), self.shape)
+        """That of the items, and the images' shape."""
+        return f"{self.items.fingerprint}; shape={'x'.join(map(str, self.shape))}"
 
     def __len__(self) -> int:
         return len(self.items)
@@ -110,7 +111,9 @@ class DecodedSource:
         wanted = indices.tolist()
         pixels = np.empty((len(wanted), *self.shape), np.uint8)
         for position, image in enumerate(self._decoded(wanted)):
-            pixels[position] = self._in_place_of(wanted[position], image) if _failed(image) else image
+            if not isinstance(image, np.ndarray):
+                image = self._in_place_of(wanted[position], image)
+            pixels[position] = image
         return torch.from_numpy(pixels)
 
     def readable(self, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,12 +122,13 @@ class DecodedSource:
         Raises:
             ValueError: as `read` does for an image that changed or, if strict, cannot be decoded.
         """
-        images = list(self._decoded(indices.tolist()))
-        good = [i for i, image in enumerate(images) if not _failed(image)]
-        pixels = np.empty((len(good), *self.shape), np.uint8)
-        for position, i in enumerate(good):
-            pixels[position] = images[i]
-        return torch.tensor(good, dtype=torch.int64), torch.from_numpy(pixels)
+        good: list[int] = []
+        pixels = np.empty((len(indices), *self.shape), np.uint8)
+        for position, image in enumerate(self._decoded(indices.tolist())):
+            if isinstance(image, np.ndarray):
+                pixels[len(good)] = image
+                good.append(position)
+        return torch.tensor(good, dtype=torch.int64), torch.from_numpy(pixels[: len(good)])
 
     def _decoded(self, indices: list[int]) -> Iterator[_Image]:
         """Each image, shaped as `read` has it, or the error that decoding it raised."""
@@ -193,7 +197,9 @@ def image_data(
     units = bytes_as_images("hw" if found.shape[2] == 1 else "hwc")
     said = [*notes, *found.notes]
     if not options.keeps(len(kept) * int(np.prod(found.shape))):
-        said.append(f"{name}: images are decoded as they are read, as they would fill more than a quarter of the memory")
+        said.append(
+            f"{name}: images are decoded as they are read, as they would fill more than a quarter of the memory"
+        )
         return _labelled(View(source, torch.from_numpy(kept)), kept, labels, class_names, units, name, said)
     pixels = torch.empty((len(kept), *source.shape), dtype=torch.uint8)  # what is not written to takes no memory yet
     count, decoded = 0, []
@@ -204,7 +210,7 @@ def image_data(
         decoded.append(part[good])
     if count == 0:
         raise ValueError(f"data: expected images in {name}, got none that can be decoded: {source.notes[0]}")
-    whole = MemorySource(pixels[:count], digest(source.fingerprint, count))
+    whole = MemorySource(pixels[:count], of_choice(source.fingerprint, torch.cat(decoded)))
     return _labelled(whole, torch.cat(decoded).numpy(), labels, class_names, units, name, [*said, *source.notes])
 
 
@@ -222,7 +228,3 @@ def _labelled(
         return Data(source, None, units, (), name, notes)
     present, codes = np.unique(labels[kept], return_inverse=True)
     return Data(source, torch.from_numpy(codes), units, [class_names[i] for i in present], name, notes)
-
-
-def _failed(image: _Image) -> bool:
-    return isinstance(image, UnreadableImageError)

@@ -7,10 +7,10 @@ import os
 import numpy as np
 
 from fastgan.data.decoded import image_data
+from fastgan.data.fingerprint import of_entries
 from fastgan.data.folders import FolderListing, list_folder, shown
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
-from fastgan.data.source import digest
 
 __all__ = ["FolderItems", "read_folder"]
 
@@ -32,8 +32,7 @@ class FolderItems:
     @property
     def fingerprint(self) -> str:
         """Of the files' names below the folder, and their sizes."""
-        names = "\0".join(self._listing.files).encode("utf-8", "surrogateescape")
-        return digest(names, self._status[:, 0].tobytes())
+        return of_entries(zip(self._listing.files, self._status[:, 0].tolist(), strict=True))
 
     def __len__(self) -> int:
         return len(self._listing.files)
@@ -79,6 +78,4 @@ def read_folder(path: str, options: ReadOptions) -> Data:
         MissingExtraError: without Pillow.
     """
     listing = list_folder(path, options.exclude, options.strict)
-    return image_data(
-        FolderItems(listing), listing.labels, listing.class_names, options, shown(path), listing.notes
-    )
+    return image_data(FolderItems(listing), listing.labels, listing.class_names, options, shown(path), listing.notes)

@@ -41,20 +41,9 @@ class ReadOptions:
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         return self.keep and count * processes <= _KEPT * free_memory()
 
-    def refuse_for_rows(self, name: str) -> None:
-        """Refuse settings of images for a table called `name`.
-
-        Raises:
-            ValueError: naming the setting.
-        """
-        for setting, plain in (("image_size", 0), ("color", "auto")):
-            if getattr(self, setting) != plain:
-                flag = "--" + setting.replace("_", "-")
-                raise ValueError(f"data: expected {flag} with images only, got the table {name}")
-
 
 def free_memory() -> int:
-    """The bytes that this process can still get: what the machine has free, or its container's limit if that is less."""
+    """The bytes that this process can still get: what the machine, or its container if that is less, has free."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

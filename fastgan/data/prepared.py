@@ -164,13 +164,12 @@ def prepare(data: Data, out: str | Path, progress: Callable[[int], object] = lam
         The folder.
 
     Raises:
-        FileExistsError: where `out` exists.
-        ValueError: where another process is writing `out`, or no sample can be read.
+        ValueError: where `out` exists, another process is writing it, or no sample can be read.
         OSError: where it cannot be written.
     """
     out = Path(out)
     if out.exists():
-        raise FileExistsError(f"data: expected a new folder, got {out}, which exists")
+        raise ValueError(f"data: expected a new folder, got {out}, which exists")
     out.parent.mkdir(parents=True, exist_ok=True)
     with _unfinished(out) as folder:
         kept, digest = _write_samples(data, folder / _SAMPLES, progress)
@@ -188,7 +187,7 @@ def prepare(data: Data, out: str | Path, progress: Callable[[int], object] = lam
             "dtype": str(data.source.dtype).removeprefix("torch."),
             "units": data.units.to_dict(),
             "class_names": list(data.class_names),
-            "notes": [note for note in data.notes if "decoded as they are read" not in note],
+            "notes": data.notes,
             "fingerprint": f"prepared={len(kept)}; digest={digest.hexdigest()[:20]}",
         }
         with open(folder / _ABOUT, "wb") as file:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastgan.data.builtin import BUILTIN
-from fastgan.data.memory import fitted
+from fastgan.data.memory import fit_data
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 
@@ -96,7 +96,7 @@ def load(
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
     if kind in BUILTIN:
-        return fitted(BUILTIN[kind](), options)
+        return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():
         raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
     return FROM_PATH[kind].read(path, options)

@@ -55,7 +55,7 @@ def test_uint8_spans_its_whole_range_whatever_the_images_use():
 
 
 def test_floats_within_one_are_used_as_given():
-    array = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 1, 3, 3)).astype(np.float32)
+    array = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 1, 5, 5)).astype(np.float32)
     np.testing.assert_allclose(from_array(array, None, "x").samples, array, atol=1e-7)
 
 
