@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import check_spec
+from fastgan.data.fit import parse_background
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
 from fastgan.train._fields import check_value, option, read_toml, refusal, to_toml
@@ -59,13 +60,12 @@ class TrainConfig:
     recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
     data: str = option("Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH or csv:PATH.", "digits")
     image_size: int = option(
-        "Side in pixels of the square to which a folder's images are cropped and resized; 0 keeps their size.", 0, low=0
+        "Side in pixels of the square to which images are cropped and resized; 0 keeps their size.", 0, low=0
     )
     color: str = option(
-        "Colour of a folder's images; auto is grey if all images are grey, else rgb.",
-        "auto",
-        choices=("auto", "grey", "rgb"),
+        "Colour of images; auto is grey if all images are grey, else rgb.", "auto", choices=("auto", "grey", "rgb")
     )
+    background: str = option("Colour behind transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse a folder that has a broken image, instead of skipping the image.", False)
     holdout: float = option(
@@ -185,6 +185,7 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        parse_background(self.background)
         parse_augment(self.augment)
         self._check_together()
         if self.out is not None:
