@@ -37,9 +37,10 @@ def test_images_of_height_1_3_or_4_are_not_turned_into_channels(shape, layout, t
     assert data.sample_shape == (channels, height, width)
 
 
-def test_a_layout_that_is_given_decides():
+@pytest.mark.parametrize("layout", ["chw", "CHW", "nchw"])
+def test_a_layout_that_is_given_decides(layout):
     images = RNG.integers(0, 256, (5, 3, 40, 4), np.uint8)
-    data = from_array(images, None, "x", layout="chw")
+    data = from_array(images, None, "x", layout=layout)
     assert data.sample_shape == (3, 40, 4)
     np.testing.assert_array_equal(data.units.restore(data.samples), images)
     assert data.notes == []
@@ -51,7 +52,7 @@ def test_a_layout_that_is_given_decides():
         ((5, 6, 7), "chw", r"images of the layout 'chw' in faces, got \(5, 6, 7\)"),
         ((5, 6, 7, 3), "hw", "images of the layout 'hw'"),
         ((5, 6, 7, 3), "chw", "images of the layout 'chw'"),
-        ((5, 6, 7, 3), "nhwc", "a layout of hwc, chw, hw in faces, got 'nhwc'"),
+        ((5, 6, 7, 3), "hcw", "a layout of hwc, chw, hw in faces, got 'hcw'"),
         ((5, 6), "hw", r"images for the layout 'hw' in faces, got rows \(5, 6\)"),
         ((5, 6, 7, 2), "", r"images of 1, 3 or 4 channels in faces, got \(5, 6, 7, 2\)"),
     ],
@@ -70,7 +71,8 @@ def test_a_layout_that_does_not_fit_is_refused(shape, layout, words):
         (np.array([False, True]), (0, 1), ""),
         (np.array([0, 0.5, 0.9], np.float32), (0, 1), "float32 in [0, 1], are scaled from 0..1"),
         (np.array([0, 1.0]), (0, 1), "float64 in [0, 1], are scaled from 0..1"),
-        (np.array([-0.1, 0.5], np.float16), (-1, 1), ""),
+        (np.array([-0.9, 0.5], np.float16), (-1, 1), ""),
+        (np.array([-0.25, 1]), (-1, 1), "float64 of -0.25..1, are taken to have the range -1..1"),
         (np.array([0, 255.0]), (0, 255), "float64, are scaled from their smallest and largest value, 0..255"),
         (np.array([-3, 500], np.int16), (-3, 500), "int16, are scaled from their smallest and largest value, -3..500"),
         (np.array([9, 60000], np.uint16), (9, 60000), "uint16, are scaled from their smallest and largest value"),
