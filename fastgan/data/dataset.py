@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from fastgan.data.fingerprint import of_dataset
 from fastgan.data.samples import Data, as_source
-from fastgan.data.source import MemorySource, Source, digest
+from fastgan.data.source import Source
 
 __all__ = ["DatasetSource", "from_dataset"]
 
@@ -38,11 +39,10 @@ class DatasetSource:
         if count == 0:
             raise ValueError("train: expected a Dataset with samples, got an empty one")
         self._shape: tuple[int, ...] | None = None
-        self._probed = self.read(torch.arange(min(_PROBED, count)))
-        self._shape, self.dtype = tuple(self._probed.shape[1:]), self._probed.dtype
-        _, self.units = as_source(self._probed)
-        self.fingerprint = digest(type(dataset).__name__, count, MemorySource(self._probed).fingerprint)
-        del self._probed
+        probed = self.read(torch.arange(min(_PROBED, count)))
+        self._shape, self.dtype = tuple(probed.shape[1:]), probed.dtype
+        _, self.units = as_source(probed)
+        self.fingerprint = of_dataset(count, probed[0])
 
     @property
     def shape(self) -> tuple[int, ...]:

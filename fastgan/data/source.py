@@ -6,7 +6,6 @@ samples by their indices and never asks for all of them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -15,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["ArraySource", "MemorySource", "Source", "View", "chunks", "digest", "is_resident", "placed", "to_device"]
+from fastgan.data.fingerprint import of_choice, of_tensors
 
-_LOOKED_AT = 64  # samples whose bytes tell one array from another of the same shape
+__all__ = ["ArraySource", "MemorySource", "Source", "View", "chunks", "is_resident", "placed", "to_device"]
+
 # What torch computes with, for each of NumPy's dtypes that it stores but hardly knows.
 _WIDER = {"uint16": torch.int32, "uint32": torch.int64, "uint64": torch.float64}
 
@@ -60,12 +60,14 @@ class MemorySource:
 
     Args:
         samples: (N, ...); dense samples are gathered row by row and keep their memory format.
+        fingerprint: what tells them from others; "" takes that of the tensor.
 
     Attributes:
         samples: the samples.
     """
 
-    def __init__(self, samples: Tensor) -> None:
+    def __init__(self, samples: Tensor, fingerprint: str = "") -> None:
+        self._fingerprint = fingerprint
         self.samples = samples if _is_dense(samples) else samples.contiguous()
         self.notes: list[str] = []
         # A view as a matrix (N, numbers in a sample), in the order of memory: `index_select` copies whole rows of it,
@@ -85,9 +87,8 @@ class MemorySource:
 
     @property
     def fingerprint(self) -> str:
-        """Of the shape, the dtype and some of the samples."""
-        some = self.read(_spread(len(self)).to(self.samples.device)).contiguous().cpu()
-        return digest(tuple(self.samples.shape), self.dtype, some.view(torch.uint8).numpy().tobytes())
+        """What tells the samples from others."""
+        return self._fingerprint or of_tensors(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -126,9 +127,8 @@ class ArraySource:
 
     @property
     def fingerprint(self) -> str:
-        """Of the shape, the dtype and some of the samples."""
-        some = self.samples[_spread(len(self)).numpy()]
-        return digest(self.samples.shape, self.samples.dtype.str, np.ascontiguousarray(some).tobytes())
+        """Of the shape, the dtype and the values."""
+        return of_tensors(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -178,7 +178,7 @@ class View:
     @property
     def fingerprint(self) -> str:
         """That of the base, and the indices."""
-        return digest(self.base.fingerprint, self.indices.numpy().tobytes())
+        return of_choice(self.base.fingerprint, self.indices)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -224,24 +224,10 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
     return x.pin_memory().to(device, non_blocking=True)
 
 
-def digest(*parts: object) -> str:
-    """A short hash of `parts`, bytes or values whose text identifies them."""
-    total = hashlib.sha256()
-    for part in parts:
-        content = part if isinstance(part, bytes) else repr(part).encode()
-        total.update(len(content).to_bytes(8, "little") + content)
-    return total.hexdigest()[:32]
-
-
 def chunks(count: int, size: int) -> Iterator[Tensor]:
     """The indices 0 to `count` - 1 in order, int64, in parts of at most `size`."""
     for first in range(0, count, size):
         yield torch.arange(first, min(first + size, count))
-
-
-def _spread(count: int) -> Tensor:
-    """Up to 64 indices below `count`, the first and the last among them, evenly apart."""
-    return torch.linspace(0, max(count - 1, 0), min(count, _LOOKED_AT), dtype=torch.float64).long()
 
 
 def _is_dense(samples: Tensor) -> bool:

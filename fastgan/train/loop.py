@@ -79,6 +79,7 @@ class GANTrainer:
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self._notes: list[str] = []
+        self._said: set[str] = set()
         self.config, self.global_step = config, 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device(config.device, distributed.world_size(), distributed.local_rank())
@@ -151,6 +152,7 @@ class GANTrainer:
             try:
                 for callback in self.callbacks:
                     callback.on_start(self, out)
+                self._note_data()
                 self._say_notes(monitor)
                 self._train(out, monitor, stop)
                 for callback in self.callbacks:
@@ -245,7 +247,8 @@ class GANTrainer:
                 self._check_finite(statistics, out, thorough=saves)
                 for callback in self.callbacks:
                     callback.on_log(self, statistics)
-                monitor.log(step, statistics)
+                self._note_data()
+                monitor.log(step, statistics, self._batches.waited)
                 alarms.statistics(step, statistics)
             if last or step % config.sample_every == 0:
                 monitor.sample(step, self.ema)
@@ -262,6 +265,11 @@ class GANTrainer:
                 if alarms.stopping is not None:
                     raise TrainingAlarmError(alarms.stopping, path)
         consensus.wait()
+
+    def _note_data(self) -> None:
+        """Take over what the data have to say, such as that an image was skipped, once."""
+        self._notes += [f"train: {note}" for note in self.data.notes if note not in self._said]
+        self._said |= set(self.data.notes)
 
     def _say_notes(self, monitor: Monitor) -> None:
         while self._notes:
