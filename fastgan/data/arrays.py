@@ -95,7 +95,7 @@ def image_layout(shape: tuple[int, ...], source: str, layout: str = "") -> tuple
     Args:
         shape: (N, ...).
         source: the array's name in messages.
-        layout: the order where it is known; it must fit the shape.
+        layout: the order where it is known, also in capitals and with an n before it; it must fit the shape.
 
     Raises:
         ValueError: for an unknown layout, one that does not fit, or another number of channels.
@@ -112,11 +112,12 @@ def image_layout(shape: tuple[int, ...], source: str, layout: str = "") -> tuple
         "chw": len(shape) == 4 and shape[1] in _CHANNELS,
     }
     if layout:
-        if layout not in LAYOUTS:
+        given = layout.strip().lower().removeprefix("n")
+        if given not in LAYOUTS:
             raise ValueError(f"data: expected a layout of {', '.join(LAYOUTS)} in {source}, got '{layout}'")
-        if not fits[layout]:
+        if not fits[given]:
             raise ValueError(f"data: expected images of the layout '{layout}' in {source}, got {shape}")
-        return layout, []
+        return given, []
     if not any(fits.values()):
         raise ValueError(f"data: expected images of 1, 3 or 4 channels in {source}, got {shape}")
     if fits["hwc"] and fits["chw"]:
@@ -158,7 +159,8 @@ def _image_range(images: NDArray[Any], source: str) -> tuple[float, float, str]:
     low, high = _extremes(images, source)
     if images.dtype.kind == "f" and low >= -1 and high <= 1:
         if low < 0:
-            return -1.0, 1.0, ""
+            told = f"the images, {images.dtype} of {low:g}..{high:g}, are taken to have the range -1..1"
+            return -1.0, 1.0, told if low > -0.5 else ""
         return 0.0, 1.0, f"the images, {images.dtype} in [0, 1], are scaled from 0..1"
     return low, high, f"the images, {images.dtype}, are scaled from their smallest and largest value, {low:g}..{high:g}"
 

@@ -270,4 +270,8 @@ def _check_parts(listing: FolderListing, names: Sequence[str]) -> list[str]:
         )
     if len(parts) > 1:
         return [f"the folders {_list(parts)} are taken for classes, as others lie beside them"]
+    inner = sorted({file.split(os.sep)[1] for file in listing.files if file.count(os.sep) > 1}, key=natural_key)
+    if len(names) == 1 and len(inner) > 1:
+        folder, classes = os.path.join(root, shown(names[0])), _list([shown(name) for name in inner])
+        return [f"all images are of one class, {shown(names[0])}; folder:{folder} has the classes {classes}"]
     return []

@@ -95,13 +95,14 @@ def _member(path: str, member: zipfile.ZipInfo) -> NDArray[Any]:
         data = file.tell()
         if member.compress_type or dtype.hasobject or dtype.itemsize == 0 or 0 in shape or not shape:
             file.seek(0)
-            return np.lib.format.read_array(file, allow_pickle=False)
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
     with open(path, "rb") as file:
         file.seek(member.header_offset)
         header = file.read(_LOCAL_HEADER)
     name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
     first = member.header_offset + _LOCAL_HEADER + name + extra + data
-    array = np.memmap(path, dtype, "r", first, shape, "F" if fortran else "C")
-    if array.nbytes + data != member.file_size:
-        raise ValueError(f"expected {member.filename} of {array.nbytes + data:,} bytes, got {member.file_size:,}")
-    return array if array.flags.aligned and dtype.isnative else np.array(array, dtype.newbyteorder("="))
+    mapped = np.memmap(path, dtype, "r", first, shape, "F" if fortran else "C")
+    if mapped.nbytes + data != member.file_size:
+        raise ValueError(f"expected {member.filename} of {mapped.nbytes + data:,} bytes, got {member.file_size:,}")
+    return mapped if mapped.flags.aligned and dtype.isnative else np.array(mapped, dtype.newbyteorder("="))

@@ -108,6 +108,15 @@ def test_the_parts_of_a_split_are_no_classes_and_the_message_says_what_to_pass(t
     assert list_folder(f"{tmp_path}/train").files
 
 
+def test_class_folders_one_level_below_are_named(tmp_path):
+    _make(tmp_path, "PetImages/Cat/1.jpg", "PetImages/Dog/1.jpg", "readme.md")
+    listing = list_folder(str(tmp_path))
+    assert listing.class_names == ("PetImages",)
+    assert listing.notes[-1] == (
+        f"all images are of one class, PetImages; folder:{tmp_path}/PetImages has the classes Cat, Dog"
+    )
+
+
 def test_a_class_may_be_called_as_a_part_of_a_split(tmp_path):
     _make(tmp_path, "bus/1.png", "train/1.png")
     listing = list_folder(str(tmp_path))
