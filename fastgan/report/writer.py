@@ -155,9 +155,7 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
 
 def _training_data(run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
     if "data" in run.passed:
-        notes.append(
-            f"The training data were passed from Python ({run.data}), so nothing is compared with them."
-        )
+        notes.append(f"The training data were passed from Python ({run.data}), so nothing is compared with them.")
         return None
     try:
         return load_data(run.config)
