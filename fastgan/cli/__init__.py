@@ -1,4 +1,4 @@
-"""The command line: `fastgan train | prepare | sample | eval | report | bench | fit | impute | explain | explore | info`."""
+"""The command line: `fastgan train | prepare | sample | eval | report | explore`, and more: see `fastgan --help`."""
 
 from __future__ import annotations
 
