@@ -16,8 +16,6 @@ from fastgan.cli._terminal import Action, is_rank_zero
 __all__ = ["add_command"]
 
 _REPORT = "Steps from one report.html in the run folder to the next, each with a checkpoint; 0 writes none."
-    "Steps from one report.html in the run folder to the next, each with a checkpoint, the last at the end; 0: none."
-)
 _DRY_RUN = "Print the settings, the data's size and the networks' parameter counts; train nothing and write no file."
 
 
