@@ -46,7 +46,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
 
     from fastgan._support.files import write_with
     from fastgan.train import load_run
-    from fastgan.train.pictures import is_image, save_grid
+    from fastgan.train.pictures import is_image, make_grid, save_picture
 
     if n < 1:
         raise ValueError(f"sample: expected --n to be at least 1, got {n}")
@@ -74,5 +74,5 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     elif kind != ".png" and samples.shape[1] == 4:
         raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
     else:
-        save_grid(samples, target)
+        save_picture(make_grid(samples, n), target)
     print(f"wrote {n} samples of step {trained.step} to {target}")

@@ -10,6 +10,7 @@
 | `fastgan.data.files` | readers of .npz, IDX and CSV files and of image folders |
 | `fastgan.data.tables` | CSV files with column names, text and missing cells |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
+| `fastgan.data.fingerprint` | texts by which data are known wherever they lie |
 """
 
 from fastgan.data.builtin import BUILTIN, MIXTURES, digits, grid, mixture, ring
