@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -99,8 +100,8 @@ def from_dataset(dataset: Dataset[Any], labelled: bool) -> Data:
     if isinstance(dataset, IterableDataset):
         raise TypeError("train: expected a map-style Dataset, got an IterableDataset, whose samples have no index")
     for method in ("__getitem__", "__len__"):
-        if not hasattr(dataset, method):
-            raise TypeError(f"train: expected a map-style Dataset with {method}, got {type(dataset).__name__}")
+        if not hasattr(dataset, method) or isinstance(dataset, Mapping):
+            raise TypeError(f"train: expected a map-style Dataset with {method} by number, got {type(dataset)}")
     source: Source
     if type(dataset) is TensorDataset:
         source, units = as_source(dataset.tensors[0])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
-import numpy as np
-
 from fastgan.data.decoded import image_data
 from fastgan.data.fingerprint import of_entries
 from fastgan.data.folders import FolderListing, list_folder, shown
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
+from fastgan.data.unchanged import Unchanged
 
 __all__ = ["FolderItems", "read_folder"]
 
@@ -24,15 +21,12 @@ class FolderItems:
 
     def __init__(self, listing: FolderListing) -> None:
         self._listing = listing
-        # Size and time of each file, (-1, -1) for one that cannot be looked at: reading it says why.
-        self._status = np.full((len(listing.files), 2), -1, dtype=np.int64)
-        for i in range(len(listing.files)):
-            self._status[i] = self._look(i)
+        self._files = Unchanged(len(listing.files), listing.path)
 
     @property
     def fingerprint(self) -> str:
         """Of the files' names below the folder, and their sizes."""
-        return of_entries(zip(self._listing.files, self._status[:, 0].tolist(), strict=True))
+        return of_entries(zip(self._listing.files, self._files.sizes.tolist(), strict=True))
 
     def __len__(self) -> int:
         return len(self._listing.files)
@@ -43,25 +37,12 @@ class FolderItems:
         Raises:
             ValueError: naming the file, if it changed or vanished since it was listed.
         """
-        now, then = self._look(index), tuple(self._status[index].tolist())
-        if now != then:
-            what = "it is gone" if now[0] < 0 else f"it has {now[0]:,} bytes" if now[0] != then[0] else "a newer one"
-            raise ValueError(
-                f"data: expected {self.name(index)} to stay as it was when the data were read, of {then[0]:,} bytes, "
-                f"got {what}"
-            )
+        self._files.check(index)
         return self._listing.path(index)
 
     def name(self, index: int) -> str:
         """The path of image number `index`, as text."""
         return shown(self._listing.path(index))
-
-    def _look(self, index: int) -> tuple[int, int]:
-        try:
-            status = os.stat(self._listing.path(index))
-        except OSError:
-            return -1, -1
-        return status.st_size, status.st_mtime_ns
 
 
 def read_folder(path: str, options: ReadOptions) -> Data:

@@ -27,6 +27,7 @@ from fastgan.data.decoded import DecodedSource
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 from fastgan.data.source import ArraySource, View
+from fastgan.data.unchanged import Unchanged
 from fastgan.data.units import Units
 
 __all__ = ["VERSION", "PreparedSource", "prepare", "read_prepared"]
@@ -50,7 +51,7 @@ class PreparedSource(ArraySource):
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         super().__init__(np.load(path, mmap_mode="r", allow_pickle=False))
-        self._path, self._fingerprint, self._status = path, fingerprint, _status(path)
+        self._fingerprint, self._file = fingerprint, Unchanged(1, lambda _: str(path))
 
     @property
     def fingerprint(self) -> str:
@@ -63,18 +64,8 @@ class PreparedSource(ArraySource):
         Raises:
             ValueError: naming the file, if it changed or vanished since it was opened.
         """
-        # Before the map is touched: reading where a file was cut off would kill the process.
-        if _status(self._path) != self._status:
-            raise ValueError(f"data: expected {self._path} to stay as it was when it was opened, got a changed file")
+        self._file.check(0)  # before the map is touched: reading where a file was cut off would kill the process
         return super().read(indices)
-
-
-def _status(path: Path) -> tuple[int, ...]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read_prepared(path: str, options: ReadOptions) -> Data:

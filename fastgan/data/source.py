@@ -6,6 +6,7 @@ samples by their indices and never asks for all of them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -128,7 +129,9 @@ class ArraySource:
     @property
     def fingerprint(self) -> str:
         """Of the shape, the dtype and the values."""
-        return of_tensors(self.samples)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # on arrays that may not be written to; nothing writes to them
+            return of_tensors(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -24,7 +24,7 @@ class Kind:
     Attributes:
         reader: MODULE:FUNCTION, which is imported when it is first used; called with the path and `ReadOptions`.
         what: what it reads, in a few words.
-        pattern: whether the path may stand for several files.
+        pattern: whether the path may be more than that of one file or folder; the reader looks for it itself.
     """
 
     reader: str
@@ -45,6 +45,8 @@ FROM_PATH = {
     "idx": Kind("fastgan.data.array_files:read_idx_data", "an IDX file, as MNIST's"),
     "csv": Kind("fastgan.data.array_files:read_csv_data", "a table of numbers"),
     "prepared": Kind("fastgan.data.prepared:read_prepared", "what fastgan prepare wrote"),
+    "hf": Kind("fastgan.data.huggingface:read_hf", "a data set that Hugging Face's datasets saved", pattern=True),
+    "tar": Kind("fastgan.data.shards:read_tar", "WebDataset's shards", pattern=True),
 }
 
 

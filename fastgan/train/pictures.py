@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fastgan._support.extras import require
 from fastgan._support.files import write_with
+from fastgan.train.captions import with_captions
 
 __all__ = ["is_image", "make_grid", "save_curves", "save_figure", "save_picture"]
 
@@ -25,22 +26,30 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3, 4)
 
 
-def make_grid(images: Iterable[Tensor], count: int) -> NDArray[np.uint8]:
-    """Arrange images (C, H, W) in [-1, 1] in a nearly square picture (H', W', C), with thin lines between them.
+def make_grid(
+    images: Iterable[Tensor], count: int, captions: Sequence[str] = (), border: int = 1, enlarge: bool = True
+) -> NDArray[np.uint8]:
+    """Arrange images (C, H, W) in [-1, 1] in a nearly square picture (H', W', C), with lines between them.
 
     Besides the picture, memory holds one image at a time.
 
     Args:
         images: a tensor (N, C, H, W), or any iterable of images of one shape.
         count: number of images, at least 1.
+        captions: of the images, to write below them, such as their classes; () writes none.
+        border: pixels of the grey line around each.
+        enlarge: show small images larger, each pixel as a square.
+
+    Raises:
+        MissingExtraError: for captions without Pillow or Matplotlib.
     """
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     picture = np.empty((0, 0, 0), np.uint8)
     for i, image in enumerate(images):
         channels, height, width = image.shape
-        factor = max(1, math.ceil(_MIN_SIDE / max(height, width)))
-        high, wide = height * factor + 2, width * factor + 2
+        factor = max(1, math.ceil(_MIN_SIDE / max(height, width))) if enlarge else 1
+        high, wide = height * factor + 2 * border, width * factor + 2 * border
         if i == 0:
             picture = np.zeros((rows * high, columns * wide, channels), np.uint8)
         values = image.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).byte()
@@ -48,8 +57,8 @@ def make_grid(images: Iterable[Tensor], count: int) -> NDArray[np.uint8]:
         top, left = i // columns * high, i % columns * wide
         cell = picture[top : top + high, left : left + wide]
         cell[:] = _LINE
-        cell[1:-1, 1:-1] = values.permute(1, 2, 0).numpy()
-    return picture
+        cell[border : high - border, border : wide - border] = values.permute(1, 2, 0).numpy()
+    return with_captions(picture, columns, captions) if captions else picture
 
 
 def save_picture(picture: NDArray[np.uint8], path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(prepared):
     data = load(f"prepared:{prepared}")
     data.batch(torch.tensor([0]))
     os.truncate(prepared / "samples.npy", 2000)
-    with pytest.raises(ValueError, match=r"samples\.npy to stay as it was when it was opened"):
+    with pytest.raises(ValueError, match=r"samples\.npy to stay as it was when the data were read"):
         data.batch(torch.tensor([14]))
 
 
