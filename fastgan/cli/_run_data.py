@@ -97,9 +97,26 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
 
 
 def in_units_of(run: Run, data: Data) -> Data:
-    """The `data` scaled as those of the `run` were, whatever they are scaled by themselves."""
+    """The `data` scaled as those of the `run` were, and their classes numbered as there by their names.
+
+    Raises:
+        ValueError: for a class that a conditional run does not have.
+    """
+    import torch
+
+    from fastgan.data.labels import listed
+
     units, own = data.units, run.units
     if len(units.scale) != len(own.scale):
         return data  # of another shape, which is refused with better words
     same = replace(units, scale=own.scale, offset=own.offset, low=own.low, high=own.high)
-    return type(data)(data.source, data.labels, same, data.class_names, data.name, data.notes)
+    labels, names = data.labels, data.class_names
+    if labels is not None and run.classes and names != run.class_names:
+        number = {name: i for i, name in enumerate(run.class_names)}
+        if unknown := [name for name in names if name not in number]:
+            raise ValueError(
+                f"data: expected classes of the run {run.path} ({listed(run.class_names)}) in {data.name}, "
+                f"got {listed(unknown)}"
+            )
+        labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
+    return type(data)(data.source, labels, same, names, data.name, data.notes)

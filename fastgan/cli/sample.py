@@ -45,6 +45,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     import numpy as np
 
     from fastgan._support.files import write_with
+    from fastgan.data.labels import class_values
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, make_grid, save_picture
 
@@ -67,12 +68,16 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     elif kind == ".npz":
         arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
         if trained.classes:
-            arrays["labels"] = trained.labels(n).numpy()
+            arrays["labels"] = class_values(trained.class_names)[trained.labels(n).numpy()]
+            arrays["class_names"] = np.array(trained.class_names)
+        if trained.units.layout:
+            arrays["layout"] = np.array(trained.units.layout)
         write_with(target, lambda file: np.savez_compressed(file, **arrays))
     elif not is_image(tuple(samples.shape[1:])):
         raise ValueError(f"sample: expected images for a {kind}, got samples of shape {tuple(samples.shape[1:])}")
     elif kind != ".png" and samples.shape[1] == 4:
         raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
     else:
-        save_picture(make_grid(samples, n), target)
+        names = trained.names_of(trained.labels(n)) if trained.classes else []
+        save_picture(make_grid(samples, n, names), target)
     print(f"wrote {n} samples of step {trained.step} to {target}")
