@@ -34,7 +34,7 @@ def add_command(app: Any, typer: Any) -> None:
 
 
 def prepare(data: str, out: str, image_size: int, color: str, background: str, strict: bool, workers: int) -> None:
-    """Decode, crop and resize images once, into a folder that training maps from disk, of any size."""
+    """Decode, crop and resize images once, into a folder that training reads from disk, of any size."""
     from fastgan.data import load
     from fastgan.data.prepared import prepare as write
 

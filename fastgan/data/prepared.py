@@ -1,9 +1,10 @@
-"""`prepared:PATH`: data that `fastgan prepare` wrote once, and that training maps from the disk.
+"""`prepared:PATH`: data that `fastgan prepare` wrote once, and that training reads from the disk, of any size.
 
 A prepared folder holds `samples.npy`, the raw samples in the order of the data, `labels.npy` if there are labels, and
 `data.json`: the version of the format, the shapes, the units, the classes' names and a fingerprint. NumPy reads both
-arrays. A plain array is chosen because a sample's place in it is a multiplication: opening it costs the same for any
-number of samples, nothing is decoded, and the system's page cache is the only memory that it takes.
+arrays, and maps them with `mmap_mode="r"`. A plain array is chosen because a sample's place in it is a multiplication:
+opening it costs the same for any number of samples, nothing is decoded, and the memory that it takes is the system's
+cache of files.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,13 +22,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.data.decoded import DecodedSource
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
-from fastgan.data.source import ArraySource, View
+from fastgan.data.source import View
 from fastgan.data.unchanged import Unchanged
 from fastgan.data.units import Units
 
@@ -37,35 +38,57 @@ _ABOUT, _SAMPLES, _LABELS = "data.json", "samples.npy", "labels.npy"
 _PART = 256  # samples that are read and written together
 
 
-class PreparedSource(ArraySource):
-    """The samples of a prepared folder, mapped from the disk; the file must stay as it was when it was opened.
+class PreparedSource:
+    """The samples of a prepared folder, which are read from the file by their places in it.
+
+    They are read rather than mapped: pages of a map would count as the process's own memory until the system needs
+    them, and reading behind the end of a map kills the process.
 
     Args:
         path: samples.npy.
         fingerprint: that of the folder's data.json.
 
     Raises:
-        ValueError: for a file that is no array.
+        ValueError: for a file that is no array, or ends before its last sample.
         OSError: for a file that cannot be read.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        super().__init__(np.load(path, mmap_mode="r", allow_pickle=False))
-        self._fingerprint, self._file = fingerprint, Unchanged(1, lambda _: str(path))
+        self.fingerprint, self.notes = fingerprint, list[str]()
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - read as long as this lives
+        self._unchanged = Unchanged(1, lambda _: str(path))
+        version = np.lib.format.read_magic(self._file)
+        if version != (1, 0):
+            raise ValueError(f"an array of version {version}")
+        whole, fortran, self._dtype = np.lib.format.read_array_header_1_0(self._file)
+        self._start, self._count, self.shape = self._file.tell(), whole[0], tuple(whole[1:])
+        self._bytes = math.prod(self.shape) * self._dtype.itemsize
+        size, end = int(self._unchanged.sizes[0]), self._start + self._count * self._bytes
+        if fortran or size != end:
+            raise ValueError(f"{path} has {size:,} bytes instead of {end:,}")
 
     @property
-    def fingerprint(self) -> str:
-        """That of the prepared data: of all samples and labels."""
-        return self._fingerprint
+    def dtype(self) -> torch.dtype:
+        """The samples' dtype."""
+        return torch.from_numpy(np.empty(0, self._dtype)).dtype
+
+    def __len__(self) -> int:
+        return int(self._count)
 
     def read(self, indices: Tensor) -> Tensor:
-        """The samples (M, *shape) at the `indices` (M,), copied into memory.
+        """The samples (M, *shape) at the `indices` (M,).
 
         Raises:
+            IndexError: for an index that no sample has.
             ValueError: naming the file, if it changed or vanished since it was opened.
         """
-        self._file.check(0)  # before the map is touched: reading where a file was cut off would kill the process
-        return super().read(indices)
+        self._unchanged.check(0)
+        rows = np.empty((len(indices), self._bytes), np.uint8)
+        for row, index in zip(rows, indices.tolist(), strict=True):
+            if not 0 <= index < self._count:
+                raise IndexError(f"data: expected an index below {self._count}, got {index}")
+            os.preadv(self._file.fileno(), [row.data], self._start + index * self._bytes)
+        return torch.from_numpy(rows.view(self._dtype).reshape(len(indices), *self.shape))
 
 
 def read_prepared(path: str, options: ReadOptions) -> Data:
@@ -89,10 +112,11 @@ def read_prepared(path: str, options: ReadOptions) -> Data:
     labels = None
     try:
         source = PreparedSource(folder / _SAMPLES, about["fingerprint"])
-        _check(folder / _SAMPLES, source.samples, (about["count"], *about["shape"]), about["dtype"])
+        found = (len(source), *source.shape), str(source.dtype).removeprefix("torch.")
+        _check(folder / _SAMPLES, found, (about["count"], *about["shape"]), about["dtype"])
         if about["class_names"]:
             stored = np.load(folder / _LABELS, allow_pickle=False)
-            _check(folder / _LABELS, stored, (about["count"],), "int64")
+            _check(folder / _LABELS, (stored.shape, stored.dtype.name), (about["count"],), "int64")
             labels = torch.from_numpy(stored)
     except (OSError, ValueError, EOFError) as error:
         if str(error).startswith("data: "):
@@ -132,16 +156,15 @@ def _about(folder: Path) -> dict[str, Any]:
     return dict(about)
 
 
-def _check(path: Path, array: NDArray[Any], shape: tuple[int, ...], dtype: str) -> None:
-    if array.shape != shape or array.dtype.name != dtype:
+def _check(path: Path, found: tuple[tuple[int, ...], str], shape: tuple[int, ...], dtype: str) -> None:
+    if found != (shape, dtype):
         raise ValueError(
-            f"data: expected {path} to hold {dtype} {list(shape)}, as {_ABOUT} says, got {array.dtype} "
-            f"{list(array.shape)}"
+            f"data: expected {path} to hold {dtype} {list(shape)}, as {_ABOUT} says, got {found[1]} {list(found[0])}"
         )
 
 
 def prepare(data: Data, out: str | Path, progress: Callable[[int], object] = lambda done: None) -> Path:
-    """Write data once as arrays that training maps from the disk.
+    """Write data once as arrays that training reads from the disk.
 
     Samples are read, and images decoded, part by part: memory does not grow with their number. Images that cannot be
     decoded are left out. The folder appears when it is whole; what an interrupted call left is removed by the next.
