@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -63,7 +64,13 @@ class TrainedRun(Protocol):
 
 
 def evaluate(
-    run: TrainedRun, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
+    run: TrainedRun,
+    data: Data,
+    held_out: Data | None,
+    n: int,
+    seed: int,
+    extractor: Extractor | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
@@ -77,6 +84,7 @@ def evaluate(
         n: number of samples to generate.
         seed: of the samples.
         extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
+        say: called with what is done next.
 
     Returns:
         The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
@@ -99,18 +107,22 @@ def evaluate(
             f"got {list(data.samples.shape[1:])}"
         )
     notes: list[str] = []
+    say(f"{'learning' if extractor is None else 'computing'} features of {len(data.samples):,} real samples")
     evaluator = FIDEvaluator(data, held_out, extractor)
+    say(f"drawing {n:,} samples")
     samples = run.sample(n, seed, _labels_like(data, n) if run.classes else None)
     if not bool(samples.isfinite().all()):
         raise ValueError("eval: expected finite samples, got NaN or infinity from the run's generator")
     ours: Scores = {}
     real: Scores = {"fid": evaluator.floor, "kid": evaluator.kid_floor}
+    say("FID and KID")
     ours["fid"], ours["kid"] = evaluator(_samples_for(evaluator, run, seed))
     if ours["fid"] is None:
         notes.append("fid: too few samples for a covariance of these features; kid takes them")
     seen, generated = data.samples, samples
     if extractor is not None:
         seen, generated = extract(extractor, seen), extract(extractor, generated)
+    say("precision, recall, density, coverage")
     few = Data(seen).subsample(_MAX_SAMPLES).samples
     ours |= dataclasses.asdict(prdc(few, generated[:_MAX_SAMPLES]))
     if run.data in MIXTURES:
@@ -121,9 +133,11 @@ def evaluate(
     fresh = None
     if held_out is not None:
         fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)
+    say("nearest training samples")
     ours |= _prefixed("memory_", memorisation(generated[:_MAX_SAMPLES], seen, fresh))
     real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
     if run.classes:
+        say("a classifier trained on samples")
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
     return _finite(ours), _finite(real), notes
 
