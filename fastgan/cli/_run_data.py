@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 if TYPE_CHECKING:
     from fastgan.data import Data
@@ -78,7 +77,6 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
         FileNotFoundError: where the data do not exist.
     """
     from fastgan.data.fingerprint import difference
-    from fastgan.train.record import of_spec
     from fastgan.train.setup import load_data
 
     if spec is None and "data" in run.passed:
@@ -90,7 +88,7 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
         check_there("eval", run.config.data)
     config = run.config if spec is None else run.config.replace(data=spec)
     data, held_out = load_data(config)
-    changed = difference(run.fingerprint, of_spec(config.data))
+    changed = difference(run.fingerprint, data.base_fingerprint)
     if not changed:
         return data, held_out, []
     note = f"the data '{config.data}' are not those of the training: {changed}"
@@ -101,8 +99,7 @@ def in_units_of(run: Run, data: Data) -> Data:
     """The `data` scaled as those of the `run` were, whatever they are scaled by themselves."""
     from fastgan.data import Data
 
-    units, own = data.units, run.units
-    if len(units.scale) != len(own.scale):
+    if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
-    raw = data.samples.double() * torch.tensor(units.scale) + torch.tensor(units.offset)
-    return Data(((raw - torch.tensor(own.offset)) / torch.tensor(own.scale)).float(), data.labels, own)
+    units = dataclasses.replace(run.units, layout=data.units.layout, low=None, high=None)
+    return Data(data.source, data.labels, units, data.class_names, data.name, data.notes)

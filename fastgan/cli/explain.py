@@ -120,11 +120,11 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
     from fastgan.data import load
 
     config = trained.config
-    loaded = load(data, config.image_size, config.strict, config.color, config.workers)
-    if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
+    loaded = load(data, config.image_size, config.strict, config.color, config.workers, config.background)
+    if loaded.sample_shape != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
-            f"got {tuple(loaded.samples.shape[1:])}"
+            f"got {loaded.sample_shape}"
         )
     labels = None
     if trained.classes:
@@ -135,4 +135,4 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
             raise ValueError(
                 f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
             )
-    return in_units_of(trained, loaded).samples[:n], labels
+    return in_units_of(trained, loaded).batch(torch.arange(min(n, len(loaded)))).cpu(), labels

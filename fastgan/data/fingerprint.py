@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["difference", "of_builtin", "of_dataset", "of_file", "of_files", "of_tensors"]
+__all__ = ["difference", "of_builtin", "of_choice", "of_dataset", "of_entries", "of_file", "of_files", "of_tensors"]
 
 _BLOCKS = 64  # parts of a large file or tensor that are read
 _BLOCK = 1 << 20  # bytes in a part
@@ -51,15 +51,24 @@ def of_files(root: str | Path, files: Iterable[str | Path]) -> str:
         OSError: for a file that does not exist.
         ValueError: for a path outside `root`.
     """
-    prefix = os.path.join(os.path.abspath(root), "")
+    root = str(root)
     entries = []
     for file in files:
-        path = os.path.normpath(os.path.join(prefix, file))
-        if not path.startswith(prefix):
+        path = os.path.join(root, file)
+        name = os.path.relpath(path, root) if os.path.isabs(file) else os.path.normpath(file)
+        if name.startswith(".."):
             raise ValueError(f"fingerprint: expected files in {root}, got {path}")
-        name = path[len(prefix) :]
-        entries.append((name.replace(os.sep, "/"), os.stat(path).st_size))
-    entries.sort()
+        entries.append((name, os.stat(path).st_size))
+    return of_entries(entries)
+
+
+def of_entries(entries: Iterable[tuple[str, int]]) -> str:
+    """The fingerprint of named contents.
+
+    Args:
+        entries: the name and the size of each, in any order.
+    """
+    entries = sorted((name.replace(os.sep, "/"), size) for name, size in entries)
     digest = hashlib.blake2b(digest_size=_DIGEST)
     for name, size in entries:
         digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
@@ -94,6 +103,18 @@ def of_dataset(count: int, sample: Tensor) -> str:
         sample: one of them.
     """
     return _join(samples=count, shape="x".join(map(str, sample.shape)), dtype=str(sample.dtype).removeprefix("torch."))
+
+
+def of_choice(fingerprint: str, chosen: Tensor, name: str = "chosen") -> str:
+    """The fingerprint of some of the samples of other data, or of data with labels.
+
+    Args:
+        fingerprint: that of the other data.
+        chosen: (M,) int64, the indices of the samples, or the labels.
+        name: what these are.
+    """
+    digest = hashlib.blake2b(chosen.cpu().contiguous().numpy().tobytes(), digest_size=_DIGEST)
+    return fingerprint + "; " + _join(**{name: f"{len(chosen)}-{digest.hexdigest()}"})
 
 
 def of_builtin(name: str) -> str:

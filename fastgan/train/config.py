@@ -12,7 +12,8 @@ from typing import Any, get_origin, get_type_hints
 
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
-from fastgan.data import check_spec
+from fastgan.data import FROM_PATH, check_spec
+from fastgan.data.fit import parse_background
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
 from fastgan.train._fields import check_together, check_value, option
@@ -58,17 +59,18 @@ class TrainConfig:
     """
 
     recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
-    data: str = option("Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH or csv:PATH.", "digits")
+    data: str = option(
+        f"Training data: digits, ring, grid, or {', '.join(f'{kind}:PATH' for kind in FROM_PATH)}.", "digits"
+    )
     image_size: int = option(
-        "Side in pixels of the square to which a folder's images are cropped and resized; 0 keeps their size.", 0, low=0
+        "Side in pixels of the square to which images are cropped and resized; 0 keeps their size.", 0, low=0
     )
     color: str = option(
-        "Colour of a folder's images; auto is grey if all images are grey, else rgb.",
-        "auto",
-        choices=("auto", "grey", "rgb"),
+        "Colour of images; auto is grey if all images are grey, else rgb.", "auto", choices=("auto", "grey", "rgb")
     )
+    background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
-    strict: bool = option("Refuse a folder that has a broken image, instead of skipping the image.", False)
+    strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
     holdout: float = option(
         "Share of each class that is kept from training and used by fastgan eval.", 0.0, low=0, high=0.9
     )
@@ -87,7 +89,7 @@ class TrainConfig:
         "Steps between measurements of FID, whose lowest value selects checkpoints/best.pt; 0 measures none.", 0, low=0
     )
     workers: int = option(
-        "Processes that load the samples of a Dataset, and threads that read a folder's images; 0 uses none.", 0, low=0
+        "Processes that load the samples of a Dataset, and threads that decode images; 0 uses none.", 0, low=0
     )
     threads: int = option("CPU threads for training; 0 uses torch's own number.", low=0)
 
@@ -188,6 +190,7 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        parse_background(self.background)
         parse_augment(self.augment)
         check_together(self)
         if self.out is not None:

@@ -45,6 +45,9 @@ class SteppingTrainer(Trainer, Protocol):
     def take_notes(self) -> list[str]:
         """The messages since the last call."""
 
+    def seconds_waited(self) -> float:
+        """How long all steps so far waited for data."""
+
 
 class Session:
     """Trains up to `config.steps` and does what is due after each step.
@@ -128,7 +131,8 @@ class Session:
         statistics = self._trainer.statistics()
         self._check_finite(statistics, thorough)
         self._call(lambda callback: callback.on_log(self._trainer, statistics))
-        self._monitor.log(step, statistics)
+        self.say_notes()
+        self._monitor.log(step, statistics, self._trainer.seconds_waited())
         self._alarms.statistics(step, statistics)
 
     def _sample(self, step: int) -> None:

@@ -135,8 +135,8 @@ class Pace:
         if left < _LONG:
             return None
         return (
-            f"train: {self._steps - step:,} more steps of {_seconds(seconds)} s each take about {left / 3600:,.1f} hours; "
-            f"memory until now {size_text(self._memory())}"
+            f"train: {self._steps - step:,} more steps of {_seconds(seconds)} s each take about {left / 3600:,.1f} "
+            f"hours; memory until now {size_text(self._memory())}"
         )
 
     def _wait(self) -> None:
