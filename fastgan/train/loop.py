@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan._support.extras import check
+from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
 from fastgan.data.labels import listed
@@ -26,6 +27,7 @@ from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
 from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
 from fastgan.train.session import Session
+from fastgan.train.sizes import RunSizes
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
@@ -116,6 +118,11 @@ class GANTrainer:
         """The moving average of the generator, in eval mode."""
         return self._update.ema
 
+    @property
+    def sizes(self) -> RunSizes:
+        """The memory and the files that the run takes."""
+        return RunSizes.of(self.generator, self.discriminator, self.config, self.size.sample_shape)
+
     def step(self) -> None:
         """Do one step: update D `n_critic` times, then G `g_steps` times, then the moving average."""
         config = self.config
@@ -135,7 +142,8 @@ class GANTrainer:
 
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
-            ValueError: if the checkpoint to resume was made with other settings.
+            ValueError: if the checkpoint to resume was made with other settings, data or networks, or if the sample
+                grids do not fit into memory.
             CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
@@ -145,13 +153,14 @@ class GANTrainer:
             FirstProcessError: if process 0 failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # now, and not at the end of the run
+        self.sizes.check(available_memory())
         config, record = self.config, self._record
         with (
             run_folder.open_run_folder(config, record.kind) as out,
             StopSignals() as stop,
             threads(config.threads),
         ):
-            self._notes += record.notes(out)
+            self._notes += [*record.notes(out), *self.sizes.notes()]
             if config.resume:
                 self._resume(out)
             if self.global_step <= config.steps:

@@ -16,6 +16,7 @@ from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
 from fastgan.train.callbacks import Callback, Trainer
 from fastgan.train.grid import SampleGrid
 from fastgan.train.monitor import Monitor
+from fastgan.train.sizes import Pace
 
 __all__ = ["Session", "SteppingTrainer"]
 
@@ -91,10 +92,13 @@ class Session:
         if trainer.global_step >= steps:
             distributed.run_on_rank_zero(lambda: trainer.save_weights(self._out))
         consensus = distributed.StopConsensus()
+        pace = Pace(steps, trainer.global_step, trainer.device)
         while trainer.global_step < steps:
             trainer.step()
             self._monitor.advance()
             self.say_notes()
+            if (note := pace(trainer.global_step)) is not None:
+                self._monitor.say(note)
             self._call(lambda callback: callback.on_step(trainer))
             self._after_step(consensus(self._stop.caught))
         consensus.wait()
