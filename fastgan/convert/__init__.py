@@ -172,9 +172,11 @@ def convert(
             the inputs must be equal within rounding. Inputs, buffers, ``.grad``, training modes and the state of the
             random generators are left as they were. Where the model draws random numbers in eval, dropout is off there
             too. A warning names what differs between two runs of the unconverted model, and is not compared.
-        trace: whether to also rewrite each ``forward`` that :mod:`torch.fx` can trace, so that it calls fastgan for
-            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses, and for modules called one after
-            the other. When the module's attributes change, it uses its original ``forward`` again.
+        trace: whether to also rewrite the methods of the model's modules, so that they call fastgan for
+            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses. All else in them stays: branches,
+            optional arguments, helper functions. A ``forward`` that :mod:`torch.fx` can trace is also recorded, so that
+            what it calls one after the other is fused; when the module's attributes change, the recording is not used.
+            A method that a subclass calls by ``super()`` is not rewritten.
         fuse: whether to fuse pairs.
 
     Returns:
