@@ -10,7 +10,7 @@ import torch
 
 from fastgan import functional as FF
 
-LARGE = 1 << 26
+DEVICE, LARGE = "cuda", 1 << 26
 
 
 def losses(y, target):
@@ -23,21 +23,21 @@ def losses(y, target):
 def reductions(dtype):
     """One block and several, whose last one adds up."""
     for size in (9, 9001):
-        losses(torch.randn(size, device="cuda").to(dtype), torch.randn(size, device="cuda").to(dtype))
+        losses(torch.randn(size, device=DEVICE).to(dtype), torch.randn(size, device=DEVICE).to(dtype))
 
 
 def all_kernels(dtype):
     """Tails, whole tiles of 512 elements, addresses that 16-byte accesses may use or not, each order of a bias."""
     for size in (9, 4099):
-        x = torch.randn(size, device="cuda").to(dtype)
+        x = torch.randn(size, device=DEVICE).to(dtype)
         for leaf in (x.clone(), torch.cat([x, x])[size:]):
             leaf.requires_grad_()
             y = FF.leaky_relu_dropout(leaf, 0.2, 0.3, gain=1.4)
             y = FF.leaky_relu_dropout(y, 0.0, 0.3, clamp=1.5)
             losses(y, leaf).backward()
-    bias = torch.randn(24, device="cuda", requires_grad=True)
+    bias = torch.randn(24, device=DEVICE, requires_grad=True)
     for shape in ((50, 24), (3, 24, 7, 9), (3, 24, 2)):
-        images = torch.randn(shape, device="cuda").to(dtype).requires_grad_()
+        images = torch.randn(shape, device=DEVICE).to(dtype).requires_grad_()
         FF.leaky_relu_dropout(images, 0.2, 0.3, bias=bias).sum().backward()
     FF.leaky_relu_dropout(images, 0.2, 0.3, bias=bias, feature=True).sum().backward()
 
@@ -46,12 +46,12 @@ def profiled():
     """The forward in float32 and bfloat16, the backward in both, D's loss; the first calls load the module."""
 
     def forward_and_backward(dtype, elements):
-        x = torch.randn(elements, device="cuda", dtype=dtype, requires_grad=True)
+        x = torch.randn(elements, device=DEVICE, dtype=dtype, requires_grad=True)
         y = FF.leaky_relu_dropout(x, 0.2, 0.3, seed=1)
         torch.autograd.grad(y, x, torch.ones_like(y))
 
     def d_loss(elements):
-        FF.discriminator_loss(torch.randn(elements, device="cuda"), torch.randn(elements, device="cuda"))
+        FF.discriminator_loss(torch.randn(elements, device=DEVICE), torch.randn(elements, device=DEVICE))
 
     for elements in (1 << 12, LARGE):
         if elements == LARGE:
