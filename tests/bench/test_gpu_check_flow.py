@@ -40,7 +40,7 @@ def _start(folder, **environment):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     environment = {
-        **{k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"},
+        **{name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"},
         "PATH": f"{tools}:{os.environ['PATH']}",
         "PYTHON": "python",
         "REAL": sys.executable,
@@ -49,9 +49,8 @@ def _start(folder, **environment):
         "TMPDIR": str(folder),
         **environment,
     }
-    return subprocess.Popen(
-        ["bash", str(SCRIPT)], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    command = ["bash", str(SCRIPT)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def _logs(folder):
