@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastgan import data as gan_data
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
+from fastgan.data.labels import class_values
 from fastgan.data.tables import is_number, read_table
 from fastgan.supervised.search import Search
 from fastgan.train.pictures import save_figure
@@ -60,7 +61,8 @@ def load_samples(data: str, target: str | None, task: str) -> Samples:
         loaded = gan_data.load(data)
         if loaded.labels is None:
             raise ValueError(f"fit: expected data with labels, got none in '{data}'")
-        samples = Samples(loaded.samples.flatten(1).double().numpy(), loaded.labels.numpy(), [])
+        targets = class_values(loaded.class_names)[loaded.labels.numpy()]
+        samples = Samples(loaded.samples.flatten(1).double().numpy(), targets, [])
     if task == "classify":
         require("sklearn.utils.multiclass").check_classification_targets(samples.y)
         classes, counts = np.unique(samples.y, return_counts=True)
