@@ -12,8 +12,9 @@ constexpr int64_t kChannels = 3, kInner = 5;
 
 // How elements find their channel. A tile's part has 2, 4 or 8 elements. Of kShort's channels it
 // may have several; of kRuns' at most two. Of kWholeRows it has channels that a 16-byte access may
-// load, of kOddRows channels that wrap around.
-enum class Table { kNone, kShort, kInnermost, kRuns, kWholeRows, kOddRows };
+// load, of kOddRows channels that wrap around. kOneRun has one channel, whose stride is past the
+// end.
+enum class Table { kNone, kShort, kInnermost, kRuns, kOneRun, kWholeRows, kOddRows };
 
 struct Options {
   const char* name;
@@ -42,6 +43,7 @@ constexpr Options kOptions[] = {
     {"bias, channels last", kThird, 0.2, 0.0, Table::kInnermost},
     {"bias, long runs", kThird, 0.2, 0.0, Table::kRuns},
     {"bias, long runs, clamp, in place", 0, 0.2, 1.5, Table::kRuns, Table::kNone, true, true},
+    {"bias, one run", 0, 0.2, 0.0, Table::kOneRun},
     {"bias, whole rows", kThird, 0.0, 0.0, Table::kWholeRows},
     {"bias, odd rows, clamp", kThird, 0.0, 1.5, Table::kOddRows},
     {"maps, contiguous", kThird, 0.2, 0.0, Table::kNone, Table::kShort},
@@ -77,11 +79,20 @@ struct Captured {
 };
 
 Channels table_of(Table table, int64_t sample_stride, int64_t samples) {
-  const int64_t stride = table == Table::kShort ? kInner : table == Table::kRuns ? 17 : 1;
-  const int64_t channels = table == Table::kWholeRows ? 24
-                           : table == Table::kOddRows ? 13
-                                                      : kChannels;
-  return {stride, channels, sample_stride, samples};
+  switch (table) {
+    case Table::kShort:
+      return {kInner, kChannels, sample_stride, samples};
+    case Table::kRuns:
+      return {17, kChannels, sample_stride, samples};
+    case Table::kOneRun:
+      return {int64_t{1} << 40, 1, sample_stride, samples};
+    case Table::kWholeRows:
+      return {1, 24, sample_stride, samples};
+    case Table::kOddRows:
+      return {1, 13, sample_stride, samples};
+    default:
+      return {1, kChannels, sample_stride, samples};
+  }
 }
 
 template <class S>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/channels.h"
@@ -33,7 +34,8 @@ struct TileBias {
       return result;
     }
     result.order = rows ? BiasOrder::kRows : BiasOrder::kRuns;
-    result.run = Divisor(table.channel_stride);
+    // A dimension of size 1 may have any stride; beyond the tensor's end it makes no difference.
+    result.run = Divisor(std::min(table.channel_stride, Divisor::kMost));
     result.channels = Divisor(table.channels);
     result.whole_parts = table.channels % width == 0 && aligned16(bias);
     return result;
