@@ -12,6 +12,8 @@ from torch import Tensor
 
 from fastgan._support.extras import check
 from fastgan._support.files import write_with
+from fastgan.cli._arguments import check_count_and_seed
+from fastgan.cli._run_data import in_units_of
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -70,12 +72,9 @@ def explain(
     check(("captum", "matplotlib"), "explain")
     from fastgan.explain import PackedDiscriminator, attribute, heat_maps
     from fastgan.train.pictures import is_image
-    from fastgan.train.run_folder import load_discriminator, load_run
+    from fastgan.train.saved_run import load_discriminator, load_run
 
-    if n < 1:
-        raise ValueError(f"explain: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
+    check_count_and_seed("explain", n, seed)
     trained = load_run(run)
     target = Path(out) if out is not None else trained.path / "explain.png"
     if target.suffix.lower() != ".png":
@@ -129,7 +128,4 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
             raise ValueError(
                 f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
             )
-    units, run_units = loaded.units, trained.units
-    first = loaded.batch(torch.arange(min(n, len(loaded)))).cpu()
-    raw = first.double() * torch.tensor(units.scale) + torch.tensor(units.offset)
-    return ((raw - torch.tensor(run_units.offset)) / torch.tensor(run_units.scale)).float(), labels
+    return in_units_of(trained, loaded).batch(torch.arange(min(n, len(loaded)))).cpu(), labels

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from fastgan.cli._dry_run import describe
+from fastgan.cli._run_data import check_describes, check_there
 from fastgan.cli._terminal import Action, is_rank_zero
 
 __all__ = ["add_command"]
@@ -28,13 +29,21 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
+    resumed = None
     if config is None and settings.get("resume") and "out" in settings:
         saved = Path(settings["out"]) / "config.toml"
-        config = str(saved) if saved.is_file() else None
-    loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+        resumed = str(saved) if saved.is_file() else None
+    if resumed is not None:
+        loaded = TrainConfig.load_resolved(resumed).replace(**settings)
+    else:
+        loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+    if (file := resumed or config) is not None:
+        check_describes(Path(file), settings, resume=loaded.resume)
+    if loaded.resume:
+        check_there("train", loaded.data)
     if dry_run:
         with distributed.process_group():
-            lines = describe(loaded, config, settings)
+            lines = describe(loaded, file, resumed is not None, settings)
         if is_rank_zero():
             print("\n".join(lines))
         return

@@ -11,7 +11,7 @@ from fastgan._support.random import derive
 from fastgan.metrics.novelty import nearest_rows
 from fastgan.report.pictures import cell
 from fastgan.train.latents import great_circle
-from fastgan.train.run_folder import Run
+from fastgan.train.saved_run import Run
 
 __all__ = ["Neighbours", "Row", "class_rows", "interpolations", "neighbours"]
 

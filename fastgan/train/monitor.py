@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.train import distributed
 from fastgan.train.alarms import Alarm
 from fastgan.train.config import TrainConfig
-from fastgan.train.pictures import is_image, make_grid, save_curves, save_grid
+from fastgan.train.pictures import is_image, make_grid, save_curves, save_picture
 
 __all__ = ["Monitor", "NullMonitor", "open_monitor", "read_metrics"]
 
@@ -35,15 +34,14 @@ class Monitor:
         step: number of steps done before; lines of later steps, left by a killed process, are dropped.
         steps: number of steps in the whole run.
         images_per_step: real samples in a step.
-        inputs: inputs of the generator for the sample grids: latents (N, latent_dim), and labels (N,) if any.
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
         MissingExtraError: without TensorBoard or tqdm.
     """
 
-    def __init__(self, out: Path, step: int, steps: int, images_per_step: int, inputs: tuple[Tensor, ...]) -> None:
-        self._out, self._inputs, self._images = out, inputs, images_per_step
+    def __init__(self, out: Path, step: int, steps: int, images_per_step: int) -> None:
+        self._out, self._images = out, images_per_step
         self._metrics = out / "metrics.jsonl"
         _drop_after(self._metrics, step)
         self._file = open(self._metrics, "ab", buffering=0)  # noqa: SIM115 - closed by close
@@ -106,18 +104,16 @@ class Monitor:
         else:
             self._failing.discard(what)
 
-    @torch.no_grad()
-    def sample(self, step: int, generator: nn.Module) -> None:
-        """Write the samples of `generator` at a `step` to samples/step-*.png; does nothing if they are not images."""
-        images = generator(*self._inputs)
-        if not is_image(tuple(images.shape[1:])):
+    def sample(self, step: int, samples: Tensor) -> None:
+        """Write the `samples` (N, ...) of a `step` to samples/step-*.png; does nothing if they are not images."""
+        if not is_image(tuple(samples.shape[1:])):
             return
-        folder = self._out / "samples"
+        folder, picture = self._out / "samples", make_grid(samples, len(samples))
         with self._recording("samples"):
             folder.mkdir(parents=True, exist_ok=True)
-            save_grid(images, folder / f"step-{step:09d}.png")
+            save_picture(picture, folder / f"step-{step:09d}.png")
         with self._recording("TensorBoard's events"):
-            self._board.add_image("samples", make_grid(images), step, dataformats="HWC")
+            self._board.add_image("samples", picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Close the progress bar and the records, and plot curves.png."""
@@ -148,21 +144,20 @@ class NullMonitor(Monitor):
     def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
         """Does nothing: process 0 records the `statistics` of a `step`, means over all processes, and its `waited`."""
 
-    def sample(self, step: int, generator: nn.Module) -> None:
-        """Does nothing: process 0 has the same `generator` at each `step` and writes its samples."""
+    def sample(self, step: int, samples: Tensor) -> None:
+        """Does nothing: process 0 writes the `samples` of each `step`."""
 
     def close(self) -> None:
         """Does nothing: only process 0 has files to close."""
 
 
-def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor, ...]) -> Monitor:
+def open_monitor(out: Path, step: int, config: TrainConfig) -> Monitor:
     """A `Monitor` in process 0, a `NullMonitor` in the others.
 
     Args:
         out: the run folder.
         step: number of steps done before.
         config: the run's settings.
-        inputs: inputs of the generator for the sample grids.
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
@@ -170,7 +165,7 @@ def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor
     """
     if distributed.rank() > 0:
         return NullMonitor()
-    return Monitor(out, step, config.steps, config.batch_size * config.n_critic, inputs)
+    return Monitor(out, step, config.steps, config.batch_size * config.n_critic)
 
 
 def _drop_after(metrics: Path, step: int) -> None:
