@@ -34,7 +34,7 @@ class _Replay(nn.Module):
 
 def _run(data: Data, classes: int = 0, noise: float = 0.0, name: str = "digits") -> Run:
     config = TrainConfig(conditional=classes > 0, data=name)
-    return Run(Path(), config, _Replay(data, noise), data.units, 1, classes, tuple(data.samples.shape[1:]))
+    return Run(Path(), config, _Replay(data, noise), data.units, 1, classes, data.sample_shape, "", {})
 
 
 @pytest.fixture(scope="module")
