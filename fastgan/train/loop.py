@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from fastgan._support.extras import check
+from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
+from fastgan.data.labels import listed
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
 from fastgan.train.best import BestCheckpoint
@@ -25,6 +27,7 @@ from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
 from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
 from fastgan.train.session import Session
+from fastgan.train.sizes import RunSizes
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
@@ -96,6 +99,8 @@ class GANTrainer:
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
             self._update.class_weights = class_weights(self.data.labels).to(self.device)
+        if names := self.data.class_names:
+            self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
         seed_rank(config.seed)
 
     @property
@@ -112,6 +117,11 @@ class GANTrainer:
     def ema(self) -> nn.Module:
         """The moving average of the generator, in eval mode."""
         return self._update.ema
+
+    @property
+    def sizes(self) -> RunSizes:
+        """The memory and the files that the run takes."""
+        return RunSizes.of(self.generator, self.discriminator, self.config, self.size.sample_shape)
 
     def step(self) -> None:
         """Do one step: update D `n_critic` times, then G `g_steps` times, then the moving average."""
@@ -132,7 +142,8 @@ class GANTrainer:
 
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
-            ValueError: if the checkpoint to resume was made with other settings.
+            ValueError: if the checkpoint to resume was made with other settings, data or networks, or if the sample
+                grids do not fit into memory.
             CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
@@ -142,13 +153,14 @@ class GANTrainer:
             FirstProcessError: if process 0 failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # now, and not at the end of the run
+        self.sizes.check(available_memory())
         config, record = self.config, self._record
         with (
             run_folder.open_run_folder(config, record.kind) as out,
             StopSignals() as stop,
             threads(config.threads),
         ):
-            self._notes += record.notes(out)
+            self._notes += [*record.notes(out), *self.sizes.notes()]
             if config.resume:
                 self._resume(out)
             if self.global_step <= config.steps:
@@ -165,21 +177,22 @@ class GANTrainer:
                 monitor.close()
         return out
 
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
+        return self._batches.waited
+
     def is_finite(self) -> bool:
         """Whether all parameters are finite; waits for the device."""
         return self._update.is_finite()
 
     def take_notes(self) -> list[str]:
         """The messages since the last call: what was decided, and what goes on without something asked for."""
-        new = [f"train: {note}" for note in self.data.notes if note not in self._said]
-        self._said |= set(self.data.notes)
-        notes = [*self._notes, *new]
+        of_data = [note for note in self.data.notes if note not in self._said]
+        notes = [*self._notes, *(f"train: {note}" for note in of_data)]
+        self._said.update(of_data)
         self._notes.clear()
         return notes
-
-    def seconds_waited(self) -> float:
-        """How long all steps so far waited for data."""
-        return self._batches.waited
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""
@@ -242,6 +255,7 @@ class GANTrainer:
             "step": self.global_step,
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
+            "class_names": list(self.data.class_names),
             "data": self._record.data,
         }
         weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
@@ -264,7 +278,8 @@ class GANTrainer:
         inputs = [self._latents(count, self._random_generator(Purpose.GRID))]
         if self.size.classes:
             inputs.append(torch.arange(count, device=self.device) % self.size.classes)
-        return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape)
+        names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []
+        return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape, names)
 
     def _random_generator(self, purpose: Purpose) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))
