@@ -24,7 +24,6 @@ class ReadOptions:
         workers: threads that decode images; 0 decodes where images are read.
         exclude: folders that are not data, such as that of the run.
         keep: whether decoded images may be kept in memory, where they fit.
-        column: the column of images of a data set that has several; "" finds it.
     """
 
     image_size: int = 0
@@ -34,7 +33,6 @@ class ReadOptions:
     workers: int = 0
     exclude: tuple[str, ...] = ()
     keep: bool = True
-    column: str = ""
 
     def keeps(self, count: int) -> bool:
         """Whether `count` bytes of decoded images are kept in memory: a quarter of what is free, for all processes."""
