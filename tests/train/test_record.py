@@ -84,7 +84,7 @@ def test_other_data_than_the_checkpoints_are_refused_with_what_differs(points):
         _trainer(points + 1).load_state_dict(state)
     with pytest.raises(ValueError, match=r"shape 39x2 instead of 40x2"):
         _trainer(points[:39]).load_state_dict(state)
-    with pytest.raises(ValueError, match=r"got ring: ring instead of samples in memory"):
+    with pytest.raises(ValueError, match=r"got ring: shape 50000x2 instead of 40x2"):
         _of("ring").load_state_dict(state)
     _trainer(Data(points)).load_state_dict(state)
 
