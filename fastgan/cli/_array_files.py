@@ -27,15 +27,18 @@ def write_npy(file: IO[bytes], batches: Iterable[NDArray[Any]], count: int) -> N
         file.write(np.ascontiguousarray(batch).data)
 
 
-def write_npz(file: IO[bytes], count: int, **arrays: Iterable[NDArray[Any]]) -> None:
+def write_npz(file: IO[bytes], count: int, **arrays: NDArray[Any] | Iterable[NDArray[Any]]) -> None:
     """Write arrays as a compressed .npz file, one after the other.
 
     Args:
         file: an open binary file that can be seeked.
-        count: the number of rows of each array, at least 1.
-        arrays: the batches of each, as `write_npy` takes them.
+        count: the number of rows of each array that comes in batches, at least 1.
+        arrays: whole arrays, or the batches of each, as `write_npy` takes them.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, batches in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                write_npy(member, batches, count)
+                if isinstance(batches, np.ndarray):
+                    np.lib.format.write_array(member, batches, allow_pickle=False)
+                else:
+                    write_npy(member, batches, count)

@@ -83,13 +83,14 @@ def _text(value: Any) -> str:
 
 def _data(config: TrainConfig, data: Data, held_out: Data | None) -> Iterator[str]:
     """The data's name, number and shape of samples, size, and classes; and what was decided as they were read."""
+    from fastgan.data.labels import listed
     from fastgan.data.source import is_resident
 
     size = len(data) * math.prod(data.source.shape) * data.source.dtype.itemsize / 1e6
     text = f"data: {config.data}, {len(data):,} samples of shape {_shape(data.sample_shape)}"
     text += f", {size:,.1f} MB" + ("" if is_resident(data.source) else ", read batch by batch")
     if data.labels is not None:
-        text += f", {len(data.class_names)} classes"
+        text += f", {len(data.class_names)} classes: {listed(data.class_names)}"
     yield text + (f"; {len(held_out):,} more held out" if held_out is not None else "")
     yield from data.notes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,10 @@ def check_there(command: str, spec: str) -> None:
     Raises:
         FileNotFoundError: with the path.
     """
-    from fastgan.data import check_spec
+    from fastgan.data import FROM_PATH, check_spec
 
     kind, path = check_spec(spec)
-    if path and not Path(path).exists():
+    if path and not FROM_PATH[kind].pattern and not Path(path).exists():
         raise FileNotFoundError(
             f"{command}: expected the data of the run in '{path}', found none there; --data {kind}:PATH tells where "
             "they are now"
@@ -96,10 +96,26 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
 
 
 def in_units_of(run: Run, data: Data) -> Data:
-    """The `data` scaled as those of the `run` were, whatever they are scaled by themselves."""
-    from fastgan.data import Data
+    """The `data` scaled as those of the `run` were, and their classes numbered as there by their names.
+
+    Raises:
+        ValueError: for a class that a conditional run does not have.
+    """
+    import torch
+
+    from fastgan.data.labels import listed
 
     if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
-    units = dataclasses.replace(run.units, layout=data.units.layout, low=None, high=None)
-    return Data(data.source, data.labels, units, data.class_names, data.name, data.notes)
+    units, own = data.units, run.units
+    same = replace(units, scale=own.scale, offset=own.offset, low=None, high=None)
+    labels, names = data.labels, data.class_names
+    if labels is not None and run.classes and names != run.class_names:
+        number = {name: i for i, name in enumerate(run.class_names)}
+        if unknown := [name for name in names if name not in number]:
+            raise ValueError(
+                f"data: expected classes of the run {run.path} ({listed(run.class_names)}) in {data.name}, "
+                f"got {listed(unknown)}"
+            )
+        labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
+    return type(data)(data.source, labels, same, names, data.name, data.notes)

@@ -107,7 +107,9 @@ def explain(
         progress.close()
     with torch.no_grad():
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
-    heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
+    names = [""] * len(samples) if labels is None else [f"{name}, " for name in trained.names_of(labels)]
+    titles = [f"{name}logit {value:.2f}" for name, value in zip(names, logits.tolist(), strict=True)]
+    heat_maps(samples, found, titles, target)
     arrays = {"samples": samples, "logits": logits, **found}
     columns: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
     write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **columns))
@@ -126,13 +128,8 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
             f"got {loaded.sample_shape}"
         )
-    labels = None
-    if trained.classes:
-        if loaded.labels is None:
-            raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
-        labels = loaded.labels[:n]
-        if not 0 <= int(labels.min()) <= int(labels.max()) < trained.classes:
-            raise ValueError(
-                f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
-            )
-    return in_units_of(trained, loaded).batch(torch.arange(min(n, len(loaded)))).cpu(), labels
+    if trained.classes and loaded.labels is None:
+        raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
+    like_run = in_units_of(trained, loaded)
+    labels = like_run.labels[:n] if trained.classes and like_run.labels is not None else None
+    return like_run.batch(torch.arange(min(n, len(loaded)))).cpu(), labels

@@ -44,7 +44,10 @@ def add_command(app: Any, typer: Any) -> None:
 
 def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float | None) -> None:
     """Draw samples from a trained run, as an array in the data's own units or as a picture."""
+    import numpy as np
+
     from fastgan._support.files import write_with
+    from fastgan.data.labels import class_values
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, make_grid, save_picture
 
@@ -65,12 +68,16 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     batches = trained.batches(n, seed, truncation=truncation)
     restored = (trained.units.restore(batch) for batch in batches)
     if kind in _PICTURES:
-        save_picture(make_grid((image for batch in batches for image in batch), n), target)
+        names = trained.names_of(trained.labels(n)) if trained.classes else []
+        save_picture(make_grid((image for batch in batches for image in batch), n, names), target)
     elif kind == ".npy":
         write_with(target, lambda file: write_npy(file, restored, n))
     else:
-        arrays = {"samples": restored}
+        arrays: dict[str, Any] = {"samples": restored}
         if trained.classes:
-            arrays["labels"] = (trained.labels(n).numpy() for _ in range(1))
+            arrays["labels"] = class_values(trained.class_names)[trained.labels(n).numpy()]
+            arrays["class_names"] = np.array(trained.class_names)
+        if trained.units.layout:
+            arrays["layout"] = np.array(trained.units.layout)
         write_with(target, lambda file: write_npz(file, n, **arrays))
     print(f"wrote {n} samples of step {trained.step} to {target}")

@@ -95,13 +95,15 @@ def difference(expected: str, got: str) -> str:
     if _kind(before) != _kind(now):
         return f"{_kind(now)} instead of {_kind(before)}"
     words = [
-        f"{_word(name, now.get(name))} instead of {_value(before.get(name))}"
+        "other samples that can be read"
+        if name == "chosen"
+        else f"{_word(name, now.get(name))} instead of {_value(before.get(name))}"
         for name in dict.fromkeys((*before, *now))
         if name != "digest" and _value(before.get(name)) != _value(now.get(name))
     ]
     others = [name for name in ("labels", "chosen") if before.get(name) != now.get(name)]
     if not words and others:
-        return "other labels" if "labels" in others else "another choice of samples"
+        return "other labels" if "labels" in others else "other samples that can be read"
     return ", ".join(words) or ("other names or sizes of files" if "files" in now else "other values")
 
 
@@ -130,7 +132,7 @@ def _kind(parts: dict[str, str]) -> str:
     if "files" in parts:
         return "a folder"
     if "prepared" in parts:
-        return "a prepared folder"
+        return "prepared data"
     return "a Dataset" if "samples" in parts else "samples in memory"
 
 

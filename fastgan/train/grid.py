@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +30,20 @@ class SampleGrid:
         inputs: the generator's: latents (N, latent_dim), and labels (N,) if any.
         batch_size: samples that the generator makes at once, as in the training; memory holds no more of its layers.
         sample_shape: the shape of one sample.
+        captions: of the samples, such as the names of their classes, or ().
+
+    Attributes:
+        captions: as given.
     """
 
-    def __init__(self, inputs: tuple[Tensor, ...], batch_size: int, sample_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        inputs: tuple[Tensor, ...],
+        batch_size: int,
+        sample_shape: tuple[int, ...],
+        captions: Sequence[str] = (),
+    ) -> None:
+        self.captions = captions
         self._batches = list(zip(*(x.split(batch_size) for x in inputs), strict=True))
         self._shape = (len(inputs[0]), *sample_shape)
 

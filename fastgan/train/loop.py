@@ -14,6 +14,7 @@ from fastgan._support.extras import check
 from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
+from fastgan.data.labels import listed
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
 from fastgan.train.best import BestCheckpoint
@@ -98,6 +99,8 @@ class GANTrainer:
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
             self._update.class_weights = class_weights(self.data.labels).to(self.device)
+        if names := self.data.class_names:
+            self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
         seed_rank(config.seed)
 
     @property
@@ -174,21 +177,22 @@ class GANTrainer:
                 monitor.close()
         return out
 
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
+        return self._batches.waited
+
     def is_finite(self) -> bool:
         """Whether all parameters are finite; waits for the device."""
         return self._update.is_finite()
 
     def take_notes(self) -> list[str]:
         """The messages since the last call: what was decided, and what goes on without something asked for."""
-        new = [f"train: {note}" for note in self.data.notes if note not in self._said]
-        self._said |= set(self.data.notes)
-        notes = [*self._notes, *new]
+        of_data = [note for note in self.data.notes if note not in self._said]
+        notes = [*self._notes, *(f"train: {note}" for note in of_data)]
+        self._said.update(of_data)
         self._notes.clear()
         return notes
-
-    def seconds_waited(self) -> float:
-        """How long all steps so far waited for data."""
-        return self._batches.waited
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""
@@ -251,6 +255,7 @@ class GANTrainer:
             "step": self.global_step,
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
+            "class_names": list(self.data.class_names),
             "data": self._record.data,
         }
         weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
@@ -273,7 +278,8 @@ class GANTrainer:
         inputs = [self._latents(count, self._random_generator(Purpose.GRID))]
         if self.size.classes:
             inputs.append(torch.arange(count, device=self.device) % self.size.classes)
-        return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape)
+        names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []
+        return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape, names)
 
     def _random_generator(self, purpose: Purpose) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +104,14 @@ class Monitor:
         else:
             self._failing.discard(what)
 
-    def sample(self, step: int, samples: Tensor) -> None:
-        """Write the `samples` (N, ...) of a `step` to samples/step-*.png; does nothing if they are not images."""
+    def sample(self, step: int, samples: Tensor, captions: Sequence[str] = ()) -> None:
+        """Write the `samples` (N, ...) of a `step` to samples/step-*.png; does nothing if they are not images.
+
+        The `captions` are written below the samples.
+        """
         if not is_image(tuple(samples.shape[1:])):
             return
-        folder, picture = self._out / "samples", make_grid(samples, len(samples))
+        folder, picture = self._out / "samples", make_grid(samples, len(samples), captions)
         with self._recording("samples"):
             folder.mkdir(parents=True, exist_ok=True)
             save_picture(picture, folder / f"step-{step:09d}.png")
@@ -144,8 +147,8 @@ class NullMonitor(Monitor):
     def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
         """Does nothing: process 0 records the `statistics` of a `step`, means over all processes, and its `waited`."""
 
-    def sample(self, step: int, samples: Tensor) -> None:
-        """Does nothing: process 0 writes the `samples` of each `step`."""
+    def sample(self, step: int, samples: Tensor, captions: Sequence[str] = ()) -> None:
+        """Does nothing: process 0 writes the `samples` of each `step` with their `captions`."""
 
     def close(self) -> None:
         """Does nothing: only process 0 has files to close."""

@@ -41,6 +41,7 @@ class Run:
         sample_shape: shape of one sample.
         fingerprint: of the training data; see `fastgan.data.fingerprint`.
         passed: what was passed to `GANTrainer` in place of a setting, in words: data, generator, discriminator.
+        class_names: of the training data, in the order of the labels; () without labels.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Run:
     sample_shape: tuple[int, ...]
     fingerprint: str
     passed: dict[str, str]
+    class_names: tuple[str, ...]
 
     @property
     def data(self) -> str:
@@ -137,6 +139,10 @@ class Run:
         """The default classes (`count`,) of `sample`: 0, 1, ... in turn."""
         return torch.arange(count) % self.classes
 
+    def names_of(self, labels: Tensor) -> list[str]:
+        """The names of the classes `labels` (N,)."""
+        return [self.class_names[label] for label in labels.tolist()]
+
 
 def load_run(path: str | Path, best: bool = False, generator: nn.Module | None = None) -> Run:
     """Load a trained run from its folder.
@@ -174,6 +180,7 @@ def load_run(path: str | Path, best: bool = False, generator: nn.Module | None =
         size.sample_shape,
         about["data"],
         saved.passed,
+        tuple(about["class_names"]),
     )
 
 

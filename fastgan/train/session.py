@@ -26,9 +26,14 @@ class SteppingTrainer(Trainer, Protocol):
 
     Attributes:
         callbacks: their hooks are called.
+        waited: the seconds that all steps so far waited for data.
     """
 
     callbacks: list[Callback]
+
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
 
     def step(self) -> None:
         """Do one step."""
@@ -44,9 +49,6 @@ class SteppingTrainer(Trainer, Protocol):
 
     def take_notes(self) -> list[str]:
         """The messages since the last call."""
-
-    def seconds_waited(self) -> float:
-        """How long all steps so far waited for data."""
 
 
 class Session:
@@ -132,7 +134,7 @@ class Session:
         self._check_finite(statistics, thorough)
         self._call(lambda callback: callback.on_log(self._trainer, statistics))
         self.say_notes()
-        self._monitor.log(step, statistics, self._trainer.seconds_waited())
+        self._monitor.log(step, statistics, self._trainer.waited)
         self._alarms.statistics(step, statistics)
 
     def _sample(self, step: int) -> None:
@@ -140,7 +142,7 @@ class Session:
         samples = torch.empty(0)
         if distributed.rank() == 0:
             samples = self._grid.draw(self._trainer.ema)
-            self._monitor.sample(step, samples)
+            self._monitor.sample(step, samples, self._grid.captions)
         self._alarms.samples(step, lambda: samples)
 
     def _check_finite(self, statistics: dict[str, float], thorough: bool) -> None:

@@ -82,8 +82,8 @@ def test_data_of_another_kind_are_told():
 def test_a_choice_of_samples_and_labels_are_part_of_a_fingerprint():
     base = of_entries(FILES)
     one, other = (of_choice(base, torch.tensor(chosen)) for chosen in ([0, 1], [0, 2]))
-    assert difference(one, other) == "another choice of samples"
-    assert difference(base, one) == "2 chosen instead of none"
+    assert difference(one, other) == "other samples that can be read"
+    assert difference(base, one) == "other samples that can be read"
     labelled, relabelled = (of_choice(base, torch.tensor(labels), "labels") for labels in ([0, 0, 1], [0, 1, 1]))
     assert difference(labelled, relabelled) == "other labels"
     assert difference(base, labelled) == "3 labels instead of none"
