@@ -21,6 +21,17 @@ def add_command(app: Any, typer: Any) -> None:
         task: str = typer.Option("classify", help="What to train: classify or regress."),
         data: str = typer.Option("digits", help="Labelled data: digits, or csv:, npz:, idx: or folder: and a path."),
         target: str = typer.Option(None, help="Column of a table to predict.", show_default="label"),
+        image_size: int = typer.Option(
+            0, help="Side in pixels of the square to which images are cropped and resized; 0 keeps their size."
+        ),
+        color: str = typer.Option("auto", help="Colour of images: grey, rgb, or auto: grey if all images are grey."),
+        background: str = typer.Option("white", help="Colour under transparent images: white, black or #rrggbb."),
+        strict: bool = typer.Option(
+            False,
+            "--strict",
+            help="Refuse data with a broken image, instead of skipping the image.",
+            show_default="off",
+        ),
         hidden: str = typer.Option(
             "128,128", help="Widths of the hidden layers, with commas; none for a linear model."
         ),
@@ -84,6 +95,7 @@ def add_command(app: Any, typer: Any) -> None:
             task=task,
             data=data,
             target=target,
+            images={"image_size": image_size, "color": color, "background": background, "strict": strict},
             settings=settings,
             searches=search,
             cv=cv,
@@ -102,6 +114,7 @@ def fit(
     task: str,
     data: str,
     target: str | None,
+    images: dict[str, Any],
     settings: dict[str, Any],
     searches: list[str],
     cv: int,
@@ -112,6 +125,7 @@ def fit(
     out: str | None,
 ) -> None:
     """Train a classifier or regressor with dropout, L1 and L2; with --search, choose them by cross-validation."""
+    from fastgan.data.options import ReadOptions
     from fastgan.supervised import fitting, search
 
     check(("sklearn", "matplotlib", "safetensors"))
@@ -124,7 +138,9 @@ def fit(
     if not 0 <= seed < 2**32:
         raise ValueError(f"fit: expected --seed in [0, 2**32), got {seed}")
     folder = _new_folder(out, data)
-    samples = fitting.load_samples(data, target, task)
+    samples = fitting.load_samples(data, target, task, ReadOptions(**images))
+    for note in samples.notes:
+        print(note)
     with threads(cpu_threads):
         result = fitting.fit_samples(samples, task, settings, grid, cv=cv, draws=draws, test=test, seed=seed)
     if result.search is not None:
@@ -134,7 +150,9 @@ def fit(
     print(f"{'':<20}{'training':>12}{'held out':>12}   ({result.counts[0]} and {result.counts[1]} samples)")
     for name, pair in result.figures.items():
         print(f"{name:<20}{pair['training']:>12.4f}{pair['held out']:>12.4f}")
-    result.write(folder, {"task": task, "data": data, "seed": seed, "test": test, "settings": settings})
+    result.write(
+        folder, {"task": task, "data": data, "images": images, "seed": seed, "test": test, "settings": settings}
+    )
     print(f"written to {folder}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from fastgan import data as gan_data
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
+from fastgan.data.labels import class_values
+from fastgan.data.options import ReadOptions
 from fastgan.data.tables import is_number, read_table
 from fastgan.supervised.search import Search
 from fastgan.train.pictures import save_figure
@@ -31,20 +33,23 @@ class Samples:
         x: features (N, F).
         y: targets (N,).
         names: of the features; [] for pixels.
+        notes: what was decided, left out or skipped, a sentence each.
     """
 
     x: Array
     y: Array
     names: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
-def load_samples(data: str, target: str | None, task: str) -> Samples:
+def load_samples(data: str, target: str | None, task: str, images: ReadOptions | None = None) -> Samples:
     """Read a data set with targets.
 
     Args:
         data: csv:PATH, or a name for `fastgan.data.load`, whose labels are the targets.
         target: the table's column to predict; None takes `label`.
         task: "classify" or "regress". A classification's target may be text.
+        images: how to read images; a table takes none of its settings.
 
     Raises:
         ValueError: for data without targets, with missing cells, or with too few samples or classes.
@@ -52,15 +57,22 @@ def load_samples(data: str, target: str | None, task: str) -> Samples:
         MissingExtraError: for a classification without scikit-learn.
     """
     kind, path = gan_data.check_spec(data)
+    images = images or ReadOptions()
     if kind == "csv":
+        if images.image_size or images.color != "auto":
+            raise ValueError(f"fit: expected --image-size and --color only with images, got --data {data}")
         samples = _table_samples(path, target, task == "classify")
     else:
         if target is not None:
             raise ValueError(f"fit: expected --target only with --data csv:PATH, got --data {data}")
-        loaded = gan_data.load(data)
+        loaded = gan_data.load(
+            data, images.image_size, images.strict, images.color, background=images.background, exclude=("runs",)
+        )
         if loaded.labels is None:
             raise ValueError(f"fit: expected data with labels, got none in '{data}'")
-        samples = Samples(loaded.samples.flatten(1).double().numpy(), loaded.labels.numpy(), [])
+        targets = class_values(loaded.class_names)[loaded.labels.numpy()]
+        pixels = loaded.samples.flatten(1).double().numpy()
+        samples = Samples(pixels, targets, [], loaded.notes)  # after the pixels are read, which may skip some
     if task == "classify":
         require("sklearn.utils.multiclass").check_classification_targets(samples.y)
         classes, counts = np.unique(samples.y, return_counts=True)
