@@ -1,4 +1,4 @@
-"""The command line: `fastgan train | prepare | sample | eval | report | explore`, and more: see `fastgan --help`."""
+"""The command line: `fastgan train`, `sample`, `eval`, `report` and the others that `fastgan --help` lists."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _LOADS = {
     "train": ("fastgan.train", "fastgan.metrics.report", "matplotlib.figure", "torch.utils.tensorboard"),
     "sample": ("fastgan.train", "safetensors.torch"),
     "eval": ("fastgan.train", "fastgan.metrics.report", "safetensors.torch"),
+    "report": ("fastgan.report", "fastgan.metrics.report", "jinja2", "matplotlib.figure"),
+    "explore": ("fastgan.explore", "gradio", "captum.attr"),
     "explain": ("fastgan.explain", "captum.attr", "matplotlib.figure"),
     "fit": ("fastgan.supervised.fitting", "sklearn.model_selection", "matplotlib.figure"),
     "impute": ("fastgan.tabular.impute",),
@@ -102,10 +104,14 @@ def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
 
 def _run(arguments: list[str]) -> int:
     """Parse the arguments with typer, run the command and return the exit code."""
+    from fastgan.train import TrainConfig
+
     command = require("typer.main").get_command(_app(require("typer")))
     try:
         # Commands only return what to do, which runs outside typer: typer has an exit code of its own for an interrupt.
-        action = command.main(split_pairs(arguments) or ["--help"], prog_name="fastgan", standalone_mode=False)
+        action = command.main(
+            split_pairs(arguments, TrainConfig.tuples()) or ["--help"], prog_name="fastgan", standalone_mode=False
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):  # which typer's errors of usage have
             raise
@@ -124,7 +130,7 @@ def _app(typer: Any) -> Any:
 
     about = "Train GANs with fused kernels. `fastgan --version` prints the version."
     app = typer.Typer(help=about, add_completion=False)
-    for command in (train, prepare, sample, evaluate, report, bench, fit, impute, explain, explore):
+    for command in (train, prepare, sample, evaluate, report, explore, explain, bench, fit, impute):
         command.add_command(app, typer)
     info.add_command(app)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,6 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
         FileNotFoundError: where the data do not exist.
     """
     from fastgan.data.fingerprint import difference
-    from fastgan.train.record import of_spec
     from fastgan.train.setup import load_data
 
     if spec is None and "data" in run.passed:
@@ -89,7 +88,7 @@ def real_data(run: Run, spec: str | None) -> tuple[Data, Data | None, list[str]]
         check_there("eval", run.config.data)
     config = run.config if spec is None else run.config.replace(data=spec)
     data, held_out = load_data(config)
-    changed = difference(run.fingerprint, of_spec(config.data))
+    changed = difference(run.fingerprint, data.base_fingerprint)
     if not changed:
         return data, held_out, []
     note = f"the data '{config.data}' are not those of the training: {changed}"
@@ -104,12 +103,12 @@ def in_units_of(run: Run, data: Data) -> Data:
     """
     import torch
 
+    from fastgan.data import Data
     from fastgan.data.labels import listed
 
-    units, own = data.units, run.units
-    if len(units.scale) != len(own.scale):
+    if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
-    same = replace(units, scale=own.scale, offset=own.offset, low=own.low, high=own.high)
+    units = dataclasses.replace(run.units, layout=data.units.layout, low=None, high=None)
     labels, names = data.labels, data.class_names
     if labels is not None and run.classes and names != run.class_names:
         number = {name: i for i, name in enumerate(run.class_names)}
@@ -119,4 +118,4 @@ def in_units_of(run: Run, data: Data) -> Data:
                 f"got {listed(unknown)}"
             )
         labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
-    return type(data)(data.source, labels, same, names, data.name, data.notes)
+    return Data(data.source, labels, units, names, data.name, data.notes)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fastgan._support.extras import check
 from fastgan._support.files import write_with
+from fastgan.cli._arguments import check_count_and_seed
 from fastgan.cli._run_data import in_units_of
 from fastgan.cli._terminal import Action
 
@@ -73,10 +74,7 @@ def explain(
     from fastgan.train.pictures import is_image
     from fastgan.train.saved_run import load_discriminator, load_run
 
-    if n < 1:
-        raise ValueError(f"explain: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
+    check_count_and_seed("explain", n, seed)
     trained = load_run(run)
     target = Path(out) if out is not None else trained.path / "explain.png"
     if target.suffix.lower() != ".png":

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fastgan.cli._arguments import check_count_and_seed
+from fastgan.cli._array_files import write_npy, write_npz
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -49,10 +51,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, make_grid, save_picture
 
-    if n < 1:
-        raise ValueError(f"sample: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"sample: expected --seed in [0, 2**63), got {seed}")
+    check_count_and_seed("sample", n, seed)
     target = Path(out)
     kind = target.suffix.lower()
     if kind not in _ARRAYS + _PICTURES:
@@ -61,23 +60,24 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
-    samples = trained.sample(n, seed, truncation=truncation)
-    if kind == ".npy":
-        restored = trained.units.restore(samples)
-        write_with(target, lambda file: np.save(file, restored))
-    elif kind == ".npz":
-        arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
+    shape = trained.sample_shape
+    if kind in _PICTURES and not is_image(shape):
+        raise ValueError(f"sample: expected images for a {kind}, got samples of shape {shape}")
+    if kind in _PICTURES and kind != ".png" and shape[0] == 4:
+        raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
+    batches = trained.batches(n, seed, truncation=truncation)
+    restored = (trained.units.restore(batch) for batch in batches)
+    if kind in _PICTURES:
+        names = trained.names_of(trained.labels(n)) if trained.classes else []
+        save_picture(make_grid((image for batch in batches for image in batch), n, names), target)
+    elif kind == ".npy":
+        write_with(target, lambda file: write_npy(file, restored, n))
+    else:
+        arrays: dict[str, Any] = {"samples": restored}
         if trained.classes:
             arrays["labels"] = class_values(trained.class_names)[trained.labels(n).numpy()]
             arrays["class_names"] = np.array(trained.class_names)
         if trained.units.layout:
             arrays["layout"] = np.array(trained.units.layout)
-        write_with(target, lambda file: np.savez_compressed(file, **arrays))
-    elif not is_image(tuple(samples.shape[1:])):
-        raise ValueError(f"sample: expected images for a {kind}, got samples of shape {tuple(samples.shape[1:])}")
-    elif kind != ".png" and samples.shape[1] == 4:
-        raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
-    else:
-        names = trained.names_of(trained.labels(n)) if trained.classes else []
-        save_picture(make_grid(samples, n, names), target)
+        write_with(target, lambda file: write_npz(file, n, **arrays))
     print(f"wrote {n} samples of step {trained.step} to {target}")

@@ -14,6 +14,7 @@ import numpy as np
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data import Data
+from fastgan.data.fingerprint import difference
 from fastgan.metrics.report import evaluate
 from fastgan.report.columns import compare_columns, correlations
 from fastgan.report.pictures import frames
@@ -141,7 +142,7 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, notes)
+    data = _training_data(record, run, notes)
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
     if is_image(run.sample_shape):
@@ -153,9 +154,15 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
     return section
 
 
-def _training_data(record: Record, notes: list[str]) -> tuple[Data, Data | None] | None:
+def _training_data(record: Record, run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
+    if "data" in run.passed:
+        notes.append(f"The data ({run.data}) were passed to GANTrainer in Python, so nothing is compared with them.")
+        return None
     try:
-        return load_data(record.config)
+        data = load_data(record.config)
+        if changed := difference(run.fingerprint, data[0].base_fingerprint):
+            notes.append(f"The data are not those of the training any more: {changed}.")
+        return data
     except (OSError, ValueError, ImportError) as error:
         notes.append(f"The training data cannot be read, so nothing is compared with them: {error}.")
         return None

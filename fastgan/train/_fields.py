@@ -1,10 +1,12 @@
-"""The fields of `TrainConfig`: their help texts and ranges, and the checks of their values."""
+"""The fields of `TrainConfig`: their help texts and ranges, and the checks of their values, each and together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, get_args, get_origin
+
+from fastgan.losses import LOSSES
 
 
 def option(
@@ -59,3 +61,18 @@ def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
 def refusal(name: str, expected: str, got: Any) -> ValueError:
     """The error for a value that a field does not take."""
     return ValueError(f"TrainConfig: expected `{name}` to be {expected}, got {got!r}")
+
+
+def check_together(config: Any) -> None:
+    """Refuse settings of a `TrainConfig` that do not go together."""
+    for name, plain in (("real_target", 1), ("fake_target", 0)):
+        if getattr(config, name) != plain and not LOSSES[config.loss].smooths:
+            raise refusal(name, f"{plain}, as the loss '{config.loss}' has no target", getattr(config, name))
+    if config.balance == "weights" and LOSSES[config.loss].weighted is None:
+        raise refusal("balance", f"none or sampler with the loss '{config.loss}', which takes no weights", "weights")
+    if config.balance == "weights" and config.pack > 1:
+        raise refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
+    if config.batch_size % config.pack:
+        raise refusal("pack", f"a divisor of the batch size {config.batch_size}", config.pack)
+    if config.pack > 1 and config.conditional:
+        raise refusal("pack", "1 in a conditional run, where each sample has a label", config.pack)

@@ -8,7 +8,7 @@ import os.path
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
@@ -16,7 +16,7 @@ from fastgan.data import FROM_PATH, check_spec
 from fastgan.data.fit import parse_background
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
-from fastgan.train._fields import check_value, option, refusal
+from fastgan.train._fields import check_together, check_value, option
 from fastgan.train.augment import parse_augment
 from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
@@ -192,30 +192,21 @@ class TrainConfig:
         check_spec(self.data)
         parse_background(self.background)
         parse_augment(self.augment)
-        self._check_together()
+        check_together(self)
         if self.out is not None:
             object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
 
-    def _check_together(self) -> None:
-        """Refuse settings that do not go together."""
-        for name, plain in (("real_target", 1), ("fake_target", 0)):
-            if getattr(self, name) != plain and not LOSSES[self.loss].smooths:
-                raise refusal(name, f"{plain}, as the loss '{self.loss}' has no target", getattr(self, name))
-        if self.balance == "weights" and LOSSES[self.loss].weighted is None:
-            raise refusal("balance", f"none or sampler with the loss '{self.loss}', which takes no weights", "weights")
-        if self.balance == "weights" and self.pack > 1:
-            raise refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
-        if self.batch_size % self.pack:
-            raise refusal("pack", f"a divisor of the batch size {self.batch_size}", self.pack)
-        if self.pack > 1 and self.conditional:
-            raise refusal("pack", "1 in a conditional run, where each sample has a label", self.pack)
-
     @classmethod
     def names(cls) -> list[str]:
         """The fields' names, in order."""
         return [f.name for f in dataclasses.fields(cls)]
+
+    @classmethod
+    def tuples(cls) -> list[str]:
+        """The names of the fields that are several numbers."""
+        return [name for name, kind in get_type_hints(cls).items() if get_origin(kind) is tuple]
 
     @property
     def chosen(self) -> dict[str, Any]:

@@ -168,22 +168,21 @@ class GANTrainer:
                 monitor.close()
         return out
 
-    @property
-    def waited(self) -> float:
-        """The seconds that all steps so far waited for data."""
-        return self._batches.waited
-
     def is_finite(self) -> bool:
         """Whether all parameters are finite; waits for the device."""
         return self._update.is_finite()
 
     def take_notes(self) -> list[str]:
         """The messages since the last call: what was decided, and what goes on without something asked for."""
-        of_data = [note for note in self.data.notes if note not in self._said]
-        notes = [*self._notes, *(f"train: {note}" for note in of_data)]
-        self._said.update(of_data)
+        new = [f"train: {note}" for note in self.data.notes if note not in self._said]
+        self._said |= set(self.data.notes)
+        notes = [*self._notes, *new]
         self._notes.clear()
         return notes
+
+    def seconds_waited(self) -> float:
+        """How long all steps so far waited for data."""
+        return self._batches.waited
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""

@@ -15,7 +15,7 @@ from fastgan._support.extras import require
 from fastgan._support.files import write_with
 from fastgan.train.captions import with_captions
 
-__all__ = ["is_image", "make_grid", "save_curves", "save_figure", "save_picture"]
+__all__ = ["is_image", "make_grid", "save_curves", "save_figure", "save_picture", "to_pixels"]
 
 _MIN_SIDE = 40  # pixels; smaller images are enlarged by a whole factor until their longer side is at least this
 _LINE = 64  # the grey between images
@@ -26,38 +26,42 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3, 4)
 
 
-def make_grid(
-    images: Iterable[Tensor], count: int, captions: Sequence[str] = (), border: int = 1, enlarge: bool = True
-) -> NDArray[np.uint8]:
-    """Arrange images (C, H, W) in [-1, 1] in a nearly square picture (H', W', C), with lines between them.
+def to_pixels(image: Tensor) -> NDArray[np.uint8]:
+    """An `image` (C, H, W) in [-1, 1] as grey levels or colours (H, W, C) from 0 to 255."""
+    values = image.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).byte()
+    pixels: NDArray[np.uint8] = values.permute(1, 2, 0).numpy()
+    return pixels
 
-    Besides the picture, memory holds one image at a time.
+
+def make_grid(
+    images: Iterable[Tensor], count: int | None = None, captions: Sequence[str] = ()
+) -> NDArray[np.uint8]:
+    """Arrange images in a nearly square picture (H', W', C). Besides it, memory holds one image at a time.
 
     Args:
-        images: a tensor (N, C, H, W), or any iterable of images of one shape.
-        count: number of images, at least 1.
+        images: (C, H, W) in [-1, 1], all of one shape: a tensor (N, C, H, W), or any iterable of images.
+        count: number of images, at least 1; None for a tensor's own.
         captions: of the images, to write below them, such as their classes; () writes none.
-        border: pixels of the grey line around each.
-        enlarge: show small images larger, each pixel as a square.
 
     Raises:
         MissingExtraError: for captions without Pillow or Matplotlib.
     """
+    if count is None:
+        count = len(images) if isinstance(images, Tensor) else len(images := list(images))
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     picture = np.empty((0, 0, 0), np.uint8)
     for i, image in enumerate(images):
         channels, height, width = image.shape
-        factor = max(1, math.ceil(_MIN_SIDE / max(height, width))) if enlarge else 1
-        high, wide = height * factor + 2 * border, width * factor + 2 * border
+        factor = max(1, math.ceil(_MIN_SIDE / max(height, width)))
+        high, wide = height * factor + 2, width * factor + 2
         if i == 0:
             picture = np.zeros((rows * high, columns * wide, channels), np.uint8)
-        values = image.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255).byte()
-        values = values.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+        values = to_pixels(image).repeat(factor, axis=0).repeat(factor, axis=1)
         top, left = i // columns * high, i % columns * wide
         cell = picture[top : top + high, left : left + wide]
         cell[:] = _LINE
-        cell[border : high - border, border : wide - border] = values.permute(1, 2, 0).numpy()
+        cell[1:-1, 1:-1] = values
     return with_captions(picture, columns, captions) if captions else picture
 
 

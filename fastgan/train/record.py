@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import nn
 
-from fastgan.data import BUILTIN, Data, check_spec, fingerprint
+from fastgan.data import Data, check_spec, fingerprint
 from fastgan.train.config import TrainConfig
 from fastgan.train.recipes import RECIPES
 
-__all__ = ["FORMAT", "RunRecord", "of_spec"]
+__all__ = ["FORMAT", "RunRecord"]
 
 # The layout of a checkpoint. It is raised when an entry changes its meaning, and not when a setting is added.
 FORMAT = 1
@@ -57,17 +57,13 @@ class RunRecord:
             generator: the argument, or None.
             discriminator: the argument, or None.
 
-        Raises:
-            OSError: for a file of the data that cannot be read.
         """
         networks = {"generator": generator, "discriminator": discriminator}
         passed = {name: f"a {type(network).__name__}" for name, network in networks.items() if network is not None}
-        shape = data.sample_shape
         if given is None:
-            config = _with_absolute_path(config)
-            return cls(config, passed, of_spec(config.data), shape)
-        words = f"a {type(given).__name__} of {len(data):,} samples of shape {' x '.join(map(str, shape))}"
-        return cls(config, {"data": words, **passed}, data.fingerprint, shape)
+            return cls(_with_absolute_path(config), passed, data.base_fingerprint, data.sample_shape)
+        words = f"a {type(given).__name__} of {len(data):,} samples of shape {' x '.join(map(str, data.sample_shape))}"
+        return cls(config, {"data": words, **passed}, data.base_fingerprint, data.sample_shape)
 
     @property
     def data_name(self) -> str:
@@ -152,37 +148,6 @@ class RunRecord:
             f"train: the run folder {out} lies in the folder of the data, {root}; fastgan takes its pictures for no "
             "data, but other programs may: --out takes a folder elsewhere"
         ]
-
-
-def of_spec(spec: str) -> str:
-    """The fingerprint of the data that a setting `data` names; of a folder only names and sizes are read.
-
-    Args:
-        spec: such as digits or folder:PATH.
-
-    Raises:
-        ValueError: for an unknown name.
-        OSError: for a path that cannot be read.
-    """
-    kind, path = check_spec(spec)
-    if kind in BUILTIN:
-        return fingerprint.of_builtin(kind)
-    if not os.path.isdir(path):
-        return fingerprint.of_file(path)
-    return fingerprint.of_files(path, _files(os.path.abspath(path)))
-
-
-def _files(root: str) -> list[str]:
-    """The files below an absolute path that may be data: not those that are hidden or belong to a run of fastgan."""
-    found = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".") and not _is_run(os.path.join(folder, name))]
-        found += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    return found
-
-
-def _is_run(folder: str) -> bool:
-    return all(os.path.exists(os.path.join(folder, name)) for name in ("config.toml", "metrics.jsonl"))
 
 
 def _with_absolute_path(config: TrainConfig) -> TrainConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fastgan.train.settings_file import read_settings
 
 __all__ = ["Run", "load_discriminator", "load_run"]
 
+_BLOCK = 1024  # latents drawn at once
 _IN_PYTHON = {
     "generator": "fastgan.train.load_run(path, generator=...) fills one with its weights",
     "discriminator": "weights.safetensors holds its weights under the names discriminator.*",
@@ -58,7 +60,6 @@ class Run:
         """The training data, as `config.data` names it, or what was passed to `GANTrainer` in words."""
         return self.passed.get("data", self.config.data)
 
-    @torch.no_grad()
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
         """Draw samples (count, ...), in the network's range; a pure function of the weights and the arguments.
 
@@ -73,10 +74,42 @@ class Run:
         Raises:
             ValueError: for a truncation that is not positive and finite.
         """
-        latents = self.latents(count, seed, truncation)
-        inputs = [latents] if self.classes == 0 else [latents, self.labels(count) if labels is None else labels]
-        batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
-        return torch.cat([self.generator(*batch) for batch in batches])
+        samples, start = torch.empty(0), 0
+        for batch in self.batches(count, seed, labels, truncation):
+            if start == 0:
+                samples = batch.new_empty(count, *batch.shape[1:])
+            samples[start : start + len(batch)] = batch
+            start += len(batch)
+        return samples
+
+    @torch.no_grad()
+    def batches(
+        self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None
+    ) -> Iterator[Tensor]:
+        """The samples that `sample` draws, in batches of the training's size: memory holds one of them.
+
+        Args:
+            count: number of samples.
+            seed: seed of the latents.
+            labels: the classes (count,) of a conditional run's samples; by default those of the method `labels`.
+            truncation: as in `sample`.
+
+        Yields:
+            Samples (N, ...), N at most `config.batch_size`.
+
+        Raises:
+            ValueError: for a truncation that is not positive and finite.
+        """
+        start = 0
+        for block in self._latents(count, seed, truncation):
+            for latents in block.split(self.config.batch_size):
+                end = start + len(latents)
+                if self.classes == 0:
+                    yield self.generator(latents)
+                else:
+                    given = torch.arange(start, end) % self.classes if labels is None else labels[start:end]
+                    yield self.generator(latents, given)
+                start = end
 
     def latents(self, count: int, seed: int, truncation: float | None = None) -> Tensor:
         """The latents (count, latent_dim) of the samples that `sample` draws for the same arguments.
@@ -89,13 +122,18 @@ class Run:
         Raises:
             ValueError: for a truncation that is not positive and finite.
         """
+        return torch.cat(list(self._latents(count, seed, truncation)))
+
+    def _latents(self, count: int, seed: int, truncation: float | None) -> Iterator[Tensor]:
+        """The latents in blocks, whose size does not depend on the batches, so that these change no sample."""
         if truncation is not None and not 0 < truncation < float("inf"):
             raise ValueError(f"sample: expected `truncation` to be more than 0 and finite, got {truncation}")
         generator = torch.Generator().manual_seed(seed)
-        latents = torch.randn(count, self.config.latent_dim, generator=generator)
-        if truncation is not None:
-            nn.init.trunc_normal_(latents, a=-truncation, b=truncation, generator=generator)
-        return latents
+        for start in range(0, count, _BLOCK):
+            block = torch.randn(min(_BLOCK, count - start), self.config.latent_dim, generator=generator)
+            if truncation is not None:
+                nn.init.trunc_normal_(block, a=-truncation, b=truncation, generator=generator)
+            yield block
 
     def labels(self, count: int) -> Tensor:
         """The default classes (`count`,) of `sample`: 0, 1, ... in turn."""

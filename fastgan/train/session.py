@@ -25,14 +25,9 @@ class SteppingTrainer(Trainer, Protocol):
 
     Attributes:
         callbacks: their hooks are called.
-        waited: the seconds that all steps so far waited for data.
     """
 
     callbacks: list[Callback]
-
-    @property
-    def waited(self) -> float:
-        """The seconds that all steps so far waited for data."""
 
     def step(self) -> None:
         """Do one step."""
@@ -48,6 +43,9 @@ class SteppingTrainer(Trainer, Protocol):
 
     def take_notes(self) -> list[str]:
         """The messages since the last call."""
+
+    def seconds_waited(self) -> float:
+        """How long all steps so far waited for data."""
 
 
 class Session:
@@ -129,7 +127,8 @@ class Session:
         statistics = self._trainer.statistics()
         self._check_finite(statistics, thorough)
         self._call(lambda callback: callback.on_log(self._trainer, statistics))
-        self._monitor.log(step, statistics, self._trainer.waited)
+        self.say_notes()
+        self._monitor.log(step, statistics, self._trainer.seconds_waited())
         self._alarms.statistics(step, statistics)
 
     def _sample(self, step: int) -> None:
