@@ -41,7 +41,9 @@ _CHARTS = {
 }
 
 
-def write_report(runs: Sequence[str | Path], out: str | Path | None = None, measure: bool = True) -> Path:
+def write_report(
+    runs: Sequence[str | Path], out: str | Path | None = None, measure: bool = True, data: Data | None = None
+) -> Path:
     """Write one HTML page about runs, which needs no network and no other file.
 
     The page has the settings that are not the recipe's, curves, a slider through the sample grids, scores beside those
@@ -52,6 +54,7 @@ def write_report(runs: Sequence[str | Path], out: str | Path | None = None, meas
         runs: the run folders, one or more.
         out: the file to write; None is report.html in the first run's folder.
         measure: compute the scores where `fastgan eval` has not written them.
+        data: the training data of all `runs`, where they are at hand; None reads those that each run's settings name.
 
     Returns:
         The file.
@@ -74,7 +77,8 @@ def write_report(runs: Sequence[str | Path], out: str | Path | None = None, meas
         raise FileNotFoundError(f"report: expected the folder {target.parent} of --out to exist")
     names = _distinct_names(records)
     sections = [
-        _section(record, name, _BUDGET // len(records), measure) for record, name in zip(records, names, strict=True)
+        _section(record, name, _BUDGET // len(records), measure, data)
+        for record, name in zip(records, names, strict=True)
     ]
     page = _page(sections, records, names)
     write_atomic(target, page.encode())
@@ -113,7 +117,7 @@ def _page(sections: list[dict[str, Any]], records: list[Record], names: list[str
     )
 
 
-def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str, Any]:
+def _section(record: Record, name: str, budget: int, measure: bool, given: Data | None) -> dict[str, Any]:
     """All that the page shows of one run. What cannot be shown becomes a note."""
     notes = list(record.notes)
     shown, unreadable = frames(record.grids, budget)
@@ -142,7 +146,7 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, run, notes)
+    data = _training_data(record, run, notes) if given is None else (given, None)
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
     if is_image(run.sample_shape):

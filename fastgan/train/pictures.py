@@ -33,9 +33,7 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
     return pixels
 
 
-def make_grid(
-    images: Iterable[Tensor], count: int | None = None, captions: Sequence[str] = ()
-) -> NDArray[np.uint8]:
+def make_grid(images: Iterable[Tensor], count: int | None = None, captions: Sequence[str] = ()) -> NDArray[np.uint8]:
     """Arrange images in a nearly square picture (H', W', C). Besides it, memory holds one image at a time.
 
     Args:
