@@ -7,7 +7,12 @@
 | `fastgan.data.units` | `Units`: the conversion to the network's range and back to the data's own units |
 | `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
 | `fastgan.data.memory` | `from_array`: data from an array of images or table rows |
-| `fastgan.data.files` | readers of .npz, IDX and CSV files and of image folders |
+| `fastgan.data.image_files` | images in folders |
+| `fastgan.data.shards`, `fastgan.data.huggingface` | images in tar files and in Arrow files |
+| `fastgan.data.decoded` | how encoded images become data: in memory, or decoded as they are read |
+| `fastgan.data.prepared` | what `fastgan prepare` writes, and its reader |
+| `fastgan.data.array_files` | .npz, IDX and CSV files |
+| `fastgan.data.dataset` | torch's `Dataset` objects |
 | `fastgan.data.tables` | CSV files with column names, text and missing cells |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
 | `fastgan.data.fingerprint` | texts by which data are known wherever they lie |

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan.data.fingerprint import of_choice
 from fastgan.data.formats import UnreadableImageError, skipped_note
 from fastgan.data.images import ImageReader
 from fastgan.data.options import ReadOptions
@@ -203,14 +204,16 @@ def image_data(
     pixels = torch.empty((len(kept), *source.shape), dtype=torch.uint8)  # what is not written to takes no memory yet
     count, decoded = 0, []
     for part in torch.from_numpy(kept).split(_PART):
-        good, images = source.readable(part)
-        pixels[count : count + len(good)] = images
-        count += len(good)
-        decoded.append(part[good])
+        positions, images = source.readable(part)
+        pixels[count : count + len(positions)] = images
+        count += len(positions)
+        decoded.append(part[positions])
     if count == 0:
         raise ValueError(f"data: expected images in {name}, got none that can be decoded: {source.notes[0]}")
-    whole = MemorySource(pixels[:count], source.fingerprint)
-    return _labelled(whole, torch.cat(decoded).numpy(), labels, class_names, units, name, [*said, *source.notes])
+    good = torch.cat(decoded)
+    same = count == len(kept)  # as when images are decoded as they are read
+    whole = MemorySource(pixels[:count], source.fingerprint if same else of_choice(source.fingerprint, good))
+    return _labelled(whole, good.numpy(), labels, class_names, units, name, [*said, *source.notes])
 
 
 def _labelled(

@@ -19,6 +19,7 @@ __all__ = ["difference", "of_builtin", "of_choice", "of_dataset", "of_entries", 
 
 _BLOCKS = 64  # parts of a large file or tensor that are read
 _BLOCK = 1 << 20  # bytes in a part
+_MAY_LACK = {"labels", "chosen"}  # parts that a fingerprint of the same kind of data may be without
 _DIGEST = 10  # bytes: two different data sets agree by chance in 1 of 10^24 cases
 
 
@@ -138,10 +139,12 @@ def difference(expected: str, got: str) -> str:
     if expected == got:
         return ""
     before, now = _parts(expected), _parts(got)
-    if before.keys() - {"labels"} != now.keys() - {"labels"}:
+    if before.keys() - _MAY_LACK != now.keys() - _MAY_LACK:
         return f"{_kind(now)} instead of {_kind(before)}"
     words = [
         f"{_word(name, now.get(name))} instead of {_value(before.get(name))}"
+        if name != "chosen"
+        else "other samples that can be read"
         for name in dict.fromkeys((*before, *now))
         if name != "digest" and before.get(name) != now.get(name)
     ]
@@ -180,6 +183,8 @@ def _kind(parts: dict[str, str]) -> str:
         return "a file"
     if "set" in parts:
         return parts["set"]
+    if "prepared" in parts:
+        return "prepared data"
     return "a Dataset" if "samples" in parts else "samples in memory"
 
 
