@@ -33,7 +33,7 @@ def write_npz(file: IO[bytes], count: int, **arrays: NDArray[Any] | Iterable[NDA
     Args:
         file: an open binary file that can be seeked.
         count: the number of rows of each array that comes in batches, at least 1.
-        arrays: the batches of each, as `write_npy` takes them, or a whole array of any length.
+        arrays: whole arrays, or the batches of each, as `write_npy` takes them.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, batches in arrays.items():

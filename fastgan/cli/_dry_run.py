@@ -42,6 +42,7 @@ def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[s
         _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),
         _run(trainer, data),
+        f"sizes: {trainer.sizes.text()}",
         *trainer.take_notes(),
         *_resumed(trainer),
         "dry run: nothing was trained or written",

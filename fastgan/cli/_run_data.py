@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +103,12 @@ def in_units_of(run: Run, data: Data) -> Data:
     """
     import torch
 
-    from fastgan.data import Data
     from fastgan.data.labels import listed
 
     if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
-    units = dataclasses.replace(run.units, layout=data.units.layout, low=None, high=None)
+    units, own = data.units, run.units
+    same = replace(units, scale=own.scale, offset=own.offset, low=None, high=None)
     labels, names = data.labels, data.class_names
     if labels is not None and run.classes and names != run.class_names:
         number = {name: i for i, name in enumerate(run.class_names)}
@@ -118,4 +118,4 @@ def in_units_of(run: Run, data: Data) -> Data:
                 f"got {listed(unknown)}"
             )
         labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
-    return Data(data.source, labels, units, names, data.name, data.notes)
+    return type(data)(data.source, labels, same, names, data.name, data.notes)

@@ -59,7 +59,7 @@ def evaluate(run: str, n: int, seed: int, data: str | None, features: str, best:
     samples, held_out, differing = real_data(trained, data)
     if data is not None:
         trained = dataclasses.replace(trained, config=trained.config.replace(data=data), passed={})
-    ours, real, notes = measure(trained, samples, held_out, n, seed, extractor)
+    ours, real, notes = measure(trained, samples, held_out, n, seed, extractor, _say)
     print(table(ours, real))
     for note in (*differing, *notes):
         print(note)
@@ -68,3 +68,8 @@ def evaluate(run: str, n: int, seed: int, data: str | None, features: str, best:
     content = json.dumps({**about, **ours, "real": real}, indent=2, allow_nan=False) + "\n"
     write_atomic(trained.path / "eval.json", content.encode())
     print(f"written to {trained.path / 'eval.json'}")
+
+
+def _say(stage: str) -> None:
+    """Print what is done next, apart from the results on stdout."""
+    print(f"eval: {stage}", file=sys.stderr, flush=True)

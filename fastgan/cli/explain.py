@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fastgan._support.extras import check
 from fastgan._support.files import write_with
+from fastgan._support.progress import open_progress
 from fastgan.cli._arguments import check_count_and_seed
 from fastgan.cli._run_data import in_units_of
 from fastgan.cli._terminal import Action
@@ -89,15 +90,21 @@ def explain(
     if trained.config.pack > 1:
         discriminator = PackedDiscriminator(discriminator, trained.config.pack)
     lowest = -1.0 if is_image(tuple(samples.shape[1:])) else 0.0  # black, or a standardised column's mean
-    found = attribute(
-        discriminator,
-        samples,
-        labels,
-        methods=[name.strip().replace("-", "_") for name in methods.split(",")],
-        baseline=lowest if baseline is None else baseline,
-        perturbations=perturbations,
-        seed=seed,
-    )
+    names = [name.strip().replace("-", "_") for name in methods.split(",")]
+    progress = open_progress("explain", len(names) * len(samples), unit="sample")
+    try:
+        found = attribute(
+            discriminator,
+            samples,
+            labels,
+            methods=names,
+            baseline=lowest if baseline is None else baseline,
+            perturbations=perturbations,
+            seed=seed,
+            progress=progress.update,
+        )
+    finally:
+        progress.close()
     with torch.no_grad():
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
     names = [""] * len(samples) if labels is None else [f"{name}, " for name in trained.names_of(labels)]

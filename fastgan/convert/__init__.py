@@ -15,8 +15,8 @@ from torch import nn
 
 from fastgan import nn as fnn
 from fastgan.convert import tracing
-from fastgan.convert.fuse import Fuser, to_sequential, unfuse
-from fastgan.convert.references import ModuleReferences, has_hooks, is_scripted
+from fastgan.convert.fuse import Fuser, holders_of_pairs, to_sequential, unfuse
+from fastgan.convert.references import ModuleReferences, OutsideHolders, has_hooks, is_scripted
 from fastgan.convert.verify import EquivalenceCheck
 
 __all__ = ["Report", "convert", "revert"]
@@ -79,6 +79,12 @@ def _is_candidate(module: nn.Module) -> bool:
     if is_scripted(module):
         return getattr(module, "original_name", None) in {kind.__name__ for kind in _FASTGAN_CLASS}
     return isinstance(module, tuple(_FASTGAN_CLASS)) and type(module) not in _TORCH_CLASS
+
+
+def _changeable(modules: list[nn.Module], fuse: bool) -> list[nn.Module]:
+    """Return the modules that are changed where nothing else uses them, and those that hold pairs to fuse."""
+    layers = [module for module in modules if _is_candidate(module) or (fuse and type(module) in _TORCH_CLASS)]
+    return [*layers, *(holders_of_pairs(modules) if fuse else [])]
 
 
 def _copy_sharing_tensors(module: nn.Module) -> nn.Module:
@@ -166,9 +172,11 @@ def convert(
             the inputs must be equal within rounding. Inputs, buffers, ``.grad``, training modes and the state of the
             random generators are left as they were. Where the model draws random numbers in eval, dropout is off there
             too. A warning names what differs between two runs of the unconverted model, and is not compared.
-        trace: whether to also rewrite each ``forward`` that :mod:`torch.fx` can trace, so that it calls fastgan for
-            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses, and for modules called one after
-            the other. When the module's attributes change, it uses its original ``forward`` again.
+        trace: whether to also rewrite the methods of the model's modules, so that they call fastgan for
+            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses. All else in them stays: branches,
+            optional arguments, helper functions. A ``forward`` that :mod:`torch.fx` can trace is also recorded, so that
+            what it calls one after the other is fused; when the module's attributes change, the recording is not used.
+            A method that a subclass calls by ``super()`` is not rewritten.
         fuse: whether to fuse pairs.
 
     Returns:
@@ -187,9 +195,11 @@ def convert(
           fused   1 and 2
     """
     report, undo = Report(), list[Callable[[], None]]()
+    # First, because what is made here would hold the model, too.
+    outside = OutsideHolders().find(model, functools.partial(_changeable, fuse=fuse))
     equivalence = None if example_inputs is None else EquivalenceCheck(model, example_inputs)
     try:
-        references = ModuleReferences(model)
+        references = ModuleReferences(model, outside)
         undo += _swap(references, report)
         if equivalence is not None:
             equivalence.observe_swapped()
@@ -234,7 +244,7 @@ def revert(model: _Model) -> _Model:
         )
     """
     tracing.remove(model)
-    references = ModuleReferences(model, search_outside=False)
+    references = ModuleReferences(model)
     for module in references.modules:
         if not isinstance(module, fnn.LeakyReLUDropout):
             continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from fastgan import nn as fnn
 from fastgan.convert.references import ModuleReferences, has_hooks, is_scripted
@@ -19,6 +20,7 @@ __all__ = [
     "dropout_p",
     "fused_inplace",
     "fused_layer",
+    "holders_of_pairs",
     "to_sequential",
     "unfuse",
 ]
@@ -94,6 +96,32 @@ def allocates_output(layer: nn.Module | None) -> bool:
         return False
     # Not `type(layer) is kind`: a parametrised layer has a class of its own, with the forward of its kind.
     return any(isinstance(layer, kind) and type(layer).forward is kind.forward for kind in _ALLOCATING)
+
+
+def holders_of_pairs(modules: list[nn.Module]) -> list[nn.Module]:
+    """Return the Sequentials in ``modules`` that hold an activation and a dropout, and all that hold those.
+
+    Args:
+        modules: the modules of a model, in the order of ``named_modules``, with torch's layers or fastgan's.
+    """
+    found: dict[int, nn.Module] = {}
+
+    def holds(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
+        return any(isinstance(child, kinds) for child in module.children())
+
+    for module in modules:
+        if (
+            isinstance(module, nn.Sequential)
+            and holds(module, (nn.ReLU, nn.LeakyReLU))
+            and holds(module, (_DropoutNd,))
+        ):
+            found[id(module)] = module
+    while found:
+        holders = [m for m in modules if id(m) not in found and any(id(child) in found for child in m.children())]
+        if not holders:
+            break
+        found.update({id(module): module for module in holders})
+    return list(found.values())
 
 
 class Fuser:

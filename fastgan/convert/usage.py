@@ -169,7 +169,7 @@ class SequentialUsage:
             for holder, attribute in self._references.unregistered.get(key, []):
                 return f"'{attribute}' of {type(holder).__name__} holds its Sequential too"
             registered = self._references.registered.get(key, [])
-            for parent, name in registered + self._references.outside.get(key, []):
+            for parent, name in registered + self._references.outside.by_modules.get(key, []):
                 if not isinstance(parent, _CONTAINERS) and (reason := self._why_attribute_exposes(parent, name)):
                     return reason
             waiting += [parent for parent, _ in registered]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan._support.extras import check
+from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
 from fastgan.data.labels import listed
@@ -26,6 +27,7 @@ from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
 from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
 from fastgan.train.session import Session
+from fastgan.train.sizes import RunSizes
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
@@ -116,6 +118,11 @@ class GANTrainer:
         """The moving average of the generator, in eval mode."""
         return self._update.ema
 
+    @property
+    def sizes(self) -> RunSizes:
+        """The memory and the files that the run takes."""
+        return RunSizes.of(self.generator, self.discriminator, self.config, self.size.sample_shape)
+
     def step(self) -> None:
         """Do one step: update D `n_critic` times, then G `g_steps` times, then the moving average."""
         config = self.config
@@ -135,7 +142,8 @@ class GANTrainer:
 
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
-            ValueError: if the checkpoint to resume was made with other settings.
+            ValueError: if the checkpoint to resume was made with other settings, data or networks, or if the sample
+                grids do not fit into memory.
             CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
@@ -145,13 +153,14 @@ class GANTrainer:
             FirstProcessError: if process 0 failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # now, and not at the end of the run
+        self.sizes.check(available_memory())
         config, record = self.config, self._record
         with (
             run_folder.open_run_folder(config, record.kind) as out,
             StopSignals() as stop,
             threads(config.threads),
         ):
-            self._notes += record.notes(out)
+            self._notes += [*record.notes(out), *self.sizes.notes()]
             if config.resume:
                 self._resume(out)
             if self.global_step <= config.steps:
@@ -168,21 +177,22 @@ class GANTrainer:
                 monitor.close()
         return out
 
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
+        return self._batches.waited
+
     def is_finite(self) -> bool:
         """Whether all parameters are finite; waits for the device."""
         return self._update.is_finite()
 
     def take_notes(self) -> list[str]:
         """The messages since the last call: what was decided, and what goes on without something asked for."""
-        new = [f"train: {note}" for note in self.data.notes if note not in self._said]
-        self._said |= set(self.data.notes)
-        notes = [*self._notes, *new]
+        of_data = [note for note in self.data.notes if note not in self._said]
+        notes = [*self._notes, *(f"train: {note}" for note in of_data)]
+        self._said.update(of_data)
         self._notes.clear()
         return notes
-
-    def seconds_waited(self) -> float:
-        """How long all steps so far waited for data."""
-        return self._batches.waited
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""

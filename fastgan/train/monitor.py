@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
+from fastgan._support.progress import open_progress
 from fastgan.train import distributed
 from fastgan.train.alarms import Alarm
 from fastgan.train.config import TrainConfig
@@ -25,7 +25,7 @@ _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"
 
 
 class Monitor:
-    """Progress bar, metrics.jsonl, TensorBoard events, sample grids and plots of the losses of a run.
+    """Progress, metrics.jsonl, TensorBoard events, sample grids and plots of the losses of a run.
 
     If a record cannot be written, a message says so and the run goes on without it.
 
@@ -37,7 +37,7 @@ class Monitor:
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
-        MissingExtraError: without TensorBoard or tqdm.
+        MissingExtraError: without TensorBoard, or tqdm on a terminal.
     """
 
     def __init__(self, out: Path, step: int, steps: int, images_per_step: int) -> None:
@@ -48,17 +48,17 @@ class Monitor:
         self._unwritten = b""
         writer = require("torch.utils.tensorboard").SummaryWriter
         self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
-        self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
+        self._progress = open_progress("train", steps, step)
         self._last, self._waited = (step, time.perf_counter()), 0.0
         self._failing: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print `text` as a line above the progress bar."""
-        self._bar.write(text, file=sys.stderr)
+        self._progress.say(text)
 
     def advance(self) -> None:
         """Advance the progress bar by one step."""
-        self._bar.update()
+        self._progress.update()
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """Print an `alarm` of a `step` and record it in metrics.jsonl."""
@@ -83,8 +83,8 @@ class Monitor:
         with self._recording("TensorBoard's events"):
             for name, value in {**statistics, **speed}.items():
                 self._board.add_scalar(name, value, step)
-        shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
-        self._bar.set_postfix({**shown, "images/s": f"{speed['images_per_second']:,.0f}"}, refresh=False)
+        shown = [f"{label} {statistics[name]:.3f}" for name, label in _SHOWN.items()]
+        self._progress.status(", ".join([*shown, f"images/s {speed['images_per_second']:,.0f}"]))
 
     def _write(self, row: dict[str, Any]) -> None:
         self._unwritten += json.dumps(row).encode() + b"\n"
@@ -120,7 +120,7 @@ class Monitor:
 
     def close(self) -> None:
         """Close the progress bar and the records, and plot curves.png."""
-        self._bar.close()
+        self._progress.close()
         self._file.close()
         with self._recording("TensorBoard's events"):
             self._board.close()
@@ -164,7 +164,7 @@ def open_monitor(out: Path, step: int, config: TrainConfig) -> Monitor:
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
-        MissingExtraError: without TensorBoard or tqdm.
+        MissingExtraError: without TensorBoard, or tqdm on a terminal.
     """
     if distributed.rank() > 0:
         return NullMonitor()

@@ -33,19 +33,17 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
     return pixels
 
 
-def make_grid(images: Iterable[Tensor], count: int | None = None, captions: Sequence[str] = ()) -> NDArray[np.uint8]:
+def make_grid(images: Iterable[Tensor], count: int, captions: Sequence[str] = ()) -> NDArray[np.uint8]:
     """Arrange images in a nearly square picture (H', W', C). Besides it, memory holds one image at a time.
 
     Args:
         images: (C, H, W) in [-1, 1], all of one shape: a tensor (N, C, H, W), or any iterable of images.
-        count: number of images, at least 1; None for a tensor's own.
+        count: number of images, at least 1.
         captions: of the images, to write below them, such as their classes; () writes none.
 
     Raises:
         MissingExtraError: for captions without Pillow or Matplotlib.
     """
-    if count is None:
-        count = len(images) if isinstance(images, Tensor) else len(images := list(images))
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     picture = np.empty((0, 0, 0), np.uint8)

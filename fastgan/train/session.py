@@ -16,6 +16,7 @@ from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
 from fastgan.train.callbacks import Callback, Trainer
 from fastgan.train.grid import SampleGrid
 from fastgan.train.monitor import Monitor
+from fastgan.train.sizes import Pace
 
 __all__ = ["Session", "SteppingTrainer"]
 
@@ -25,9 +26,14 @@ class SteppingTrainer(Trainer, Protocol):
 
     Attributes:
         callbacks: their hooks are called.
+        waited: the seconds that all steps so far waited for data.
     """
 
     callbacks: list[Callback]
+
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
 
     def step(self) -> None:
         """Do one step."""
@@ -43,9 +49,6 @@ class SteppingTrainer(Trainer, Protocol):
 
     def take_notes(self) -> list[str]:
         """The messages since the last call."""
-
-    def seconds_waited(self) -> float:
-        """How long all steps so far waited for data."""
 
 
 class Session:
@@ -89,10 +92,13 @@ class Session:
         if trainer.global_step >= steps:
             distributed.run_on_rank_zero(lambda: trainer.save_weights(self._out))
         consensus = distributed.StopConsensus()
+        pace = Pace(steps, trainer.global_step, trainer.device)
         while trainer.global_step < steps:
             trainer.step()
             self._monitor.advance()
             self.say_notes()
+            if (note := pace(trainer.global_step)) is not None:
+                self._monitor.say(note)
             self._call(lambda callback: callback.on_step(trainer))
             self._after_step(consensus(self._stop.caught))
         consensus.wait()
@@ -128,7 +134,7 @@ class Session:
         self._check_finite(statistics, thorough)
         self._call(lambda callback: callback.on_log(self._trainer, statistics))
         self.say_notes()
-        self._monitor.log(step, statistics, self._trainer.seconds_waited())
+        self._monitor.log(step, statistics, self._trainer.waited)
         self._alarms.statistics(step, statistics)
 
     def _sample(self, step: int) -> None:

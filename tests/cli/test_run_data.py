@@ -49,6 +49,7 @@ def test_a_run_whose_data_moved_goes_on_with_data_and_only_with_the_same(fastgan
     assert "eval: expected the data of the run in" in error
     code, printed, error = fastgan_cli("eval", "r", "--data", "folder:e", "--n", 50)
     assert code == 0, error
+    assert "eval: drawing 50 samples\n" in error
     assert "are not those of the training" not in printed
     assert json.loads((tmp_path / "r" / "eval.json").read_text())["data"] == "folder:e"
     code, _, error = fastgan_cli("train", "--resume", "--out", "r", "--steps", 4, "--data", "folder:e")

@@ -83,7 +83,7 @@ def test_sample_writes_batch_by_batch_what_sample_draws(run, name, tmp_path, mon
         assert np.array_equal(np.load(tmp_path / name), expected)
     elif name == "s.npz":
         with np.load(tmp_path / name) as arrays:
-            assert arrays.files == ["samples", "labels"]
+            assert {"samples", "labels", "class_names"} <= set(arrays.files)
             assert np.array_equal(arrays["samples"], expected)
             assert np.array_equal(arrays["labels"], run.labels(100).numpy())
 
@@ -118,11 +118,10 @@ def test_a_grid_of_large_samples_has_fewer_of_them():
 @pytest.mark.parametrize("count", [1, 5, 12])
 def test_a_picture_of_images_one_by_one_is_that_of_the_tensor(count):
     images = torch.rand(count, 3, 6, 4) * 2 - 1
-    picture = make_grid(images)
+    picture = make_grid(images, count)
     assert np.array_equal(picture, make_grid(iter(images), count))
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     assert picture.shape == (rows * 44, columns * 30, 3)  # enlarged 7 times, with a line around each
     assert np.array_equal(picture[1:43:7, 1:29:7], images[0].add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy())
     assert (picture[0, :30] == 64).all()
-    assert make_grid(images, border=0, enlarge=False).shape == (rows * 6, columns * 4, 3)
