@@ -37,7 +37,7 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
     return [
         *_settings(config, file, given),
         "",
-        _data(config, data, held_out),
+        *_data(config, data, held_out),
         _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),
         _run(trainer, data),
@@ -74,14 +74,17 @@ def _text(value: Any) -> str:
     return str(value) if value != "" else '""'
 
 
-def _data(config: TrainConfig, data: Data, held_out: Data | None) -> str:
-    """The data's name, number and shape of samples, classes."""
-    samples = data.samples
-    text = f"data: {config.data}, {len(samples):,} samples of shape {_shape(samples.shape[1:])}"
-    text += f", {samples.numel() * samples.element_size() / 1e6:,.1f} MB"
+def _data(config: TrainConfig, data: Data, held_out: Data | None) -> Iterator[str]:
+    """The data's name, number and shape of samples, size, and classes; and what was decided as they were read."""
+    from fastgan.data.source import is_resident
+
+    size = len(data) * math.prod(data.source.shape) * data.source.dtype.itemsize / 1e6
+    text = f"data: {config.data}, {len(data):,} samples of shape {_shape(data.sample_shape)}"
+    text += f", {size:,.1f} MB" + ("" if is_resident(data.source) else ", read batch by batch")
     if data.labels is not None:
-        text += f", {len(data.labels.unique())} classes"
-    return text + (f"; {len(held_out.samples):,} more held out" if held_out is not None else "")
+        text += f", {len(data.class_names)} classes"
+    yield text + (f"; {len(held_out):,} more held out" if held_out is not None else "")
+    yield from data.notes
 
 
 def _network(name: str, network: nn.Module, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> str:
@@ -105,7 +108,7 @@ def _run(trainer: GANTrainer, data: Data) -> str:
     from fastgan.train.precision import pick_precision
 
     config = trainer.config
-    passes = config.steps * config.n_critic * config.batch_size / len(data.samples)
+    passes = config.steps * config.n_critic * config.batch_size / len(data)
     precision = pick_precision(config.precision, trainer.device, len(trainer.size.sample_shape) == 3)
     return (
         f"run: {config.steps:,} steps, in which D sees the data {_rounded(passes)} times; "

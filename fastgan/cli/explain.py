@@ -114,11 +114,13 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
     from fastgan.data import load
 
     config = trained.config
-    loaded = load(data, config.image_size, config.strict, config.color, config.workers, table=config.table)
-    if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
+    loaded = load(
+        data, config.image_size, config.strict, config.color, config.workers, config.background, table=config.table
+    )
+    if loaded.sample_shape != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
-            f"got {tuple(loaded.samples.shape[1:])}"
+            f"got {loaded.sample_shape}"
         )
     labels = None
     if trained.classes:
@@ -130,5 +132,6 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
                 f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
             )
     units, run_units = loaded.units, trained.units
-    raw = loaded.samples[:n].double() * torch.tensor(units.scale) + torch.tensor(units.offset)
+    first = loaded.batch(torch.arange(min(n, len(loaded)))).cpu()
+    raw = first.double() * torch.tensor(units.scale) + torch.tensor(units.offset)
     return ((raw - torch.tensor(run_units.offset)) / torch.tensor(run_units.scale)).float(), labels

@@ -20,6 +20,7 @@ from fastgan.metrics.precision_recall import prdc
 __all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
 _MAX_SAMPLES = 5_000  # for metrics whose memory or time grows with the square of the samples
+_MAX_NUMBERS = 50_000_000  # of the training data, at most, with which samples are compared for memorisation
 _HELD_OUT = 0.3  # share of the real data that TSTR is tested on, for a run without held-out data
 _ROUNDING = 1e-12  # smaller values are shown as 0
 
@@ -88,15 +89,15 @@ def evaluate(
     """
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
-    if len(data.samples) < 6:
+    if len(data) < 6:
         raise ValueError(
             f"eval: expected at least 6 real samples in '{run.data}', as precision and recall look at the 5 nearest "
-            f"neighbours of each, got {len(data.samples)}"
+            f"neighbours of each, got {len(data)}"
         )
-    if tuple(data.samples.shape[1:]) != run.sample_shape:
+    if data.sample_shape != run.sample_shape:
         raise ValueError(
             f"eval: expected samples of shape {list(run.sample_shape)} in '{run.data}', as the run's, "
-            f"got {list(data.samples.shape[1:])}"
+            f"got {list(data.sample_shape)}"
         )
     notes: list[str] = []
     evaluator = FIDEvaluator(data, held_out, extractor)
@@ -108,9 +109,11 @@ def evaluate(
     ours["fid"], ours["kid"] = evaluator(_samples_for(evaluator, run, seed))
     if ours["fid"] is None:
         notes.append("fid: too few samples for a covariance of these features; kid takes them")
-    seen, generated = data.samples, samples
-    if extractor is not None:
-        seen, generated = extract(extractor, seen), extract(extractor, generated)
+    compared = data.subsample(max(_MAX_SAMPLES, _MAX_NUMBERS // math.prod(data.sample_shape)))
+    if len(compared) < len(data):
+        notes.append(f"memory: samples are compared with {len(compared):,} of the {len(data):,} training samples")
+    seen = _features(compared, extractor)
+    generated = samples if extractor is None else extract(extractor, samples)
     few = Data(seen).subsample(_MAX_SAMPLES).samples
     ours |= dataclasses.asdict(prdc(few, generated[:_MAX_SAMPLES]))
     if run.data in MIXTURES:
@@ -118,14 +121,17 @@ def evaluate(
         for scores, points in ((ours, samples), (real, data.samples)):
             plane = torch.from_numpy(run.units.restore(points))
             scores |= dataclasses.asdict(mixture_quality(plane, torch.tensor(centres), sigma))
-    fresh = None
-    if held_out is not None:
-        fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)
+    fresh = None if held_out is None else _features(held_out.subsample(len(compared)), extractor)
     ours |= _prefixed("memory_", memorisation(generated[:_MAX_SAMPLES], seen, fresh))
     real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
     if run.classes:
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
     return _finite(ours), _finite(real), notes
+
+
+def _features(data: Data, extractor: Extractor | None) -> Tensor:
+    """The features of all samples of `data`, or without an extractor the samples themselves."""
+    return data.samples if extractor is None else extract(extractor, data)
 
 
 def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
@@ -139,7 +145,7 @@ def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
     evaluator = FIDEvaluator(data, held_out)
     fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:
-        return f"FID: too few samples in the data for a covariance, {len(data.samples)}"
+        return f"FID: too few samples in the data for a covariance, {len(data)}"
     learned = isinstance(evaluator.extractor, FeatureNetwork)
     what = "learned from the data" if learned else "that are the data's own numbers"
     return (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastgan import data as gan_data
 from fastgan._support.extras import require
+from fastgan.data.labels import class_values
 from fastgan.data.table import Column, Table, TableOptions, TableSchema, infer_schema, read_table
 from fastgan.data.table.columns import describe_column, is_text, numbers_of
 from fastgan.data.table.missing import is_missing, is_number, missing_mask
@@ -67,7 +68,8 @@ def load_samples(data: str, target: str | None, task: str, options: TableOptions
         loaded = gan_data.load(data)
         if loaded.labels is None:
             raise ValueError(f"fit: expected data with labels, got none in '{data}'")
-        samples = Samples(loaded.samples.flatten(1).double().numpy(), loaded.labels.numpy(), [])
+        targets = class_values(loaded.class_names)[loaded.labels.numpy()]
+        samples = Samples(loaded.samples.flatten(1).double().numpy(), targets, [])
     if task == "classify":
         require("sklearn.utils.multiclass").check_classification_targets(samples.y)
         classes, counts = np.unique(samples.y, return_counts=True)

@@ -11,7 +11,8 @@ from typing import Any, get_type_hints
 
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
-from fastgan.data import check_spec
+from fastgan.data import FROM_PATH, check_spec
+from fastgan.data.fit import parse_background
 from fastgan.data.table.options import HEADERS, TableOptions
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
@@ -59,7 +60,7 @@ class TrainConfig:
 
     recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
     data: str = option(
-        "Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH, csv:PATH or parquet:PATH.", "digits"
+        f"Training data: digits, ring, grid, or {', '.join(f'{kind}:PATH' for kind in FROM_PATH)}.", "digits"
     )
     separator: str = option("What separates a table's cells: auto, a name such as semicolon, or a character.", "auto")
     decimal: str = option("A table's decimal mark: auto, . or a comma.", "auto", choices=("auto", ".", ","))
@@ -69,15 +70,14 @@ class TrainConfig:
     columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
     text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
     image_size: int = option(
-        "Side in pixels of the square to which a folder's images are cropped and resized; 0 keeps their size.", 0, low=0
+        "Side in pixels of the square to which images are cropped and resized; 0 keeps their size.", 0, low=0
     )
     color: str = option(
-        "Colour of a folder's images; auto is grey if all images are grey, else rgb.",
-        "auto",
-        choices=("auto", "grey", "rgb"),
+        "Colour of images; auto is grey if all images are grey, else rgb.", "auto", choices=("auto", "grey", "rgb")
     )
+    background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
-    strict: bool = option("Refuse a folder that has a broken image, instead of skipping the image.", False)
+    strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
     holdout: float = option(
         "Share of each class that is kept from training and used by fastgan eval.", 0.0, low=0, high=0.9
     )
@@ -96,7 +96,7 @@ class TrainConfig:
         "Steps between measurements of FID, whose lowest value selects checkpoints/best.pt; 0 measures none.", 0, low=0
     )
     workers: int = option(
-        "Processes that load the samples of a Dataset, and threads that read a folder's images; 0 uses none.", 0, low=0
+        "Processes that load the samples of a Dataset, and threads that decode images; 0 uses none.", 0, low=0
     )
     threads: int = option("CPU threads for training; 0 uses torch's own number.", low=0)
 
@@ -195,6 +195,7 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        parse_background(self.background)
         _ = self.table  # refuses what is wrong
         parse_augment(self.augment)
         self._check_together()

@@ -44,14 +44,14 @@ class GANTrainer:
             If `config.convert` is on, `fastgan.convert` puts fused layers into networks that are given.
         discriminator: a module that maps samples to logits; None makes that of `config.network`. With `config.pack` it
             gets packs of that many samples, joined along their first dimension.
-        data: samples (N, ...), used as they are (images in [-1, 1]), a `Data`, a map-style `Dataset` of samples or of
-            pairs of a sample and a label, or None for `config.data`. With `config.conditional` the data must have
-            labels, and both networks get them as their second argument.
+        data: samples (N, ...), used as they are (images in [-1, 1], or of bytes), a `Data`, a map-style `Dataset` of
+            samples or of tuples of a sample and a label, or None for `config.data`. With `config.conditional` the data
+            must have labels, and both networks get them as their second argument.
         callbacks: their hooks are called by `fit`.
 
     Attributes:
         config: the settings.
-        data: the training data; the first samples only of a `Dataset`.
+        data: the training data.
         device: the training device.
         size: shapes and sizes of the networks.
         callbacks: those given, after the one that `config.eval_every` adds.
@@ -59,7 +59,8 @@ class GANTrainer:
 
     Raises:
         ValueError: for data that cannot be trained on, a batch larger than the data, or networks that do not fit it.
-        TypeError: for a `Dataset` whose samples are not tensors, or data of another dtype than floating point.
+        TypeError: for a `Dataset` whose samples are not tensors, a `DataLoader`, or samples that are neither of a
+            floating dtype nor images of bytes.
 
     Example:
         >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
@@ -78,14 +79,14 @@ class GANTrainer:
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self._notes: list[str] = []
+        self._said: set[str] = set()
         self.config, self.global_step = config, 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device(config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
         self.data = setup.as_data(data, config)
-        all_labels = setup.all_labels(self.data, data, config)
-        self._batches = setup.make_batches(self.data, data, all_labels, config, self.device)
-        self.size = setup.network_size(self.data, all_labels, config)
+        self._batches = setup.make_batches(self.data, config, self.device)
+        self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
         probe_batch = setup.probe_batch(self.data, config, self.device)
@@ -93,8 +94,8 @@ class GANTrainer:
         precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
         self._update = GANStep(config, *networks, precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
-        if config.balance == "weights" and all_labels is not None:
-            self._update.class_weights = class_weights(all_labels).to(self.device)
+        if config.balance == "weights" and self.data.labels is not None:
+            self._update.class_weights = class_weights(self.data.labels).to(self.device)
         seed_rank(config.seed)
 
     @property
@@ -151,6 +152,7 @@ class GANTrainer:
             try:
                 for callback in self.callbacks:
                     callback.on_start(self, out)
+                self._note_data()
                 self._say_notes(monitor)
                 self._train(out, monitor, stop)
                 for callback in self.callbacks:
@@ -229,7 +231,7 @@ class GANTrainer:
         if self.global_step >= config.steps:
             distributed.run_on_rank_zero(lambda: self.save_weights(out))
         consensus = distributed.StopConsensus()
-        alarms = AlarmMonitor(config, self.data.samples, monitor.alarm)
+        alarms = AlarmMonitor(config, self.data, monitor.alarm)
         grid = self._grid_inputs()
         while self.global_step < config.steps:
             self.step()
@@ -245,7 +247,8 @@ class GANTrainer:
                 self._check_finite(statistics, out, thorough=saves)
                 for callback in self.callbacks:
                     callback.on_log(self, statistics)
-                monitor.log(step, statistics)
+                self._note_data()
+                monitor.log(step, statistics, self._batches.waited)
                 alarms.statistics(step, statistics)
             if last or step % config.sample_every == 0:
                 monitor.sample(step, self.ema)
@@ -262,6 +265,11 @@ class GANTrainer:
                 if alarms.stopping is not None:
                     raise TrainingAlarmError(alarms.stopping, path)
         consensus.wait()
+
+    def _note_data(self) -> None:
+        """Take over what the data have to say, such as that an image was skipped, once."""
+        self._notes += [f"train: {note}" for note in self.data.notes if note not in self._said]
+        self._said |= set(self.data.notes)
 
     def _say_notes(self, monitor: Monitor) -> None:
         while self._notes:

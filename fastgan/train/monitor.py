@@ -51,7 +51,7 @@ class Monitor:
         writer = require("torch.utils.tensorboard").SummaryWriter
         self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
         self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
-        self._last = (step, time.perf_counter())
+        self._last, self._waited = (step, time.perf_counter()), 0.0
         self._failing: set[str] = set()
 
     def say(self, text: str) -> None:
@@ -67,20 +67,26 @@ class Monitor:
         self.say(f"train: step {step}: {alarm.message}")
         self._write({"step": step, "alarm": alarm.name, "message": alarm.message})
 
-    def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Record the `statistics` of a `step`, each a mean since the last call, and the images per second."""
+    def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
+        """Record the `statistics` of a `step`, each a mean since the last call, and the images per second.
+
+        `waited` are the seconds that all steps so far waited for data; their share of the time is `data_wait`.
+        """
         now = time.perf_counter()
         last_step, last_time = self._last
-        rate = (step - last_step) * self._images / max(now - last_time, 1e-9)
-        self._last = (step, now)
-        row = {"step": step, **statistics, "images_per_second": rate, "time": time.time()}
+        seconds = max(now - last_time, 1e-9)
+        speed = {
+            "images_per_second": (step - last_step) * self._images / seconds,
+            "data_wait": max(0.0, waited - self._waited) / seconds,
+        }
+        self._last, self._waited = (step, now), waited
+        row = {"step": step, **statistics, **speed, "time": time.time()}
         self._write(row)
         with self._recording("TensorBoard's events"):
-            for name, value in statistics.items():
+            for name, value in {**statistics, **speed}.items():
                 self._board.add_scalar(name, value, step)
-            self._board.add_scalar("images_per_second", rate, step)
         shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
-        self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
+        self._bar.set_postfix({**shown, "images/s": f"{speed['images_per_second']:,.0f}"}, refresh=False)
 
     def _write(self, row: dict[str, Any]) -> None:
         self._unwritten += json.dumps(row).encode() + b"\n"
@@ -139,8 +145,8 @@ class NullMonitor(Monitor):
     def alarm(self, step: int, alarm: Alarm) -> None:
         """Does nothing: process 0 raises the same `alarm` at the same `step` and records it."""
 
-    def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Does nothing: the `statistics` of a `step` are means over all processes, and process 0 records them."""
+    def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
+        """Does nothing: process 0 records the `statistics` of a `step`, means over all processes, and its `waited`."""
 
     def sample(self, step: int, generator: nn.Module) -> None:
         """Does nothing: process 0 has the same `generator` at each `step` and writes its samples."""

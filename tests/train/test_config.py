@@ -27,6 +27,7 @@ def test_a_given_value_replaces_the_recipes():
         ({"batch_size": 0}, ["batch_size", "at least 1", "got 0"]),
         ({"batch_size": 2.5}, ["batch_size", "a whole number", "2.5"]),
         ({"batch_size": True}, ["batch_size", "a whole number", "True"]),
+        ({"background": "red"}, ["background", "white, black or #rrggbb", "red"]),
         ({"steps": -1}, ["steps", "at least 0", "-1"]),
         ({"dropout": 1.5}, ["dropout", "at most 1", "1.5"]),
         ({"dropout": float("nan")}, ["dropout", "finite", "nan"]),

@@ -143,7 +143,8 @@ def test_networks_that_do_not_fit_are_refused(images):
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (torch.zeros(40, 1, 4, 4, dtype=torch.uint8), TypeError),
+        (torch.zeros(40, 1, 4, 4, dtype=torch.int64), TypeError),
+        (torch.zeros(40, 4, dtype=torch.uint8), TypeError),
         (torch.full((40, 4), torch.nan), ValueError),
         (torch.zeros(40), ValueError),
     ],
