@@ -9,6 +9,7 @@
 | `fastgan.data.memory` | `from_array`: data from an array of images or table rows |
 | `fastgan.data.table` | tables in CSV and Parquet files: typed columns, to numbers and back |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
+| `fastgan.data.fingerprint` | texts by which data are known wherever they lie |
 """
 
 from fastgan.data.builtin import BUILTIN, MIXTURES, digits, grid, mixture, ring

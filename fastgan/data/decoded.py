@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastgan.data.fingerprint import of_choice
 from fastgan.data.formats import UnreadableImageError, skipped_note
 from fastgan.data.images import ImageReader
 from fastgan.data.options import ReadOptions
@@ -210,7 +209,7 @@ def image_data(
         decoded.append(part[good])
     if count == 0:
         raise ValueError(f"data: expected images in {name}, got none that can be decoded: {source.notes[0]}")
-    whole = MemorySource(pixels[:count], of_choice(source.fingerprint, torch.cat(decoded)))
+    whole = MemorySource(pixels[:count], source.fingerprint)
     return _labelled(whole, torch.cat(decoded).numpy(), labels, class_names, units, name, [*said, *source.notes])
 
 

@@ -1,6 +1,6 @@
 """Fingerprints of data: short texts that are equal where the data are, wherever they lie.
 
-A fingerprint is of a file's size and bytes, of a folder's names and sizes, or of an array's shape, dtype and values. It
+A fingerprint is of the names and sizes of files, or of an array's shape, dtype and values. It
 reads as `files=12; bytes=9876; digest=5f2c...`, so that two of them also tell what differs. No path is part of it.
 """
 
@@ -9,57 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["difference", "of_builtin", "of_choice", "of_dataset", "of_entries", "of_file", "of_files", "of_tensors"]
+__all__ = ["difference", "of_choice", "of_dataset", "of_entries", "of_tensors"]
 
 _BLOCKS = 64  # parts of a large file or tensor that are read
 _BLOCK = 1 << 20  # bytes in a part
 _DIGEST = 10  # bytes: two different data sets agree by chance in 1 of 10^24 cases
-
-
-def of_file(path: str | Path) -> str:
-    """The fingerprint of one file: its size and its bytes, of a file above 64 MiB 64 parts evenly spaced.
-
-    Args:
-        path: the file, whose name does not matter.
-
-    Raises:
-        OSError: for a file that cannot be read.
-    """
-    digest = hashlib.blake2b(digest_size=_DIGEST)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        for start in _starts(size):
-            file.seek(start)
-            digest.update(file.read(_BLOCK))
-    return _join(bytes=size, digest=digest.hexdigest())
-
-
-def of_files(root: str | Path, files: Iterable[str | Path]) -> str:
-    """The fingerprint of a folder's files: their names relative to the folder, and their sizes. No file is opened.
-
-    Args:
-        root: the folder.
-        files: its files, in any order; absolute paths, or relative to `root`.
-
-    Raises:
-        OSError: for a file that does not exist.
-        ValueError: for a path outside `root`.
-    """
-    root = str(root)
-    entries = []
-    for file in files:
-        path = os.path.join(root, file)
-        name = os.path.relpath(path, root) if os.path.isabs(file) else os.path.normpath(file)
-        if name.startswith(".."):
-            raise ValueError(f"fingerprint: expected files in {root}, got {path}")
-        entries.append((name, os.stat(path).st_size))
-    return of_entries(entries)
 
 
 def of_entries(entries: Iterable[tuple[str, int]]) -> str:
@@ -117,11 +76,6 @@ def of_choice(fingerprint: str, chosen: Tensor, name: str = "chosen") -> str:
     return fingerprint + "; " + _join(**{name: f"{len(chosen)}-{digest.hexdigest()}"})
 
 
-def of_builtin(name: str) -> str:
-    """The fingerprint of a data set that needs no file: its `name`."""
-    return _join(set=name)
-
-
 def difference(expected: str, got: str) -> str:
     """What differs between two fingerprints, in words; an empty text if they are equal.
 
@@ -176,10 +130,6 @@ def _kind(parts: dict[str, str]) -> str:
     """What kind of data a fingerprint is of."""
     if "files" in parts:
         return "a folder"
-    if "bytes" in parts:
-        return "a file"
-    if "set" in parts:
-        return parts["set"]
     return "a Dataset" if "samples" in parts else "samples in memory"
 
 

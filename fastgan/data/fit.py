@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastgan.data.formats import pillow
 
-__all__ = ["COLORS", "REDUCING_GAP", "cropped", "fit_images", "parse_background"]
+__all__ = ["COLORS", "REDUCING_GAP", "check_fit", "cropped", "fit_images", "parse_background"]
 
 COLORS = ("auto", "grey", "rgb")
 # Images are decoded (JPEG) and reduced to no less than this multiple of the size that they are then resized to.
@@ -31,6 +31,22 @@ def parse_background(text: str) -> tuple[int, int, int]:
         raise ValueError(f"data: expected `background` to be white, black or #rrggbb, got '{text}'")
     red, green, blue = bytes.fromhex(named[1:])
     return red, green, blue
+
+
+def check_fit(image_size: int, color: str) -> None:
+    """Refuse a size or a colour that images cannot have.
+
+    Args:
+        image_size: at least 0.
+        color: one of `COLORS`.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    if color not in COLORS:
+        raise ValueError(f"data: expected `color` to be one of {', '.join(COLORS)}, got '{color}'")
+    if image_size < 0:
+        raise ValueError(f"data: expected `image_size` of at least 0, got {image_size}")
 
 
 def cropped(image: Any, size: int) -> Any:
@@ -68,7 +84,12 @@ def fit_images(
 
     Returns:
         The images and their layout, which is "hwc" for "hw" images that became RGB.
+
+    Raises:
+        ValueError: for an unknown `color`, or a negative size.
+        MissingExtraError: to resize without Pillow.
     """
+    check_fit(image_size, color)
     x = images[..., None] if layout == "hw" else np.moveaxis(images, 1, 3) if layout == "chw" else images
     if color != "auto":
         x = _recolored(x, color, bounds, parse_background(background))

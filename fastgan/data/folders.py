@@ -151,10 +151,10 @@ def _walk(search: _Search, root: str, holders: list[_Identity]) -> None:
             search.unreadable.append(f"{shown(below)} ({error.strerror})")
             continue
         is_run = _is_run({entry.name for entry in found})
-        if is_run or identity in search.exclude:
+        if is_run or (below and identity in search.exclude):
             search.runs.append(below)
-        if (is_run or identity in search.exclude) and below:
-            continue
+            if below:
+                continue
         for entry in found:
             path = os.path.join(below, entry.name)
             if not (is_run and entry.name in _RUN_PICTURES) and _is_folder(search, entry, path, [*holders, identity]):

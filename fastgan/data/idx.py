@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.data.arrays import StoredArrays
-from fastgan.data.npz import check_memory, expected
+from fastgan.data.npz import check_memory, expected, small_in_memory
 
 __all__ = ["read_idx"]
 
@@ -24,8 +24,8 @@ def read_idx(path: str) -> StoredArrays:
     """Read an IDX file of images, gzipped or not, and its labels if their file lies beside it.
 
     Labels are found by name: `images` is `labels` there, the rank is 1, and dots, hyphens, underscores, capitals and
-    `.gz` may differ. So the labels of `train-images.idx3-ubyte` may be in `train-labels-idx1-ubyte.gz`. An unpacked
-    file of bytes is mapped into memory, not read.
+    `.gz` may differ. So the labels of `train-images.idx3-ubyte` may be in `train-labels-idx1-ubyte.gz`. A file of
+    64 MiB or more of bytes that is not packed is mapped, not read.
 
     Args:
         path: the file of images.
@@ -77,7 +77,7 @@ def _array(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.frombuffer(content[:end], dtype, offset=first).reshape(shape)
     else:
         array = np.memmap(path, dtype, "r", first, shape)
-    return array if dtype.itemsize == 1 else array.astype(dtype.newbyteorder("="))
+    return small_in_memory(array)
 
 
 def _content(path: Path, opened: Any, end: int) -> tuple[int, bytes]:

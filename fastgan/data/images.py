@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgan.data.fit import COLORS, REDUCING_GAP, cropped, parse_background
+from fastgan.data.fit import REDUCING_GAP, check_fit, cropped, parse_background
 from fastgan.data.formats import UnreadableImageError, opened, pillow
 
 __all__ = ["ImageHeader", "ImageReader", "pixel_values", "probe"]
@@ -160,10 +160,7 @@ class ImageReader:
 
     def __post_init__(self) -> None:
         parse_background(self.background)
-        if self.color not in COLORS:
-            raise ValueError(f"data: expected `color` to be one of {', '.join(COLORS)}, got '{self.color}'")
-        if self.image_size < 0:
-            raise ValueError(f"data: expected `image_size` of at least 0, got {self.image_size}")
+        check_fit(self.image_size, self.color)
 
     def read(self, source: str | bytes, name: str) -> NDArray[np.uint8]:
         """The image, uint8 (H, W, 1) if it is grey and (H, W, 3) if it is RGB.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.data.arrays import array_form, row_units
-from fastgan.data.fit import fit_images
+from fastgan.data.fit import check_fit, fit_images, parse_background
 from fastgan.data.labels import encode_labels
 from fastgan.data.samples import Data
 from fastgan.data.source import ArraySource, MemorySource, Source, chunks
@@ -87,9 +87,11 @@ def fit_data(data: Data, image_size: int = 0, color: str = "auto", background: s
         background: white, black or #rrggbb, over which images of 4 channels are composed to become grey or RGB.
 
     Raises:
-        ValueError: for samples that are not images, and an image size or colour.
+        ValueError: for samples that are not images, and an image size or colour; and for settings that are unknown.
         MissingExtraError: to resize images without Pillow.
     """
+    check_fit(image_size, color)
+    parse_background(background)
     if image_size == 0 and color == "auto":
         return data
     units = data.units

@@ -101,6 +101,11 @@ class Data:
         return of_choice(self.source.fingerprint, self.labels, "labels")
 
     @property
+    def base_fingerprint(self) -> str:
+        """That of all samples, before any of them were chosen, without labels: what a run's data are known by."""
+        return self.source.base.fingerprint if isinstance(self.source, View) else self.source.fingerprint
+
+    @property
     def notes(self) -> list[str]:
         """Sentences on what was decided, skipped or passed over; reading may append more."""
         own: tuple[str, ...] = self._notes  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -64,7 +65,13 @@ class TrainedRun(Protocol):
 
 
 def evaluate(
-    run: TrainedRun, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
+    run: TrainedRun,
+    data: Data,
+    held_out: Data | None,
+    n: int,
+    seed: int,
+    extractor: Extractor | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
@@ -78,6 +85,7 @@ def evaluate(
         n: number of samples to generate.
         seed: of the samples.
         extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
+        say: called with what is done next.
 
     Returns:
         The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
@@ -100,12 +108,15 @@ def evaluate(
             f"got {list(data.sample_shape)}"
         )
     notes: list[str] = []
+    say(f"{'learning' if extractor is None else 'computing'} features of {len(data):,} real samples")
     evaluator = FIDEvaluator(data, held_out, extractor)
+    say(f"drawing {n:,} samples")
     samples = run.sample(n, seed, _labels_like(data, n) if run.classes else None)
     if not bool(samples.isfinite().all()):
         raise ValueError("eval: expected finite samples, got NaN or infinity from the run's generator")
     ours: Scores = {}
     real: Scores = {"fid": evaluator.floor, "kid": evaluator.kid_floor}
+    say("FID and KID")
     ours["fid"], ours["kid"] = evaluator(_samples_for(evaluator, run, seed))
     if ours["fid"] is None:
         notes.append("fid: too few samples for a covariance of these features; kid takes them")
@@ -114,6 +125,7 @@ def evaluate(
         notes.append(f"memory: samples are compared with {len(compared):,} of the {len(data):,} training samples")
     seen = _features(compared, extractor)
     generated = samples if extractor is None else extract(extractor, samples)
+    say("precision, recall, density, coverage")
     few = Data(seen).subsample(_MAX_SAMPLES).samples
     ours |= dataclasses.asdict(prdc(few, generated[:_MAX_SAMPLES]))
     if run.data in MIXTURES:
@@ -122,9 +134,11 @@ def evaluate(
             plane = torch.from_numpy(run.units.restore(points))
             scores |= dataclasses.asdict(mixture_quality(plane, torch.tensor(centres), sigma))
     fresh = None if held_out is None else _features(held_out.subsample(len(compared)), extractor)
+    say("nearest training samples")
     ours |= _prefixed("memory_", memorisation(generated[:_MAX_SAMPLES], seen, fresh))
     real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
     if run.classes:
+        say("a classifier trained on samples")
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
     return _finite(ours), _finite(real), notes
 

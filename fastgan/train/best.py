@@ -87,7 +87,7 @@ class BestCheckpoint(Callback):
         inputs: list[Tensor] = [latents]
         if trainer.size.classes and labels is not None:
             inputs.append(labels)
-        chunks = zip(*(x.to(trainer.device).split(1024) for x in inputs), strict=True)
+        chunks = zip(*(x.to(trainer.device).split(trainer.config.batch_size) for x in inputs), strict=True)
         samples = torch.cat([trainer.ema(*chunk).float().cpu() for chunk in chunks])
         return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
 

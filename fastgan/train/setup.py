@@ -22,7 +22,6 @@ from fastgan.train.sampling import BalancedOrder
 __all__ = [
     "DataLike",
     "as_data",
-    "check_shapes",
     "load_data",
     "make_batches",
     "make_networks",
@@ -175,7 +174,7 @@ def make_networks(
 
 
 def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
-    """A few real samples for `check_shapes` and `mixes_samples`: two packs, with labels in a conditional run.
+    """A few real samples for `check_networks` and `mixes_samples`: two packs, with labels in a conditional run.
 
     Args:
         data: what `as_data` returned.
@@ -185,38 +184,6 @@ def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
     chosen = torch.arange(2 * config.pack) % len(data)
     labels = data.labels if config.conditional else None
     return data.batch(chosen).to(device), None if labels is None else labels[chosen].to(device)
-
-
-@torch.no_grad()
-def check_shapes(
-    generator: nn.Module, discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig
-) -> None:
-    """Refuse networks that do not fit the data, with a clearer message than the first step would give.
-
-    Args:
-        generator: a network; its training mode is kept.
-        discriminator: a network; its training mode is kept.
-        real: a few real samples; their number is a multiple of `config.pack`.
-        labels: their labels, or None.
-        config: `latent_dim` and `pack`.
-
-    Raises:
-        ValueError: with the network and the shapes, if they do not fit.
-    """
-    given = () if labels is None else (labels,)
-    modes = generator.training, discriminator.training
-    with torch.random.fork_rng([real.device] if real.is_cuda else []):
-        fake = generator.eval()(real.new_zeros(len(real), config.latent_dim), *given)
-        if fake.shape != real.shape:
-            raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")
-        packed = pack(real, config.pack)
-        logits = discriminator.eval()(packed, *given)
-        if logits.shape[:1] != packed.shape[:1]:
-            raise ValueError(
-                f"train: expected discriminator(samples) of shape [{len(packed)}, ...], got {list(logits.shape)}"
-            )
-    generator.train(modes[0])
-    discriminator.train(modes[1])
 
 
 @torch.enable_grad()

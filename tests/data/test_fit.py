@@ -63,6 +63,18 @@ def test_four_channels_are_composed_over_the_background(background, expected):
     np.testing.assert_allclose((fitted[0, :, 0, 0] + 1) / 2, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("size", "color", "words"), [(-1, "auto", "`image_size` of at least 0"), (0, "red", "`color`")]
+)
+def test_another_size_or_colour_is_refused(size, color, words):
+    for refuse in (
+        lambda: fit_images(np.zeros((1, 2, 2)), "hw", (0, 1), size, color),
+        lambda: ImageReader(image_size=size, color=color),
+    ):
+        with pytest.raises(ValueError, match=words):
+            refuse()
+
+
 def test_nothing_is_copied_where_nothing_changes():
     images = RNG.integers(0, 256, (2, 8, 8, 3), np.uint8)
     assert np.shares_memory(fit_images(images, "hwc", (0, 255), 8, "rgb")[0], images)
