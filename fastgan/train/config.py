@@ -70,18 +70,12 @@ class TrainConfig:
     drop: str = option("Columns of a table to leave out, with commas.", "")
     columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
     text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
-    image_size: int = option(
-        "Side in pixels of the square to which images are cropped and resized; 0 keeps their size.", 0, low=0
-    )
-    color: str = option(
-        "Colour of images; auto is grey if all images are grey, else rgb.", "auto", choices=("auto", "grey", "rgb")
-    )
+    image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
+    color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
-    holdout: float = option(
-        "Share of each class that is kept from training and used by fastgan eval.", 0.0, low=0, high=0.9
-    )
+    holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
     out: str | None = option("Run folder; if not given, a new folder under runs/.")
     resume: bool = option("Continue the run in --out from its newest undamaged checkpoint.", False)
     steps: int = option("Steps in the whole run, those before --resume included.", low=0)
@@ -114,9 +108,7 @@ class TrainConfig:
     )
     channels_last: bool = option("Keep images and weights of convolutions in the channels_last memory format.", True)
     convert: bool = option("Put fused layers into networks that are passed to GANTrainer.", True)
-    sync_batchnorm: bool = option(
-        "Compute the statistics of batch normalisation over the samples of all processes.", False
-    )
+    sync_batchnorm: bool = option("Batch normalisation with the statistics of the samples of all processes.", False)
     on_alarm: str = option(
         "What to do at a dead loss, a saturated discriminator, mode collapse or memorisation; off does not check.",
         "warn",
