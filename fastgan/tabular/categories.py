@@ -89,6 +89,9 @@ class CategoryCodes:
             ValueError: for a value that never occurs.
         """
         texts = {str(self.column.values[i]): int(self._code[i]) for i in self._order}
+        if str(value) not in texts:  # True is spelt true or TRUE in some tables
+            alike = [text for text in texts if text.lower() == str(value).lower()]
+            value = alike[0] if len(alike) == 1 else value
         if str(value) not in texts:
             raise ValueError(
                 unknown_name(f"tabular: column '{self.column.name}' never has the value", str(value), list(texts)[:20])

