@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "metrics": {"data", "functional", "nn"},
     "train": {"convert", "data", "functional", "losses", "metrics", "models", "nn"},
     "explain": {"convert", "train"},
+    "explore": {"explain", "train"},
+    "report": {"data", "metrics", "train"},
     "supervised": {"data", "functional", "losses", "nn", "train"},
     "tabular": {"data", "functional", "nn", "train"},
     "bench": {"convert", "data", "fastgan", "functional", "models", "nn", "train"},

@@ -114,7 +114,7 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
     from fastgan.data import load
 
     config = trained.config
-    loaded = load(data, config.image_size, config.strict, config.color, config.workers)
+    loaded = load(data, config.image_size, config.strict, config.color, config.workers, table=config.table)
     if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "

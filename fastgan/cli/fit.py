@@ -5,22 +5,36 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import check
 from fastgan._support.process import threads
+from fastgan.cli._table_flags import table_flags
 from fastgan.cli._terminal import Action
+
+if TYPE_CHECKING:
+    from fastgan.data.table import TableOptions
 
 __all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
     """Add `fit` to the application `app` of the module `typer`."""
+    flags = table_flags(typer)
 
     def _fit(
         task: str = typer.Option("classify", help="What to train: classify or regress."),
-        data: str = typer.Option("digits", help="Labelled data: digits, or csv:, npz:, idx: or folder: and a path."),
+        data: str = typer.Option(
+            "digits", help="Labelled data: digits, or csv:, parquet:, npz:, idx: or folder: and a path."
+        ),
         target: str = typer.Option(None, help="Column of a table to predict.", show_default="label"),
+        separator: str = flags.separator,
+        decimal: str = flags.decimal,
+        header: str = flags.header,
+        encoding: str = flags.encoding,
+        drop: str = flags.drop,
+        columns: str = flags.columns,
+        text: str = flags.text,
         hidden: str = typer.Option(
             "128,128", help="Widths of the hidden layers, with commas; none for a linear model."
         ),
@@ -63,6 +77,17 @@ def add_command(app: Any, typer: Any) -> None:
             show_default="a new folder runs/fit-DATA-TIME",
         ),
     ) -> Action:
+        from fastgan.data.table import TableOptions
+
+        options = TableOptions(
+            separator=separator,
+            decimal=decimal,
+            header=header,
+            encoding=encoding,
+            drop=drop.split(","),
+            columns=columns.split(","),
+            text=text.split(","),
+        )
         settings = {
             "hidden": hidden,
             "dropout": dropout,
@@ -84,6 +109,7 @@ def add_command(app: Any, typer: Any) -> None:
             task=task,
             data=data,
             target=target,
+            options=options,
             settings=settings,
             searches=search,
             cv=cv,
@@ -102,6 +128,7 @@ def fit(
     task: str,
     data: str,
     target: str | None,
+    options: TableOptions,
     settings: dict[str, Any],
     searches: list[str],
     cv: int,
@@ -113,6 +140,7 @@ def fit(
 ) -> None:
     """Train a classifier or regressor with dropout, L1 and L2; with --search, choose them by cross-validation."""
     from fastgan.supervised import fitting, search
+    from fastgan.supervised.samples import load_samples
 
     check(("sklearn", "matplotlib", "safetensors"))
     grid = dict(map(search.parse_setting, searches))
@@ -124,7 +152,9 @@ def fit(
     if not 0 <= seed < 2**32:
         raise ValueError(f"fit: expected --seed in [0, 2**32), got {seed}")
     folder = _new_folder(out, data)
-    samples = fitting.load_samples(data, target, task)
+    samples = load_samples(data, target, task, options)
+    for note in samples.notes:
+        print(note)
     with threads(cpu_threads):
         result = fitting.fit_samples(samples, task, settings, grid, cv=cv, draws=draws, test=test, seed=seed)
     if result.search is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastgan.cli._terminal import Action
 
+if TYPE_CHECKING:
+    from fastgan.train import Run
+
 __all__ = ["add_command"]
 
-_ARRAYS, _PICTURES = (".npz", ".npy"), (".png", ".jpg", ".jpeg")
+_ARRAYS, _PICTURES, _TABLES = (".npz", ".npy"), (".png", ".jpg", ".jpeg"), (".csv", ".tsv", ".parquet", ".pq")
 
 
 def add_command(app: Any, typer: Any) -> None:
@@ -21,7 +24,9 @@ def add_command(app: Any, typer: Any) -> None:
         n: int = typer.Option(64, help="Number of samples."),
         seed: int = typer.Option(0, help="Seed of the samples: the same seed gives the same samples."),
         out: str = typer.Option(
-            "samples.npz", help="File to write: an array if it ends in .npz or .npy, a picture if in .png or .jpg."
+            "samples.npz",
+            help="File to write: an array if it ends in .npz or .npy, a picture if in .png or .jpg, and of a run of a "
+            "table a table if in .csv, .tsv or .parquet.",
         ),
         best: bool = typer.Option(
             False,
@@ -41,10 +46,11 @@ def add_command(app: Any, typer: Any) -> None:
 
 
 def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float | None) -> None:
-    """Draw samples from a trained run, as an array in the data's own units or as a picture."""
+    """Draw samples from a trained run, as an array in the data's own units, as a table or as a picture."""
     import numpy as np
 
     from fastgan._support.files import write_with
+    from fastgan.data.table import TableSchema
     from fastgan.train import load_run
     from fastgan.train.pictures import is_image, save_grid
 
@@ -54,8 +60,8 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
         raise ValueError(f"sample: expected --seed in [0, 2**63), got {seed}")
     target = Path(out)
     kind = target.suffix.lower()
-    if kind not in _ARRAYS + _PICTURES:
-        endings = f"{', '.join(_ARRAYS)} or {', '.join(_PICTURES)}"
+    if kind not in _ARRAYS + _PICTURES + _TABLES:
+        endings = f"{', '.join(_ARRAYS + _PICTURES)} or {', '.join(_TABLES)}"
         raise ValueError(f"sample: expected --out to end in {endings}, got '{out}'")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
@@ -68,7 +74,11 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
         arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
         if trained.classes:
             arrays["labels"] = trained.labels(n).numpy()
+        if trained.units.table is not None:
+            arrays["columns"] = np.array(TableSchema.from_dict(trained.units.table).names)
         write_with(target, lambda file: np.savez_compressed(file, **arrays))
+    elif kind in _TABLES:
+        _write_table(trained, trained.units.restore(samples), trained.labels(n) if trained.classes else None, target)
     elif not is_image(tuple(samples.shape[1:])):
         raise ValueError(f"sample: expected images for a {kind}, got samples of shape {tuple(samples.shape[1:])}")
     elif kind != ".png" and samples.shape[1] == 4:
@@ -76,3 +86,15 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     else:
         save_grid(samples, target)
     print(f"wrote {n} samples of step {trained.step} to {target}")
+
+
+def _write_table(trained: Run, rows: Any, labels: Any, target: Path) -> None:
+    """Write rows as the table that they were learnt from: its columns, order, dtypes, decimals and spellings."""
+    from fastgan.data.table import TableSchema, write_table
+
+    if trained.units.table is None:
+        raise ValueError(
+            f"sample: expected a run of csv:PATH or parquet:PATH for a {target.suffix}, got one of {trained.data}"
+        )
+    schema = TableSchema.from_dict(trained.units.table)
+    write_table(schema.decode(rows, labels), schema, target)

@@ -99,6 +99,8 @@ def _option(typer: Any, setting: dataclasses.Field[Any]) -> Any:
         shown = f"by the recipe; {usual}: {_shown(RECIPES[usual][setting.name])}"
     elif setting.default is False:
         shown = "off"
+    elif setting.default == "":
+        shown = "none"
     return typer.Option(setting.default, flag, help=help_of(setting), show_default=shown)
 
 

@@ -5,8 +5,8 @@
 | `fastgan.data.samples` | `Data` (samples and labels) and `Units` (the conversion back to the data's own units) |
 | `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
 | `fastgan.data.arrays` | `from_array`: data from an array of images or table rows |
-| `fastgan.data.files` | readers of .npz, IDX and CSV files and of image folders |
-| `fastgan.data.tables` | CSV files with column names, text and missing cells |
+| `fastgan.data.files` | readers of .npz and IDX files and of image folders |
+| `fastgan.data.table` | tables in CSV and Parquet files: typed columns, to numbers and back |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
 """
 

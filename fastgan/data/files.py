@@ -1,4 +1,4 @@
-"""Readers of training data in files: .npz arrays, image folders, IDX (the format of MNIST) and CSV."""
+"""Readers of training data in files: .npz arrays, image folders and IDX (the format of MNIST)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan._support.extras import require
-from fastgan.data.tables import read_table
 
-__all__ = ["Arrays", "read_csv", "read_folder", "read_idx", "read_npz"]
+__all__ = ["Arrays", "read_folder", "read_idx", "read_npz"]
 
 Arrays = tuple[NDArray[Any], NDArray[Any] | None]
 
@@ -180,21 +179,3 @@ def _read_image(path: Path, size: int, color: str) -> NDArray[Any]:
         if size:
             image = require("PIL.ImageOps").fit(image, (size, size), image_module.Resampling.LANCZOS)
         return np.asarray(image)
-
-
-def read_csv(path: str) -> Arrays:
-    """Read a comma-separated table of numbers, with or without a header; the column `label` holds the classes.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ValueError: for a file that is not a table (see `fastgan.data.tables.read_table`), or a cell that is not a
-            finite number; the message gives its line.
-    """
-    table = read_table(path)
-    names = [name.lower() for name in table.names]
-    if "label" not in names:
-        return table.numbers(range(len(names))), None
-    label = names.index("label")
-    return table.numbers([i for i in range(len(names)) if i != label]), table.numbers([label])[:, 0]

@@ -22,6 +22,8 @@ class Units:
         low, high: the data's range, to which converted samples are clipped; None does not clip.
         dtype: the data's dtype; converted samples are rounded if it is an integer dtype.
         layout: the order of an image's dimensions: "chw", "hwc" or "hw"; "" for samples that are not images.
+        table: of rows of a table file, the columns that they encode, as `fastgan.data.table.TableSchema.to_dict` gives
+            them; None for other samples.
     """
 
     scale: list[float] = field(default_factory=lambda: [1.0])
@@ -30,6 +32,7 @@ class Units:
     high: float | None = None
     dtype: str = "float32"
     layout: str = ""
+    table: dict[str, Any] | None = None
 
     def restore(self, samples: Tensor) -> NDArray[Any]:
         """Convert `samples` (N, ...) in the network's range to an array of the data's units, dtype and layout."""
@@ -58,6 +61,7 @@ class Data:
         samples: (N, ...) floating point; images are (N, C, H, W).
         labels: (N,) int64 classes, or None.
         units: the conversion back to the data's own units.
+        notes: what was decided as the data were read, in sentences.
 
     Raises:
         TypeError: for samples that are not of a floating dtype.
@@ -67,6 +71,7 @@ class Data:
     samples: Tensor
     labels: Tensor | None = None
     units: Units = field(default_factory=Units)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         x = self.samples

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastgan.metrics.checks import as_rows, check_same_width
 
-__all__ = ["Memorisation", "memorisation"]
+__all__ = ["Memorisation", "memorisation", "nearest_rows"]
 
 _CHUNK = 1024  # rows of the distance matrix that are in memory at a time
 
@@ -63,36 +63,43 @@ def memorisation(samples: Tensor, train: Tensor, held_out: Tensor | None = None)
     check_same_width("memorisation", ("train", "samples"), train, samples)
     if held_out is None:
         own = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[: max(_CHUNK, len(samples))]
-        fresh = _nearest_distances(train[own], train, own)
+        fresh = nearest_rows(train[own], train, own)[1]
     else:
         held_out = as_rows("memorisation", "held_out", held_out, 0, "0", torch.float32)
         check_same_width("memorisation", ("train", "held_out"), train, held_out)
-        fresh = _nearest_distances(held_out, train)
-    ours = _nearest_distances(samples, train)
+        fresh = nearest_rows(held_out, train)[1]
+    ours = nearest_rows(samples, train)[1]
     share, z = _rank_test(ours, fresh)
     middle = float(fresh.median())
     ratio = float(ours.median()) / middle if middle > 0 else math.inf if ours.median() > 0 else 1.0
     return Memorisation(share, z, ratio)
 
 
-def _nearest_distances(points: Tensor, among: Tensor, own: Tensor | None = None) -> Tensor:
-    """The Euclidean distance (N,) of each of `points` (N, F) to the nearest row of `among` (M, F).
+def nearest_rows(points: Tensor, among: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The row of `among` that is nearest to each of `points`, and its Euclidean distance.
 
-    Row own[i] of `among` is point i itself, and is left out.
+    Args:
+        points: (N, F).
+        among: (M, F).
+        own: (N,) int64: row own[i] of `among` is point i itself, and is left out. None leaves out none.
+
+    Returns:
+        The indices of the rows, int64 (N,), and the distances (N,).
     """
     # A matrix product finds the nearest row fast, but loses the digits of short distances, so the distance to that row
     # is computed again from the difference.
     centre = among.mean(dim=0)
     shifted = among - centre
     squares = shifted.square().sum(dim=1)
-    found = []
+    indices, distances = [], []
     for first in range(0, len(points), _CHUNK):
         chunk = points[first : first + _CHUNK]
         distance = torch.addmm(squares, chunk - centre, shifted.T, alpha=-2)
         if own is not None:
             distance[torch.arange(len(chunk)), own[first : first + _CHUNK]] = math.inf
-        found.append((chunk - among[distance.argmin(dim=1)]).square().sum(dim=1).sqrt())
-    return torch.cat(found)
+        indices.append(distance.argmin(dim=1))
+        distances.append((chunk - among[indices[-1]]).square().sum(dim=1).sqrt())
+    return torch.cat(indices), torch.cat(distances)
 
 
 def _rank_test(ours: Tensor, fresh: Tensor) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import check_spec
+from fastgan.data.table.options import HEADERS, TableOptions
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
 from fastgan.train._fields import check_value, option, read_toml, refusal, to_toml
@@ -57,7 +58,16 @@ class TrainConfig:
     """
 
     recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
-    data: str = option("Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH or csv:PATH.", "digits")
+    data: str = option(
+        "Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH, csv:PATH or parquet:PATH.", "digits"
+    )
+    separator: str = option("What separates a table's cells: auto, a name such as semicolon, or a character.", "auto")
+    decimal: str = option("A table's decimal mark: auto, . or a comma.", "auto", choices=("auto", ".", ","))
+    header: str = option("Whether a table's first row holds names.", "auto", choices=HEADERS)
+    encoding: str = option("Encoding of a table's text: auto, which is UTF-8, or a name such as latin-1.", "auto")
+    drop: str = option("Columns of a table to leave out, with commas.", "")
+    columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
+    text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
     image_size: int = option(
         "Side in pixels of the square to which a folder's images are cropped and resized; 0 keeps their size.", 0, low=0
     )
@@ -185,12 +195,18 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        _ = self.table  # refuses what is wrong
         parse_augment(self.augment)
         self._check_together()
         if self.out is not None:
             object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
+
+    @property
+    def table(self) -> TableOptions:
+        """How to read a table."""
+        return TableOptions(**{f.name: getattr(self, f.name) for f in dataclasses.fields(TableOptions)})
 
     def _check_together(self) -> None:
         """Refuse settings that do not go together."""

@@ -20,7 +20,7 @@ from fastgan.train.alarms import Alarm
 from fastgan.train.config import TrainConfig
 from fastgan.train.pictures import is_image, make_grid, save_curves, save_grid
 
-__all__ = ["Monitor", "NullMonitor", "open_monitor"]
+__all__ = ["Monitor", "NullMonitor", "open_monitor", "read_metrics"]
 
 _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"}
 
@@ -120,7 +120,7 @@ class Monitor:
         with self._recording("TensorBoard's events"):
             self._board.close()
         with self._recording("curves.png"):
-            if rows := [row for row in _rows(self._metrics) if "loss_d" in row]:  # alarms have no losses
+            if rows := [row for row in read_metrics(self._metrics) if "loss_d" in row]:  # alarms have no losses
                 save_curves(rows, self._out / "curves.png")
 
 
@@ -170,14 +170,14 @@ def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor
 def _drop_after(metrics: Path, step: int) -> None:
     """Keep the complete lines of steps up to `step`; a killed process may leave later or incomplete lines."""
     if metrics.exists():
-        kept = [json.dumps(row) + "\n" for row in _rows(metrics) if row["step"] <= step]
+        kept = [json.dumps(row) + "\n" for row in read_metrics(metrics) if row["step"] <= step]
         write_atomic(metrics, "".join(kept).encode())
 
 
-def _rows(metrics: Path) -> list[dict[str, Any]]:
-    """The complete lines of a metrics.jsonl."""
+def read_metrics(metrics: Path) -> list[dict[str, Any]]:
+    """The complete lines of the file `metrics`, a metrics.jsonl: a dict for each reading or alarm, with its `step`."""
     rows = []
-    for line in metrics.read_text(encoding="utf-8").splitlines():
+    for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(ValueError):
             row = json.loads(line)
             if isinstance(row, dict) and isinstance(row.get("step"), int):

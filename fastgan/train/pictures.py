@@ -25,15 +25,21 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3, 4)
 
 
-def make_grid(images: Tensor) -> NDArray[np.uint8]:
-    """Arrange `images` (N, C, H, W) in [-1, 1] in a nearly square picture (H', W', C), with thin lines between them."""
+def make_grid(images: Tensor, border: int = 1, enlarge: bool = True) -> NDArray[np.uint8]:
+    """Arrange images in a nearly square picture (H', W', C).
+
+    Args:
+        images: (N, C, H, W) in [-1, 1].
+        border: pixels of the grey line around each.
+        enlarge: show small images larger, each pixel as a square.
+    """
     count, channels, height, width = images.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    factor = max(1, math.ceil(_MIN_SIDE / max(height, width)))
+    factor = max(1, math.ceil(_MIN_SIDE / max(height, width))) if enlarge else 1
     x = images.detach().float().cpu().add(1).mul(127.5).round().clamp(0, 255)
     x = x.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
-    x = pad(x, (1, 1, 1, 1), value=64.0)
+    x = pad(x, (border,) * 4, value=64.0)
     x = pad(x, (0, 0, 0, 0, 0, 0, 0, rows * columns - count))
     x = x.reshape(rows, columns, channels, x.shape[2], x.shape[3]).permute(0, 3, 1, 4, 2)
     picture: NDArray[np.uint8] = x.reshape(rows * x.shape[1], -1, channels).byte().numpy()

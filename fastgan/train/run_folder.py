@@ -166,15 +166,29 @@ class Run:
         Raises:
             ValueError: for a truncation that is not positive and finite.
         """
+        latents = self.latents(count, seed, truncation)
+        inputs = [latents] if self.classes == 0 else [latents, self.labels(count) if labels is None else labels]
+        batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
+        return torch.cat([self.generator(*batch) for batch in batches])
+
+    def latents(self, count: int, seed: int, truncation: float | None = None) -> Tensor:
+        """The latents (count, latent_dim) of the samples that `sample` draws for the same arguments.
+
+        Args:
+            count: number of latents.
+            seed: of the generator that draws them.
+            truncation: the bound of the normal distribution; None does not truncate.
+
+        Raises:
+            ValueError: for a truncation that is not positive and finite.
+        """
         if truncation is not None and not 0 < truncation < float("inf"):
             raise ValueError(f"sample: expected `truncation` to be more than 0 and finite, got {truncation}")
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(count, self.config.latent_dim, generator=generator)
         if truncation is not None:
             nn.init.trunc_normal_(latents, a=-truncation, b=truncation, generator=generator)
-        inputs = [latents] if self.classes == 0 else [latents, self.labels(count) if labels is None else labels]
-        batches = zip(*(torch.split(x, 1024) for x in inputs), strict=True)
-        return torch.cat([self.generator(*batch) for batch in batches])
+        return latents
 
     def labels(self, count: int) -> Tensor:
         """The default classes (`count`,) of `sample`: 0, 1, ... in turn."""

@@ -79,7 +79,15 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         ValueError: for data that cannot be trained on.
         FileNotFoundError: if a file does not exist.
     """
-    data = load(config.data, config.image_size, config.strict, config.color, config.workers)
+    data = load(
+        config.data,
+        config.image_size,
+        config.strict,
+        config.color,
+        config.workers,
+        table=config.table,
+        conditional=config.conditional,
+    )
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 

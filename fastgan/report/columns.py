@@ -1,0 +1,73 @@
+"""Distributions and correlations of a table's columns, real and generated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Column", "compare_columns", "correlations"]
+
+_BINS = 30
+_MOST = 24  # columns shown
+
+
+@dataclass(frozen=True)
+class Column:
+    """The distribution of one column.
+
+    Attributes:
+        name: of the column.
+        labels: of the bins: the values of a column that has few, or the bins' lower edges.
+        real: the share of the real rows in each bin.
+        generated: the share of the generated rows in each bin.
+        distance: half the sum of the differences of the shares (total variation); 0 is equal, 1 disjoint.
+    """
+
+    name: str
+    labels: list[str]
+    real: list[float]
+    generated: list[float]
+    distance: float
+
+
+def compare_columns(real: NDArray[np.float64], generated: NDArray[np.float64], names: list[str]) -> list[Column]:
+    """The distributions of the first 24 columns.
+
+    Args:
+        real: (N, F) finite numbers in the data's own units.
+        generated: (M, F) likewise.
+        names: of the F columns.
+    """
+    return [_column(name, real[:, i], generated[:, i]) for i, name in enumerate(names[:_MOST])]
+
+
+def _column(name: str, real: NDArray[np.float64], generated: NDArray[np.float64]) -> Column:
+    real = np.round(real, _decimals(real))
+    values = np.unique(real)
+    if len(values) <= _BINS:  # each value is a bin; a generated number counts for the nearest
+        middles = (values[1:] + values[:-1]) / 2
+        counts = [np.bincount(np.searchsorted(middles, x), minlength=len(values)) for x in (real, generated)]
+        labels = [f"{value + 0.0:.6g}" for value in values]
+    else:  # the outermost bins also hold what lies beyond
+        edges = np.linspace(values[0], values[-1], _BINS + 1)
+        counts = [np.histogram(np.clip(x, edges[0], edges[-1]), edges)[0] for x in (real, generated)]
+        labels = [f"{edge:.4g}" for edge in edges[:-1]]
+    ours, theirs = counts[1] / max(len(generated), 1), counts[0] / len(real)
+    return Column(name, labels, theirs.tolist(), ours.tolist(), float(np.abs(ours - theirs).sum() / 2))
+
+
+def _decimals(values: NDArray[np.float64]) -> int:
+    """The decimals that six digits of the largest value have: the conversion to the network's range loses the rest."""
+    largest = float(np.abs(values).max())
+    return 5 - math.floor(math.log10(largest)) if largest > 0 else 0
+
+
+def correlations(rows: NDArray[np.float64]) -> list[list[float]]:
+    """Pearson's correlations of the first 24 columns of `rows` (N, F); 0 where a column is constant."""
+    few = rows[:, :_MOST]
+    spread = few.std(axis=0)
+    scaled = (few - few.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.round(scaled.T @ scaled / len(few), 3).tolist()  # type: ignore[no-any-return]
