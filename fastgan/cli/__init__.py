@@ -1,4 +1,4 @@
-"""The command line: `fastgan train | sample | eval | report | bench | fit | predict | impute | explain | explore | info`."""
+"""The command line: `fastgan train`, `sample`, `eval`, `synth`, `fit` and others; `fastgan --help` lists them."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def _run(arguments: list[str]) -> int:
 
 def _app(typer: Any) -> Any:
     """The typer application with all commands; a command parses its options and returns what to do."""
-    from fastgan.cli import bench, evaluate, explain, explore, fit, impute, predict, report, sample, train
+    from fastgan.cli import bench, evaluate, explain, explore, fit, impute, predict, report, sample, synth, train
 
     about = "Train GANs with fused kernels. `fastgan --version` prints the version."
     app = typer.Typer(help=about, add_completion=False)
-    for command in (train, sample, evaluate, report, bench, fit, predict, impute, explain, explore):
+    for command in (train, sample, evaluate, report, bench, fit, predict, impute, synth, explain, explore):
         command.add_command(app, typer)
     info.add_command(app)
     return app
