@@ -52,9 +52,9 @@ def table_utility(synthetic: Any, train: Any, test: Any, target: Any, seed: int 
 
     Example:
         >>> import pandas
-        >>> real = pandas.DataFrame({"a": range(200), "b": ["x", "y"] * 100, "c": [i % 2 for i in range(200)]})
-        >>> table_utility(real.assign(c=0.5), real, real, "b").score
-        0.5
+        >>> real = pandas.DataFrame({"a": range(200), "b": ["x"] * 100 + ["y"] * 100})
+        >>> table_utility(real.assign(b="x"), real, real, "b")  # which teaches chance
+        TableUtility(score=0.5, real_score=1.0, measure='balanced accuracy')
     """
     same_columns("table_utility", train, synthetic, test)
     if target not in train.columns:
