@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastgan.tabular.segments import Segments
+from fastgan.tabular.segments import Segments, placed
 
 __all__ = ["choose", "column_heads", "condition_loss"]
 
@@ -46,13 +46,10 @@ def column_heads(x: Tensor, segments: Segments, tau: float = 0.2, seed: int | No
     if not segments.widths:
         return scalars
     logits = (x[:, segments.scalars :] + _gumbel(x[:, segments.scalars :], seed, offset)) / tau
-    owner, padded = segments.owner.to(x.device), segments.padded.to(x.device)
+    owner, padded, _, belongs = placed(segments, x.device, x.dtype)
     # Subtracting the largest entry changes no value of a softmax and needs no gradient.
     largest = logits.detach().index_select(1, padded.flatten()).view(len(x), *padded.shape).amax(2)
     powers = (logits - largest.index_select(1, owner)).exp()
-    # Sums by vector as a product with a 0/1 matrix: on a CPU several times as fast as scattering.
-    belongs = torch.zeros(len(owner), len(padded), dtype=x.dtype, device=x.device)
-    belongs[torch.arange(len(owner), device=x.device), owner] = 1
     sums = powers @ belongs
     return torch.cat((scalars, powers / sums.index_select(1, owner)), 1)
 
@@ -78,10 +75,10 @@ def condition_loss(x: Tensor, conditions: Tensor, segments: Segments) -> Tensor:
     """
     _check("condition_loss", x, segments)
     logits = x[:, segments.scalars :]
-    segment = segments.owner.to(x.device)[conditions]
-    entries = segments.padded.to(x.device)[segment]
-    widths = torch.tensor(segments.widths, device=x.device)[segment]
-    inside = torch.arange(entries.shape[1], device=x.device) < widths[:, None]
+    owner, padded, widths, _ = placed(segments, x.device, x.dtype)
+    segment = owner[conditions]
+    entries = padded[segment]
+    inside = torch.arange(entries.shape[1], device=x.device) < widths[segment][:, None]
     total = logits.gather(1, entries).masked_fill(~inside, -torch.inf).logsumexp(1)
     return (total - logits.gather(1, conditions[:, None])[:, 0]).mean()
 
@@ -105,10 +102,9 @@ def choose(x: Tensor, segments: Segments, noise: bool = False) -> Tensor:
     logits = x[:, segments.scalars :]
     if noise:
         logits = logits + _gumbel(logits, None, 0)
-    padded = segments.padded.to(x.device)
+    _, padded, widths, _ = placed(segments, x.device, x.dtype)
     # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
     places = logits.index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)
-    widths = torch.tensor(segments.widths, dtype=torch.int64, device=x.device)
     return torch.where(places < widths, places, 0)
 
 

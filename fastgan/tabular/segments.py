@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Segments"]
+__all__ = ["Placed", "Segments", "placed"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,35 @@ class Segments:
         offsets = torch.arange(max(self.widths, default=0))
         inside = offsets < torch.tensor(self.widths, dtype=torch.int64)[:, None]
         return self.starts[:, None] + torch.where(inside, offsets, 0)
+
+
+class Placed(NamedTuple):
+    """The indices of `Segments` on a device.
+
+    Attributes:
+        owner: int64 (W,), as in `Segments`.
+        padded: int64 (S, longest), as in `Segments`.
+        widths: int64 (S,).
+        belongs: (W, S), 1 where an entry belongs to a one-hot vector, else 0.
+    """
+
+    owner: Tensor
+    padded: Tensor
+    widths: Tensor
+    belongs: Tensor
+
+
+@lru_cache(maxsize=64)
+def placed(segments: Segments, device: torch.device, dtype: torch.dtype) -> Placed:
+    """The indices on a device, made once, so that a step copies nothing from the host.
+
+    Args:
+        segments: the layout.
+        device: where they are needed.
+        dtype: of `belongs`.
+    """
+    owner = segments.owner
+    belongs = torch.zeros(len(owner), len(segments.widths), dtype=dtype)
+    belongs[torch.arange(len(owner)), owner] = 1
+    widths = torch.tensor(segments.widths, dtype=torch.int64)
+    return Placed(*(t.to(device) for t in (owner, segments.padded, widths, belongs)))
