@@ -29,7 +29,7 @@ from fastgan.supervised.fitting import make_model
 from fastgan.supervised.search import Search, parse_setting
 from fastgan.tabular.impute import GAINImputer
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.run_folder import load_discriminator
+from fastgan.train.saved_run import load_discriminator
 
 SEARCHED = {"epochs": 60, "batch_size": 128, "lr": 4e-3, "patience": 0, "validation_fraction": 0}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ def attribute(
     baseline: float = 0.0,
     perturbations: int = 1000,
     seed: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Tensor]:
     """How much each value of a sample moves D's logit away from the logit of `baseline`.
 
@@ -52,6 +52,7 @@ def attribute(
         baseline: the value of an input that counts as absent.
         perturbations: number of perturbed copies of each sample that LIME and kernel SHAP evaluate.
         seed: of the perturbations.
+        progress: called with a number of samples that one of the methods is done with.
 
     Returns:
         For each method a tensor of the samples' shape.
@@ -85,28 +86,28 @@ def attribute(
         logits: Tensor = network(x, *given)
         return logits.flatten()
 
-    arguments: dict[str, Any] = {
-        "baselines": baseline,
-        "additional_forward_args": None if labels is None else (labels,),
-    }
     perturbed: dict[str, Any] = {
         "n_samples": perturbations,
         "perturbations_per_eval": 64,
         "feature_mask": feature_mask(samples.shape[1:]).to(samples.device),
     }
     found: dict[str, Tensor] = {}
-    with torch.random.fork_rng([samples.device] if samples.is_cuda else []), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "You are providing multiple inputs"
-        )  # one surrogate model for each sample is intended
+    with torch.random.fork_rng([samples.device] if samples.is_cuda else []):
         for method in methods:
             torch.manual_seed(derive(seed, METHODS.index(method)))
-            extra = perturbed
+            extra, size = perturbed, 1  # a surrogate model for each sample
             if method == "integrated_gradients":
                 how, extra = captum.IntegratedGradients(logit), {"n_steps": _STEPS, "internal_batch_size": 1024}
+                size = 1024
             else:
                 how = captum.Lime(logit, ridge(alpha=1.0)) if method == "lime" else captum.KernelShap(logit)
-            found[method] = how.attribute(samples, **arguments, **extra).detach().to(samples.dtype)
+            parts = []
+            for start in range(0, len(samples), size):
+                part = samples[start : start + size]
+                given = None if labels is None else (labels[start : start + size],)
+                parts.append(how.attribute(part, baselines=baseline, additional_forward_args=given, **extra).detach())
+                progress(len(part))
+            found[method] = torch.cat(parts).to(samples.dtype)
     return found
 
 

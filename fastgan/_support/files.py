@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         OSError: naming `path`, if it cannot be written; an earlier file there is untouched.
     """
-    try:
-        _replace(path, content)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    write_with(path, lambda file: file.write(content))
 
 
 def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -27,16 +23,17 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: naming `path`, if it cannot be written; an earlier file there is untouched.
     """
-    with io.BytesIO() as content:
-        write(content)
-        write_atomic(path, content.getvalue())
+    try:
+        _replace(path, write)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(content)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -1,7 +1,9 @@
-"""The command line: `fastgan train`, `sample`, `eval`, `synth`, `fit` and others; `fastgan --help` lists them."""
+"""The command line: `fastgan train`, `sample`, `eval`, `report` and the others that `fastgan --help` lists."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,11 +14,37 @@ from fastgan.cli import info
 from fastgan.cli._arguments import expand_home, split_pairs
 from fastgan.cli._terminal import is_rank_zero, print_error
 
-__all__ = ["ALARMS", "main"]
+__all__ = ["ALARMS", "main", "preload"]
 
 # Exit codes; those of signals are 128 plus the signal's number, as a shell has them.
-FAILED, BAD_INPUT, DIVERGED = 1, 2, 3
+FAILED, BAD_INPUT, DIVERGED, INTERRUPTED = 1, 2, 3, 130
 ALARMS = {"dead": 4, "saturated": 5, "collapsed": 6, "memorised": 7}
+
+# What each command loads that takes long to import.
+_LOADS = {
+    "train": ("fastgan.train", "fastgan.metrics.report", "matplotlib.figure", "torch.utils.tensorboard"),
+    "sample": ("fastgan.train", "safetensors.torch"),
+    "eval": ("fastgan.train", "fastgan.metrics.report", "safetensors.torch"),
+    "report": ("fastgan.report", "fastgan.metrics.report", "jinja2", "matplotlib.figure"),
+    "explore": ("fastgan.explore", "gradio", "captum.attr"),
+    "explain": ("fastgan.explain", "captum.attr", "matplotlib.figure"),
+    "fit": ("fastgan.supervised.fitting", "sklearn.model_selection", "matplotlib.figure"),
+    "impute": ("fastgan.tabular.impute",),
+    "bench": ("fastgan.bench", "rich.table"),
+}
+
+
+def preload(arguments: Sequence[str]) -> None:
+    """Import what the command will need; a library that is missing is left to the command, which names its extra.
+
+    Args:
+        arguments: the command and its options.
+    """
+    if not arguments or arguments[0] not in _LOADS or "--help" in arguments:
+        return
+    for module in ("typer", "fastgan.train", *_LOADS[arguments[0]]):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,30 +71,53 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = 0
         else:
             code = _run(arguments)
-    except KeyboardInterrupt as stop:
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        code = _ended_by(error)
+    sys.exit(code)
+
+
+def _ended_by(error: BaseException) -> int:
+    """Print what ended a command and return the exit code; raise `error` again if it is a fault of the program."""
+    stop = _interrupt_behind(error)
+    if stop is not None:
         if is_rank_zero():
             _report(str(stop) or "interrupted; nothing was saved")
-        code = 128 + getattr(stop, "signal", 2)
-    except (MissingExtraError, ValueError, TypeError, FileNotFoundError) as error:
-        code = _report(str(error), BAD_INPUT)
-    except BrokenPipeError:  # as in `fastgan eval RUN | head -1`
+        return 128 + int(getattr(stop, "signal", 2))
+    if isinstance(error, MissingExtraError | ValueError | TypeError | FileNotFoundError):
+        return _report(str(error), BAD_INPUT)
+    if isinstance(error, BrokenPipeError):  # as in `fastgan eval RUN | head -1`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
-        code = FAILED
-    except (OSError, RuntimeError) as error:
-        code = _report_error(error)
-    sys.exit(code)
+        return FAILED
+    if isinstance(error, OSError | RuntimeError):
+        return _report_error(error)
+    raise error
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that is `error`, or of which a library made another error, as one does that is being imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _run(arguments: list[str]) -> int:
     """Parse the arguments with typer, run the command and return the exit code."""
+    from fastgan.train import TrainConfig
+
     command = require("typer.main").get_command(_app(require("typer")))
     try:
         # Commands only return what to do, which runs outside typer: typer has an exit code of its own for an interrupt.
-        action = command.main(split_pairs(arguments) or ["--help"], prog_name="fastgan", standalone_mode=False)
+        action = command.main(
+            split_pairs(arguments, TrainConfig.tuples()) or ["--help"], prog_name="fastgan", standalone_mode=False
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):  # which typer's errors of usage have
             raise
         return _report(f"{error.format_message()} (fastgan --help tells more)", BAD_INPUT)
+    if action == INTERRUPTED:  # what typer makes of an interrupt
+        raise KeyboardInterrupt
     if callable(action):
         action()
         return 0
@@ -75,11 +126,11 @@ def _run(arguments: list[str]) -> int:
 
 def _app(typer: Any) -> Any:
     """The typer application with all commands; a command parses its options and returns what to do."""
-    from fastgan.cli import bench, evaluate, explain, explore, fit, impute, predict, report, sample, synth, train
+    from fastgan.cli import bench, evaluate, explain, explore, fit, impute, predict, prepare, report, sample, synth, train
 
     about = "Train GANs with fused kernels. `fastgan --version` prints the version."
     app = typer.Typer(help=about, add_completion=False)
-    for command in (train, sample, evaluate, report, bench, fit, predict, impute, synth, explain, explore):
+    for command in (train, prepare, sample, evaluate, report, explore, explain, bench, fit, predict, impute, synth):
         command.add_command(app, typer)
     info.add_command(app)
     return app

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["expand_home", "split_pairs"]
+__all__ = ["check_count_and_seed", "expand_home", "split_pairs"]
 
 
 def expand_home(arguments: Sequence[str]) -> list[str]:
@@ -24,18 +24,38 @@ def expand_home(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
-def split_pairs(arguments: Sequence[str]) -> list[str]:
+def split_pairs(arguments: Sequence[str], pairs: Iterable[str]) -> list[str]:
     """The arguments with `--betas 0.5,0.9` and `--betas=0.5,0.9` as `--betas 0.5 0.9`, which typer takes.
 
     Args:
         arguments: the command and its options.
+        pairs: the names of the settings that are several numbers, such as betas.
     """
+    flags = {"--" + name.replace("_", "-") for name in pairs}
     split: list[str] = []
     for argument in arguments:
-        if argument.startswith("--betas=") and "," in argument:
-            split += ["--betas", *argument.removeprefix("--betas=").split(",")]
-        elif split and split[-1] == "--betas" and "," in argument:
+        flag, _, value = argument.partition("=")
+        if flag in flags and "," in value:
+            split += [flag, *value.split(",")]
+        elif split and split[-1] in flags and "," in argument:
             split += argument.split(",")
         else:
             split.append(argument)
     return split
+
+
+def check_count_and_seed(command: str, n: int, seed: int) -> None:
+    """Refuse a `--n` or `--seed` out of range.
+
+    Args:
+        command: the command's name.
+        n: number of samples.
+        seed: of the samples.
+
+    Raises:
+        ValueError: for `n` below 1, or a seed that torch does not take.
+    """
+    if n < 1:
+        raise ValueError(f"{command}: expected --n to be at least 1, got {n}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"{command}: expected --seed in [0, 2**63), got {seed}")

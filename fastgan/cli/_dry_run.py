@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from fastgan.train import GANTrainer, TrainConfig
 
 
-def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> list[str]:
+def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[str, Any]) -> list[str]:
     """The lines that describe a run, which is set up as for training but neither trained nor written.
 
     Args:
         config: the resolved settings.
         file: the TOML file that some of them are from, or None.
+        resumed: whether the file is that of the run to resume, all of whose settings count.
         given: those of the command line.
 
     Raises:
@@ -32,26 +33,32 @@ def describe(config: TrainConfig, file: str | None, given: dict[str, Any]) -> li
 
     if config.out is not None:
         check_out(Path(config.out), config.resume)
-    data, held_out = load_data(config)
-    trainer = GANTrainer(config, data=data)
+    trainer = GANTrainer(config)
+    data, held_out = trainer.data, load_data(config)[1] if config.holdout else None
     return [
-        *_settings(config, file, given),
+        *_settings(config, file, resumed, given),
         "",
-        _data(config, data, held_out),
+        *_data(config, data, held_out),
         _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),
         _run(trainer, data),
+        f"sizes: {trainer.sizes.text()}",
+        *trainer.take_notes(),
         *_resumed(trainer),
         "dry run: nothing was trained or written",
     ]
 
 
-def _settings(config: TrainConfig, file: str | None, given: dict[str, Any]) -> Iterator[str]:
+def _settings(config: TrainConfig, file: str | None, resumed: bool, given: dict[str, Any]) -> Iterator[str]:
     """A line for each setting: its name, its value, where the value is from."""
-    from fastgan.train.config import TrainConfig, read_toml
+    from fastgan.train import TrainConfig
     from fastgan.train.recipes import RECIPES
+    from fastgan.train.settings_file import read_settings
 
-    in_file = set(read_toml(Path(file))) if file is not None else set()
+    in_file: set[str] = set()
+    if file is not None:
+        settings = read_settings(Path(file))
+        in_file = {*settings.chosen, *(settings.resolved if resumed else ())}
     recipe = RECIPES[config.recipe]
     for name, value in config.to_dict().items():
         if name in given:
@@ -74,14 +81,18 @@ def _text(value: Any) -> str:
     return str(value) if value != "" else '""'
 
 
-def _data(config: TrainConfig, data: Data, held_out: Data | None) -> str:
-    """The data's name, number and shape of samples, classes."""
-    samples = data.samples
-    text = f"data: {config.data}, {len(samples):,} samples of shape {_shape(samples.shape[1:])}"
-    text += f", {samples.numel() * samples.element_size() / 1e6:,.1f} MB"
+def _data(config: TrainConfig, data: Data, held_out: Data | None) -> Iterator[str]:
+    """The data's name, number and shape of samples, size, and classes; and what was decided as they were read."""
+    from fastgan.data.labels import listed
+    from fastgan.data.source import is_resident
+
+    size = len(data) * math.prod(data.source.shape) * data.source.dtype.itemsize / 1e6
+    text = f"data: {config.data}, {len(data):,} samples of shape {_shape(data.sample_shape)}"
+    text += f", {size:,.1f} MB" + ("" if is_resident(data.source) else ", read batch by batch")
     if data.labels is not None:
-        text += f", {len(data.labels.unique())} classes"
-    return text + (f"; {len(held_out.samples):,} more held out" if held_out is not None else "")
+        text += f", {len(data.class_names)} classes: {listed(data.class_names)}"
+    yield text + (f"; {len(held_out):,} more held out" if held_out is not None else "")
+    yield from data.notes
 
 
 def _network(name: str, network: nn.Module, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> str:
@@ -105,7 +116,7 @@ def _run(trainer: GANTrainer, data: Data) -> str:
     from fastgan.train.precision import pick_precision
 
     config = trainer.config
-    passes = config.steps * config.n_critic * config.batch_size / len(data.samples)
+    passes = config.steps * config.n_critic * config.batch_size / len(data)
     precision = pick_precision(config.precision, trainer.device, len(trainer.size.sample_shape) == 3)
     return (
         f"run: {config.steps:,} steps, in which D sees the data {_rounded(passes)} times; "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 from functools import partial
 from typing import Any
 
+from fastgan.cli._run_data import real_data
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -20,6 +22,11 @@ def add_command(app: Any, typer: Any) -> None:
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
         n: int = typer.Option(2000, help="Number of generated samples to measure."),
         seed: int = typer.Option(0, help="Seed of the generated samples."),
+        data: str = typer.Option(
+            None,
+            help="Real samples to compare with: digits, or folder:PATH and the like.",
+            show_default="those of the training",
+        ),
         features: str = typer.Option(
             "",
             metavar="MODULE:NAME",
@@ -33,28 +40,36 @@ def add_command(app: Any, typer: Any) -> None:
             show_default="off, the newest weights",
         ),
     ) -> Action:
-        return partial(evaluate, run, n, seed, features, best)
+        return partial(evaluate, run, n, seed, data, features, best)
 
     app.command("eval", help=evaluate.__doc__)(_eval)
 
 
-def evaluate(run: str, n: int, seed: int, features: str, best: bool) -> None:
+def evaluate(run: str, n: int, seed: int, data: str | None, features: str, best: bool) -> None:
     """Measure a trained run: FID and KID, precision and recall, memorisation, and more where the data have labels."""
     from fastgan._support.files import write_atomic
     from fastgan.metrics.features import load_features
     from fastgan.metrics.report import evaluate as measure
     from fastgan.metrics.report import table
     from fastgan.train import load_run
-    from fastgan.train.setup import load_data
 
     sys.path.append(os.getcwd())  # for a module of the user's own
     extractor = load_features(features) if features else None
     trained = load_run(run, best)
-    ours, real, notes = measure(trained, *load_data(trained.config), n, seed, extractor)
+    samples, held_out, differing = real_data(trained, data)
+    if data is not None:
+        trained = dataclasses.replace(trained, config=trained.config.replace(data=data), passed={})
+    ours, real, notes = measure(trained, samples, held_out, n, seed, extractor, _say)
     print(table(ours, real))
-    for note in notes:
+    for note in (*differing, *notes):
         print(note)
     about = {"step": trained.step, "samples": n, "seed": seed, "k": 5, "features": features or "learned"}
+    about["data"] = trained.data
     content = json.dumps({**about, **ours, "real": real}, indent=2, allow_nan=False) + "\n"
     write_atomic(trained.path / "eval.json", content.encode())
     print(f"written to {trained.path / 'eval.json'}")
+
+
+def _say(stage: str) -> None:
+    """Print what is done next, apart from the results on stdout."""
+    print(f"eval: {stage}", file=sys.stderr, flush=True)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from fastgan._support.extras import check
 from fastgan._support.files import write_with
+from fastgan._support.progress import open_progress
+from fastgan.cli._arguments import check_count_and_seed
+from fastgan.cli._run_data import in_units_of
 from fastgan.cli._terminal import Action
 
 __all__ = ["add_command"]
@@ -70,12 +73,9 @@ def explain(
     check(("captum", "matplotlib"), "explain")
     from fastgan.explain import PackedDiscriminator, attribute, heat_maps
     from fastgan.train.pictures import is_image
-    from fastgan.train.run_folder import load_discriminator, load_run
+    from fastgan.train.saved_run import load_discriminator, load_run
 
-    if n < 1:
-        raise ValueError(f"explain: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"explain: expected --seed in [0, 2**63), got {seed}")
+    check_count_and_seed("explain", n, seed)
     trained = load_run(run)
     target = Path(out) if out is not None else trained.path / "explain.png"
     if target.suffix.lower() != ".png":
@@ -90,18 +90,26 @@ def explain(
     if trained.config.pack > 1:
         discriminator = PackedDiscriminator(discriminator, trained.config.pack)
     lowest = -1.0 if is_image(tuple(samples.shape[1:])) else 0.0  # black, or a standardised column's mean
-    found = attribute(
-        discriminator,
-        samples,
-        labels,
-        methods=[name.strip().replace("-", "_") for name in methods.split(",")],
-        baseline=lowest if baseline is None else baseline,
-        perturbations=perturbations,
-        seed=seed,
-    )
+    names = [name.strip().replace("-", "_") for name in methods.split(",")]
+    progress = open_progress("explain", len(names) * len(samples), unit="sample")
+    try:
+        found = attribute(
+            discriminator,
+            samples,
+            labels,
+            methods=names,
+            baseline=lowest if baseline is None else baseline,
+            perturbations=perturbations,
+            seed=seed,
+            progress=progress.update,
+        )
+    finally:
+        progress.close()
     with torch.no_grad():
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
-    heat_maps(samples, found, [f"logit {value:.2f}" for value in logits.tolist()], target)
+    names = [""] * len(samples) if labels is None else [f"{name}, " for name in trained.names_of(labels)]
+    titles = [f"{name}logit {value:.2f}" for name, value in zip(names, logits.tolist(), strict=True)]
+    heat_maps(samples, found, titles, target)
     arrays = {"samples": samples, "logits": logits, **found}
     columns: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
     write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **columns))
@@ -114,21 +122,16 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
     from fastgan.data import load
 
     config = trained.config
-    loaded = load(data, config.image_size, config.strict, config.color, config.workers, table=config.table)
-    if tuple(loaded.samples.shape[1:]) != trained.sample_shape:
+    loaded = load(
+        data, config.image_size, config.strict, config.color, config.workers, config.background, table=config.table
+    )
+    if loaded.sample_shape != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
-            f"got {tuple(loaded.samples.shape[1:])}"
+            f"got {loaded.sample_shape}"
         )
-    labels = None
-    if trained.classes:
-        if loaded.labels is None:
-            raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
-        labels = loaded.labels[:n]
-        if not 0 <= int(labels.min()) <= int(labels.max()) < trained.classes:
-            raise ValueError(
-                f"explain: expected labels from 0 to {trained.classes - 1} in '{data}', got {labels.max()}"
-            )
-    units, run_units = loaded.units, trained.units
-    raw = loaded.samples[:n].double() * torch.tensor(units.scale) + torch.tensor(units.offset)
-    return ((raw - torch.tensor(run_units.offset)) / torch.tensor(run_units.scale)).float(), labels
+    if trained.classes and loaded.labels is None:
+        raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
+    like_run = in_units_of(trained, loaded)
+    labels = like_run.labels[:n] if trained.classes and like_run.labels is not None else None
+    return like_run.batch(torch.arange(min(n, len(loaded)))).cpu(), labels

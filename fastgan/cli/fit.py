@@ -13,7 +13,7 @@ from fastgan.cli._table_flags import table_flags
 from fastgan.cli._terminal import Action
 
 if TYPE_CHECKING:
-    from fastgan.data.table import TableOptions
+    from fastgan.data.options import ReadOptions
 
 __all__ = ["add_command"]
 
@@ -35,6 +35,17 @@ def add_command(app: Any, typer: Any) -> None:
         drop: str = flags.drop,
         columns: str = flags.columns,
         text: str = flags.text,
+        image_size: int = typer.Option(
+            0, help="Side in pixels of the square to which images are cropped and resized; 0 keeps their size."
+        ),
+        color: str = typer.Option("auto", help="Colour of images: grey, rgb, or auto: grey if all images are grey."),
+        background: str = typer.Option("white", help="Colour under transparent images: white, black or #rrggbb."),
+        strict: bool = typer.Option(
+            False,
+            "--strict",
+            help="Refuse data with a broken image, instead of skipping the image.",
+            show_default="off",
+        ),
         hidden: str = typer.Option(
             "128,128", help="Widths of the hidden layers, with commas; none for a linear model."
         ),
@@ -77,9 +88,10 @@ def add_command(app: Any, typer: Any) -> None:
             show_default="a new folder runs/fit-DATA-TIME",
         ),
     ) -> Action:
+        from fastgan.data.options import ReadOptions
         from fastgan.data.table import TableOptions
 
-        options = TableOptions(
+        table = TableOptions(
             separator=separator,
             decimal=decimal,
             header=header,
@@ -109,7 +121,7 @@ def add_command(app: Any, typer: Any) -> None:
             task=task,
             data=data,
             target=target,
-            options=options,
+            options=ReadOptions(image_size, color, background, strict, table=table),
             settings=settings,
             searches=search,
             cv=cv,
@@ -128,7 +140,7 @@ def fit(
     task: str,
     data: str,
     target: str | None,
-    options: TableOptions,
+    options: ReadOptions,
     settings: dict[str, Any],
     searches: list[str],
     cv: int,
@@ -164,7 +176,9 @@ def fit(
     print(f"{'':<20}{'training':>12}{'held out':>12}   ({result.counts[0]} and {result.counts[1]} samples)")
     for name, pair in result.figures.items():
         print(f"{name:<20}{pair['training']:>12.4f}{pair['held out']:>12.4f}")
-    result.write(folder, {"task": task, "data": data, "seed": seed, "test": test, "settings": settings})
+    read = {name: getattr(options, name) for name in ("image_size", "color", "background", "strict")}
+    about = {"task": task, "data": data, "images": read, "table": options.table.given}
+    result.write(folder, {**about, "seed": seed, "test": test, "settings": settings})
     print(f"written to {folder}")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastgan.cli._arguments import check_count_and_seed
+from fastgan.cli._array_files import write_npy, write_npz
 from fastgan.cli._terminal import Action
 
 if TYPE_CHECKING:
@@ -50,14 +53,12 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     import numpy as np
 
     from fastgan._support.files import write_with
+    from fastgan.data.labels import class_values
     from fastgan.data.table import TableSchema
     from fastgan.train import load_run
-    from fastgan.train.pictures import is_image, save_grid
+    from fastgan.train.pictures import is_image, make_grid, save_picture
 
-    if n < 1:
-        raise ValueError(f"sample: expected --n to be at least 1, got {n}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"sample: expected --seed in [0, 2**63), got {seed}")
+    check_count_and_seed("sample", n, seed)
     target = Path(out)
     kind = target.suffix.lower()
     if kind not in _ARRAYS + _PICTURES + _TABLES:
@@ -66,30 +67,35 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
-    samples = trained.sample(n, seed, truncation=truncation)
-    if kind == ".npy":
-        restored = trained.units.restore(samples)
-        write_with(target, lambda file: np.save(file, restored))
-    elif kind == ".npz":
-        arrays: dict[str, Any] = {"samples": trained.units.restore(samples)}
+    shape = trained.sample_shape
+    if kind in _PICTURES and not is_image(shape):
+        raise ValueError(f"sample: expected images for a {kind}, got samples of shape {shape}")
+    if kind in _PICTURES and kind != ".png" and shape[0] == 4:
+        raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
+    batches = trained.batches(n, seed, truncation=truncation)
+    restored = (trained.units.restore(batch) for batch in batches)
+    if kind in _PICTURES:
+        names = trained.names_of(trained.labels(n)) if trained.classes else []
+        save_picture(make_grid((image for batch in batches for image in batch), n, names), target)
+    elif kind in _TABLES:
+        _write_table(restored, trained, n, target)
+    elif kind == ".npy":
+        write_with(target, lambda file: write_npy(file, restored, n))
+    else:
+        arrays: dict[str, Any] = {"samples": restored}
         if trained.classes:
-            arrays["labels"] = trained.labels(n).numpy()
+            arrays["labels"] = class_values(trained.class_names)[trained.labels(n).numpy()]
+            arrays["class_names"] = np.array(trained.class_names)
         if trained.units.table is not None:
             arrays["columns"] = np.array(TableSchema.from_dict(trained.units.table).names)
-        write_with(target, lambda file: np.savez_compressed(file, **arrays))
-    elif kind in _TABLES:
-        _write_table(trained, trained.units.restore(samples), trained.labels(n) if trained.classes else None, target)
-    elif not is_image(tuple(samples.shape[1:])):
-        raise ValueError(f"sample: expected images for a {kind}, got samples of shape {tuple(samples.shape[1:])}")
-    elif kind != ".png" and samples.shape[1] == 4:
-        raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
-    else:
-        save_grid(samples, target)
+        if trained.units.layout:
+            arrays["layout"] = np.array(trained.units.layout)
+        write_with(target, lambda file: write_npz(file, n, **arrays))
     print(f"wrote {n} samples of step {trained.step} to {target}")
 
 
-def _write_table(trained: Run, rows: Any, labels: Any, target: Path) -> None:
-    """Write rows as the table that they were learnt from: its columns, order, dtypes, decimals and spellings."""
+def _write_table(restored: Iterable[Any], trained: Run, n: int, target: Path) -> None:
+    """Write samples as the table that they were learnt from: its columns, order, dtypes, decimals and spellings."""
     from fastgan.data.table import TableSchema, write_table
 
     if trained.units.table is None:
@@ -97,4 +103,13 @@ def _write_table(trained: Run, rows: Any, labels: Any, target: Path) -> None:
             f"sample: expected a run of csv:PATH or parquet:PATH for a {target.suffix}, got one of {trained.data}"
         )
     schema = TableSchema.from_dict(trained.units.table)
-    write_table(schema.decode(rows, labels), schema, target)
+    labels = trained.labels(n).tolist() if trained.classes else None
+
+    def frames() -> Iterator[Any]:
+        first = 0
+        for rows in restored:
+            last = first + len(rows)
+            yield schema.decode(rows, None if labels is None else labels[first:last], first)
+            first = last
+
+    write_table(frames(), schema, target)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from fastgan.cli._dry_run import describe
+from fastgan.cli._run_data import check_describes, check_there
 from fastgan.cli._terminal import Action, is_rank_zero
 
 __all__ = ["add_command"]
 
+_REPORT = "Steps from one report.html in the run folder to the next, each with a checkpoint; 0 writes none."
 _DRY_RUN = "Print the settings, the data's size and the networks' parameter counts; train nothing and write no file."
 
 
@@ -22,24 +24,33 @@ def add_command(app: Any, typer: Any) -> None:
     app.command("train", help=inspect.getdoc(train))(_train_command(typer))
 
 
-def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -> None:
+def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, report_every: int = 0) -> None:
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
     from fastgan.metrics.report import summary
+    from fastgan.report.callback import ReportCallback
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
+    resumed = None
     if config is None and settings.get("resume") and "out" in settings:
         saved = Path(settings["out"]) / "config.toml"
-        config = str(saved) if saved.is_file() else None
-    loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+        resumed = str(saved) if saved.is_file() else None
+    if resumed is not None:
+        loaded = TrainConfig.load_resolved(resumed).replace(**settings)
+    else:
+        loaded = TrainConfig(**settings) if config is None else TrainConfig.load(config, **settings)
+    if (file := resumed or config) is not None:
+        check_describes(Path(file), settings, resume=loaded.resume)
+    if loaded.resume:
+        check_there("train", loaded.data)
     if dry_run:
         with distributed.process_group():
-            lines = describe(loaded, config, settings)
+            lines = describe(loaded, file, resumed is not None, settings)
         if is_rank_zero():
             print("\n".join(lines))
         return
     with distributed.process_group():
-        trainer = GANTrainer(loaded)
+        trainer = GANTrainer(loaded, callbacks=[ReportCallback(report_every)] if report_every else [])
         out = trainer.fit()
     if is_rank_zero():
         done = f"trained {loaded.steps} steps"
@@ -53,15 +64,24 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False) -
                 raise
             # The training is done and saved, so a run that cannot be measured is no failure.
             print(f"no FID: {' '.join(str(error).split())}")
+        print(f"the report: {out / 'report.html'}" if report_every else _next_steps(out, trainer.global_step))
+
+
+def _next_steps(out: Path, step: int) -> str:
+    """What to do with a run, in one line."""
+    return (
+        f"next: fastgan report {out} (a page of curves, pictures and scores), fastgan sample {out} --out grid.png, "
+        f"or fastgan train --out {out} --resume --steps {2 * step} to go on"
+    )
 
 
 def _train_command(typer: Any) -> Callable[..., Action]:
     """A function whose signature has one option for each field of `TrainConfig`."""
     from fastgan.train import TrainConfig
 
-    def command(ctx: Any, config: str | None, dry_run: bool, **settings: Any) -> Action:
+    def command(ctx: Any, config: str | None, dry_run: bool, report_every: int, **settings: Any) -> Action:
         given = {name: value for name, value in settings.items() if _is_given(ctx, name)}
-        return partial(train, config, given, dry_run)
+        return partial(train, config, given, dry_run, report_every)
 
     hints = get_type_hints(TrainConfig)
     options = {
@@ -71,6 +91,7 @@ def _train_command(typer: Any) -> Callable[..., Action]:
             typer.Option(None, help="A TOML file of these settings; options win over it.", show_default="none"),
         ),
         "dry_run": (bool, typer.Option(False, "--dry-run", help=_DRY_RUN, show_default="off")),
+        "report_every": (int, typer.Option(0, min=0, help=_REPORT)),
     }
     for f in dataclasses.fields(TrainConfig):
         options[f.name] = (str if f.name == "out" else hints[f.name], _option(typer, f))

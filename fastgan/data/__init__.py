@@ -2,24 +2,29 @@
 
 | module | what it holds |
 |---|---|
-| `fastgan.data.samples` | `Data` (samples and labels) and `Units` (the conversion back to the data's own units) |
+| `fastgan.data.samples` | `Data`: a source, labels, classes' names, units |
+| `fastgan.data.source` | `Source`: raw samples by index, in memory or in a mapped file |
+| `fastgan.data.units` | `Units`: the conversion to the network's range and back to the data's own units |
 | `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
-| `fastgan.data.arrays` | `from_array`: data from an array of images or table rows |
-| `fastgan.data.files` | readers of .npz and IDX files and of image folders |
+| `fastgan.data.memory` | `from_array`: data from an array of images or table rows |
 | `fastgan.data.table` | tables in CSV and Parquet files: typed columns, to numbers and back |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
+| `fastgan.data.fingerprint` | texts by which data are known wherever they lie |
 """
 
-from fastgan.data.arrays import from_array
 from fastgan.data.builtin import BUILTIN, MIXTURES, digits, grid, mixture, ring
-from fastgan.data.samples import Data, Units
+from fastgan.data.memory import from_array
+from fastgan.data.samples import Data
+from fastgan.data.source import Source
 from fastgan.data.sources import FROM_PATH, check_spec, load
+from fastgan.data.units import Units
 
 __all__ = [
     "BUILTIN",
     "FROM_PATH",
     "MIXTURES",
     "Data",
+    "Source",
     "Units",
     "check_spec",
     "digits",

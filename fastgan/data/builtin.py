@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 
 from fastgan._support.extras import require
-from fastgan.data.arrays import standardised
-from fastgan.data.samples import Data, Units
+from fastgan.data.memory import standardised
+from fastgan.data.samples import Data
+from fastgan.data.units import Units
 
 __all__ = ["BUILTIN", "MIXTURES", "digits", "grid", "mixture", "ring"]
 
@@ -21,9 +22,8 @@ def digits() -> Data:
         MissingExtraError: without scikit-learn.
     """
     bunch = require("sklearn.datasets").load_digits()
-    samples = torch.from_numpy(bunch.images).float().div(8).sub(1).unsqueeze(1)
     units = Units(scale=[8.0], offset=[8.0], low=0.0, high=16.0, layout="hw")
-    return Data(samples, torch.from_numpy(bunch.target).long(), units)
+    return Data(torch.from_numpy(bunch.images).byte(), bunch.target, units, name="digits")
 
 
 def mixture(centres: list[tuple[float, float]], sigma: float, count: int = 50_000) -> Data:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "class_values", "encode_labels", "natural_key"]
+__all__ = ["Labels", "class_values", "encode_labels", "listed", "natural_key"]
 
 Labels = tuple[NDArray[np.int64], tuple[str, ...]]
 
@@ -76,6 +77,17 @@ def class_values(names: tuple[str, ...]) -> NDArray[Any]:
     """
     numbers = [int(name) for name in names if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", name)]
     return np.array(numbers if len(numbers) == len(names) else list(names))
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """The first names in words, and how many more there are.
+
+    Args:
+        names: such as those of classes.
+        most: how many to write out.
+    """
+    first = ", ".join(names[:most])
+    return first if len(names) <= most else f"{first} and {len(names) - most:,} more"
 
 
 def _one_hot_columns(rows: NDArray[Any], source: str) -> NDArray[Any]:

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import os.path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from fastgan.data import files
-from fastgan.data.arrays import from_array
 from fastgan.data.builtin import BUILTIN
-from fastgan.data.samples import Data, Units
-from fastgan.data.table import TableOptions
-from fastgan.data.table.source import TableData, load_table
+from fastgan.data.memory import fit_data
+from fastgan.data.options import ReadOptions
+from fastgan.data.samples import Data
+from fastgan.data.table.options import TableOptions
 
-__all__ = ["FROM_PATH", "check_spec", "load"]
+__all__ = ["FROM_PATH", "Kind", "check_spec", "load"]
 
-# The kinds of data that are read from a path, as in `npz:PATH`.
-FROM_PATH = ("npz", "folder", "idx", "csv", "parquet")
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data that is read from a path.
+
+    Attributes:
+        reader: MODULE:FUNCTION, which is imported when it is first used; called with the path and `ReadOptions`.
+        what: what it reads, in a few words.
+        pattern: whether the path may be more than that of one file or folder; the reader looks for it itself.
+    """
+
+    reader: str
+    what: str
+    pattern: bool = False
+
+    def read(self, path: str, options: ReadOptions) -> Data:
+        """Read the data at `path` as the `options` say."""
+        module, _, name = self.reader.partition(":")
+        function: Callable[[str, ReadOptions], Data] = getattr(importlib.import_module(module), name)
+        return function(path, options)
+
+
+# A new kind is a line here, and a function that returns a `Data`.
+FROM_PATH = {
+    "npz": Kind("fastgan.data.array_files:read_npz_data", "an array in an .npz file"),
+    "folder": Kind("fastgan.data.image_files:read_folder", "image files; class folders are labels"),
+    "idx": Kind("fastgan.data.array_files:read_idx_data", "an IDX file, as MNIST's"),
+    "csv": Kind("fastgan.data.table_files:read_table_data", "a table in a file of text"),
+    "parquet": Kind("fastgan.data.table_files:read_table_data", "a table in a Parquet file"),
+    "prepared": Kind("fastgan.data.prepared:read_prepared", "what fastgan prepare wrote"),
+    "hf": Kind("fastgan.data.huggingface:read_hf", "a data set that Hugging Face's datasets saved", pattern=True),
+    "tar": Kind("fastgan.data.shards:read_tar", "WebDataset's shards", pattern=True),
+}
 
 
 def check_spec(spec: str) -> tuple[str, str]:
@@ -45,6 +76,9 @@ def load(
     strict: bool = False,
     color: str = "auto",
     workers: int = 0,
+    background: str = "white",
+    exclude: tuple[str, ...] = (),
+    keep: bool = True,
     *,
     table: TableOptions | None = None,
     conditional: bool = True,
@@ -52,41 +86,27 @@ def load(
     """Read the data set that `spec` names.
 
     Args:
-        spec: digits, ring or grid; or npz:, folder:, idx:, csv: or parquet: followed by a path.
-        image_size: of a folder's images: crop each to a centred square and resize it to this side; 0 keeps the size.
-        strict: of a folder: raise on an unreadable image instead of skipping it with a warning.
-        color: of a folder: grey, rgb, or auto, which is grey if all images are grey and RGB otherwise.
-        workers: of a folder: threads that read images; 0 reads in the calling thread.
-        table: of csv and parquet: how to read the table.
-        conditional: of csv and parquet: whether the column `label` is the class of a row and no part of it.
+        spec: digits, ring or grid; or a kind of `FROM_PATH`, a colon and a path.
+        image_size: crop each image to a centred square and resize it to this side; 0 keeps the size.
+        strict: raise on a sample that cannot be read instead of leaving it out.
+        color: grey or rgb converts all images; auto is grey if all images are grey and RGB otherwise.
+        workers: threads that decode images; 0 decodes where they are read.
+        background: white, black or #rrggbb, over which transparent images are composed.
+        exclude: folders that are not data, such as that of the run.
+        keep: whether decoded images may be kept in memory, where they fill at most a quarter of what is free.
+        table: how to read a table.
+        conditional: whether the column `label` of a table is the class of a row and no part of it.
 
     Raises:
-        ValueError: for an unknown name or unusable data.
+        ValueError: for an unknown name, unusable data, or settings of images for a table.
         FileNotFoundError: for a path that does not exist.
-        MissingExtraError: for digits without scikit-learn, a folder without Pillow, or a table without pandas.
+        MissingExtraError: where a library that reads the data is missing.
     """
     kind, path = check_spec(spec)
+    options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
+    options = replace(options, table=table or TableOptions(), conditional=conditional)
     if kind in BUILTIN:
-        return BUILTIN[kind]()
-    if not Path(path).exists():
+        return fit_data(BUILTIN[kind](), image_size, color, background)
+    if not FROM_PATH[kind].pattern and not Path(path).exists():
         raise FileNotFoundError(f"data: expected '{path}' of '{spec}' to exist")
-    if kind == "folder":
-        if not Path(path).is_dir():
-            raise ValueError(f"data: expected '{path}' of '{spec}' to be a folder")
-        samples, labels = files.read_folder(path, image_size, strict, color, workers)
-    elif kind == "idx":
-        samples, labels = files.read_idx(path)
-    elif kind in ("csv", "parquet"):
-        return _table(load_table(path, table, conditional))
-    else:
-        samples, labels = files.read_npz(path)
-    return from_array(samples, labels, path)
-
-
-def _table(table: TableData) -> Data:
-    """A table's rows, standardised."""
-    schema = table.schema
-    units = Units(schema.scale, schema.offset, dtype="float64", table=schema.to_dict())
-    rows = torch.from_numpy((table.rows - schema.offset) / schema.scale).float()
-    labels = None if table.labels is None else torch.from_numpy(table.labels)
-    return Data(rows, labels, units, tuple(table.notes))
+    return FROM_PATH[kind].read(path, options)

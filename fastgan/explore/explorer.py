@@ -14,8 +14,8 @@ from fastgan._support.extras import MissingExtraError
 from fastgan.explain import PackedDiscriminator, attribute
 from fastgan.explore.directions import principal_directions
 from fastgan.train.latents import great_circle
-from fastgan.train.pictures import is_image, make_grid
-from fastgan.train.run_folder import load_discriminator, load_run
+from fastgan.train.pictures import is_image, to_pixels
+from fastgan.train.saved_run import load_discriminator, load_run
 
 __all__ = ["DIRECTIONS", "Choice", "Explorer", "View"]
 
@@ -118,7 +118,7 @@ class Explorer:
         with torch.no_grad():
             sample = self.run.generator(self.latent(choice), *given)
             logit = float(self._discriminator(sample, *given).flatten()[0])
-        return View(_enlarged(make_grid(sample, border=0, enlarge=False)), logit, self._heat(sample, given))
+        return View(_enlarged(to_pixels(sample[0])), logit, self._heat(sample, given))
 
     def _heat(self, sample: Tensor, given: tuple[Tensor, ...]) -> NDArray[np.uint8] | None:
         try:

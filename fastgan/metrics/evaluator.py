@@ -39,9 +39,9 @@ class FIDEvaluator:
         self.extractor = fit_features(data) if extractor is None else extractor
         reference, other = data.split(0.5) if held_out is None else (data, held_out)
         reference, other = reference.subsample(_MAX_SAMPLES), other.subsample(_MAX_SAMPLES)
-        self.count, self.labels = len(other.samples), other.labels
-        self._reference = extract(self.extractor, reference.samples)
-        self._real = extract(self.extractor, other.samples)
+        self.count, self.labels = len(other), other.labels
+        self._reference = extract(self.extractor, reference)
+        self._real = extract(self.extractor, other)
         self.floor = self._fid(self._real)
 
     @property

@@ -25,6 +25,7 @@ Extractor = Callable[[Tensor], Tensor]
 _WIDTH = 64  # features; FID needs more samples than features
 _STEPS, _BATCH = 300, 64
 _CLUSTERS, _CLUSTERED = 10, 5000  # number of clusters, and samples that k-means is fitted to
+_MAX_NUMBERS = 100_000_000  # in the samples of a training, which are in memory
 
 
 class FeatureNetwork(nn.Module):
@@ -85,9 +86,11 @@ def fit_features(data: Data, seed: int = 0) -> nn.Module:
         >>> extract(extractor, torch.rand(5, 3)).shape
         torch.Size([5, 3])
     """
-    samples = data.samples.cpu().float()
-    if samples.dim() == 2 and samples.shape[1] <= _WIDTH:
+    if len(data.sample_shape) == 1 and data.sample_shape[0] <= _WIDTH:
         return nn.Flatten().eval()
+    most = max(_CLUSTERED, min(_STEPS * _BATCH, _MAX_NUMBERS // math.prod(data.sample_shape)))
+    data = data.subsample(most)
+    samples = data.samples.cpu()
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # with several threads the order of summation may vary
     try:
@@ -183,12 +186,12 @@ def load_features(name: str) -> Extractor:
 
 
 @torch.no_grad()
-def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Tensor:
+def extract(extractor: Extractor, samples: Tensor | Data, batch_size: int = 512) -> Tensor:
     """Compute the features (N, F) of samples batch by batch, as float32 on the CPU.
 
     Args:
         extractor: maps samples (N, ...) on the CPU to features (N, ...), which are flattened.
-        samples: (N, ...) of any dtype and device.
+        samples: (N, ...) of any dtype and device, or data, which are read batch by batch.
         batch_size: samples in one call of the extractor.
 
     Raises:
@@ -196,7 +199,7 @@ def extract(extractor: Extractor, samples: Tensor, batch_size: int = 512) -> Ten
             or infinity.
     """
     parts = []
-    for batch in samples.split(batch_size):
+    for batch in samples.batches(batch_size) if isinstance(samples, Data) else samples.split(batch_size):
         try:
             features = extractor(batch.cpu().float())
         except Exception as error:

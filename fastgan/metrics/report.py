@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -20,6 +21,7 @@ from fastgan.metrics.precision_recall import prdc
 __all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
 _MAX_SAMPLES = 5_000  # for metrics whose memory or time grows with the square of the samples
+_MAX_NUMBERS = 50_000_000  # of the training data, at most, with which samples are compared for memorisation
 _HELD_OUT = 0.3  # share of the real data that TSTR is tested on, for a run without held-out data
 _ROUNDING = 1e-12  # smaller values are shown as 0
 
@@ -63,7 +65,13 @@ class TrainedRun(Protocol):
 
 
 def evaluate(
-    run: TrainedRun, data: Data, held_out: Data | None, n: int, seed: int, extractor: Extractor | None = None
+    run: TrainedRun,
+    data: Data,
+    held_out: Data | None,
+    n: int,
+    seed: int,
+    extractor: Extractor | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
@@ -77,6 +85,7 @@ def evaluate(
         n: number of samples to generate.
         seed: of the samples.
         extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
+        say: called with what is done next.
 
     Returns:
         The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
@@ -88,29 +97,35 @@ def evaluate(
     """
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
-    if len(data.samples) < 6:
+    if len(data) < 6:
         raise ValueError(
             f"eval: expected at least 6 real samples in '{run.data}', as precision and recall look at the 5 nearest "
-            f"neighbours of each, got {len(data.samples)}"
+            f"neighbours of each, got {len(data)}"
         )
-    if tuple(data.samples.shape[1:]) != run.sample_shape:
+    if data.sample_shape != run.sample_shape:
         raise ValueError(
             f"eval: expected samples of shape {list(run.sample_shape)} in '{run.data}', as the run's, "
-            f"got {list(data.samples.shape[1:])}"
+            f"got {list(data.sample_shape)}"
         )
     notes: list[str] = []
+    say(f"{'learning' if extractor is None else 'computing'} features of {len(data):,} real samples")
     evaluator = FIDEvaluator(data, held_out, extractor)
+    say(f"drawing {n:,} samples")
     samples = run.sample(n, seed, _labels_like(data, n) if run.classes else None)
     if not bool(samples.isfinite().all()):
         raise ValueError("eval: expected finite samples, got NaN or infinity from the run's generator")
     ours: Scores = {}
     real: Scores = {"fid": evaluator.floor, "kid": evaluator.kid_floor}
+    say("FID and KID")
     ours["fid"], ours["kid"] = evaluator(_samples_for(evaluator, run, seed))
     if ours["fid"] is None:
         notes.append("fid: too few samples for a covariance of these features; kid takes them")
-    seen, generated = data.samples, samples
-    if extractor is not None:
-        seen, generated = extract(extractor, seen), extract(extractor, generated)
+    compared = data.subsample(max(_MAX_SAMPLES, _MAX_NUMBERS // math.prod(data.sample_shape)))
+    if len(compared) < len(data):
+        notes.append(f"memory: samples are compared with {len(compared):,} of the {len(data):,} training samples")
+    seen = _features(compared, extractor)
+    generated = samples if extractor is None else extract(extractor, samples)
+    say("precision, recall, density, coverage")
     few = Data(seen).subsample(_MAX_SAMPLES).samples
     ours |= dataclasses.asdict(prdc(few, generated[:_MAX_SAMPLES]))
     if run.data in MIXTURES:
@@ -118,14 +133,19 @@ def evaluate(
         for scores, points in ((ours, samples), (real, data.samples)):
             plane = torch.from_numpy(run.units.restore(points))
             scores |= dataclasses.asdict(mixture_quality(plane, torch.tensor(centres), sigma))
-    fresh = None
-    if held_out is not None:
-        fresh = held_out.samples if extractor is None else extract(extractor, held_out.samples)
+    fresh = None if held_out is None else _features(held_out.subsample(len(compared)), extractor)
+    say("nearest training samples")
     ours |= _prefixed("memory_", memorisation(generated[:_MAX_SAMPLES], seen, fresh))
     real |= {"memory_share_nearer": 0.5, "memory_z": 0.0, "memory_median_ratio": 1.0}
     if run.classes:
+        say("a classifier trained on samples")
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
     return _finite(ours), _finite(real), notes
+
+
+def _features(data: Data, extractor: Extractor | None) -> Tensor:
+    """The features of all samples of `data`, or without an extractor the samples themselves."""
+    return data.samples if extractor is None else extract(extractor, data)
 
 
 def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
@@ -139,7 +159,7 @@ def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
     evaluator = FIDEvaluator(data, held_out)
     fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:
-        return f"FID: too few samples in the data for a covariance, {len(data.samples)}"
+        return f"FID: too few samples in the data for a covariance, {len(data)}"
     learned = isinstance(evaluator.extractor, FeatureNetwork)
     what = "learned from the data" if learned else "that are the data's own numbers"
     return (

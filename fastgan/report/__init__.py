@@ -8,6 +8,7 @@ The file needs no network and no other file. It opens in any browser.
 | `fastgan.report.pictures` | pictures as data URIs, and the frames of the slider |
 | `fastgan.report.samples` | what the generator draws for the page: neighbours, interpolations, rows of classes |
 | `fastgan.report.columns` | distributions and correlations of a table's columns, real and generated |
+| `fastgan.report.callback` | `ReportCallback`: the page of a training that is going on |
 | `fastgan.report.writer` | `write_report`: the parts as one page |
 """
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from fastgan._support.extras import require
-from fastgan.train.pictures import make_grid
+from fastgan.train.pictures import to_pixels
 
 __all__ = ["Frame", "cell", "frames"]
 
@@ -97,7 +97,7 @@ def cell(sample: Tensor) -> str:
     Raises:
         MissingExtraError: without Pillow.
     """
-    picture = make_grid(sample[None], border=0, enlarge=False)
+    picture = to_pixels(sample)
     image = require("PIL.Image").fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     return _uri(_shrunk(image, _CELL_SIDE))
 

@@ -81,7 +81,7 @@ def read_record(path: Path) -> Record:
     if not settings.is_file():
         raise RunFolderError(f"report: expected {path} to be a run folder of `fastgan train`, got no config.toml in it")
     try:
-        config = TrainConfig.load(settings)
+        config = TrainConfig.load_resolved(settings)
     except (ValueError, TypeError) as error:
         raise RunFolderError(
             f"report: expected the settings of a run, of this version, in {settings}: {error}"

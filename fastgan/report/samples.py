@@ -11,7 +11,7 @@ from fastgan._support.random import derive
 from fastgan.metrics.novelty import nearest_rows
 from fastgan.report.pictures import cell
 from fastgan.train.latents import great_circle
-from fastgan.train.run_folder import Run
+from fastgan.train.saved_run import Run
 
 __all__ = ["Neighbours", "Row", "class_rows", "interpolations", "neighbours"]
 
@@ -88,14 +88,14 @@ def interpolations(run: Run) -> list[Row]:
         latents = torch.stack([great_circle(first, last, i / (_STEPS - 1)) for i in range(_STEPS)])
         labels = None if run.classes == 0 else torch.full((_STEPS,), line % run.classes)
         images = run.generator(latents) if labels is None else run.generator(latents, labels)
-        name = f"Interpolation {line + 1}" + (f", {class_name(line % run.classes)}" if run.classes else "")
+        name = f"Interpolation {line + 1}" + (f", {class_name(run, line % run.classes)}" if run.classes else "")
         rows.append(Row(name, [cell(image) for image in images]))
     return rows
 
 
-def class_name(index: int) -> str:
-    """What the page calls the class with the number `index`."""
-    return f"class {index}"
+def class_name(run: Run, index: int) -> str:
+    """What the page calls the class with the number `index` of a `run`."""
+    return f"class {run.class_names[index]}"
 
 
 def class_rows(run: Run) -> list[Row]:
@@ -112,4 +112,4 @@ def class_rows(run: Run) -> list[Row]:
         return []
     labels = torch.arange(count).repeat_interleave(_PER_CLASS)
     images = run.sample(len(labels), derive(_SEED, 3), labels).split(_PER_CLASS)
-    return [Row(class_name(i), [cell(image) for image in images[i]]) for i in range(count)]
+    return [Row(class_name(run, i), [cell(image) for image in images[i]]) for i in range(count)]

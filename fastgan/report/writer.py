@@ -14,13 +14,15 @@ import numpy as np
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data import Data
+from fastgan.data.fingerprint import difference
 from fastgan.metrics.report import evaluate
 from fastgan.report.columns import compare_columns, correlations
 from fastgan.report.pictures import frames
 from fastgan.report.records import Record, differing, read_record
 from fastgan.report.samples import class_rows, interpolations, neighbours
 from fastgan.train.pictures import is_image
-from fastgan.train.run_folder import Run, RunFolderError, load_run
+from fastgan.train.run_folder import RunFolderError
+from fastgan.train.saved_run import Run, load_run
 from fastgan.train.setup import load_data
 
 __all__ = ["write_report"]
@@ -39,7 +41,9 @@ _CHARTS = {
 }
 
 
-def write_report(runs: Sequence[str | Path], out: str | Path | None = None, measure: bool = True) -> Path:
+def write_report(
+    runs: Sequence[str | Path], out: str | Path | None = None, measure: bool = True, data: Data | None = None
+) -> Path:
     """Write one HTML page about runs, which needs no network and no other file.
 
     The page has the settings that are not the recipe's, curves, a slider through the sample grids, scores beside those
@@ -50,6 +54,7 @@ def write_report(runs: Sequence[str | Path], out: str | Path | None = None, meas
         runs: the run folders, one or more.
         out: the file to write; None is report.html in the first run's folder.
         measure: compute the scores where `fastgan eval` has not written them.
+        data: the training data of all `runs`, where they are at hand; None reads those that each run's settings name.
 
     Returns:
         The file.
@@ -72,7 +77,8 @@ def write_report(runs: Sequence[str | Path], out: str | Path | None = None, meas
         raise FileNotFoundError(f"report: expected the folder {target.parent} of --out to exist")
     names = _distinct_names(records)
     sections = [
-        _section(record, name, _BUDGET // len(records), measure) for record, name in zip(records, names, strict=True)
+        _section(record, name, _BUDGET // len(records), measure, data)
+        for record, name in zip(records, names, strict=True)
     ]
     page = _page(sections, records, names)
     write_atomic(target, page.encode())
@@ -111,7 +117,7 @@ def _page(sections: list[dict[str, Any]], records: list[Record], names: list[str
     )
 
 
-def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str, Any]:
+def _section(record: Record, name: str, budget: int, measure: bool, given: Data | None) -> dict[str, Any]:
     """All that the page shows of one run. What cannot be shown becomes a note."""
     notes = list(record.notes)
     shown, unreadable = frames(record.grids, budget)
@@ -140,7 +146,7 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, notes)
+    data = _training_data(record, run, notes) if given is None else (given, None)
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
     if is_image(run.sample_shape):
@@ -152,9 +158,15 @@ def _section(record: Record, name: str, budget: int, measure: bool) -> dict[str,
     return section
 
 
-def _training_data(record: Record, notes: list[str]) -> tuple[Data, Data | None] | None:
+def _training_data(record: Record, run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
+    if "data" in run.passed:
+        notes.append(f"The data ({run.data}) were passed to GANTrainer in Python, so nothing is compared with them.")
+        return None
     try:
-        return load_data(record.config)
+        data = load_data(record.config)
+        if changed := difference(run.fingerprint, data[0].base_fingerprint):
+            notes.append(f"The data are not those of the training any more: {changed}.")
+        return data
     except (OSError, ValueError, ImportError) as error:
         notes.append(f"The training data cannot be read, so nothing is compared with them: {error}.")
         return None

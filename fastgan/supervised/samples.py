@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fastgan import data as gan_data
 from fastgan._support.extras import require
+from fastgan.data.labels import class_values
+from fastgan.data.options import ReadOptions
 from fastgan.data.table import Column, Table, TableOptions, TableSchema, infer_schema, read_table
 from fastgan.data.table.columns import describe_column, is_text, numbers_of
 from fastgan.data.table.missing import is_missing, is_number, missing_mask
@@ -31,7 +33,7 @@ class Samples:
         names: of the features; [] for pixels.
         schema: how the features of a table are encoded; None for pixels.
         target: the column that the targets are; None for pixels.
-        notes: what was decided about a table, in sentences.
+        notes: what was decided, left out or skipped, a sentence each.
     """
 
     x: Array
@@ -42,14 +44,14 @@ class Samples:
     notes: list[str] = field(default_factory=list)
 
 
-def load_samples(data: str, target: str | None, task: str, options: TableOptions | None = None) -> Samples:
+def load_samples(data: str, target: str | None, task: str, options: ReadOptions | None = None) -> Samples:
     """Read a data set with targets.
 
     Args:
         data: csv:PATH or parquet:PATH, or a name for `fastgan.data.load`, whose labels are the targets.
         target: the table's column to predict; None takes `label`, in any capitals.
         task: "classify" or "regress". A classification's target may be text.
-        options: how to read a table.
+        options: how to read a table, or images.
 
     Raises:
         ValueError: for data without targets, a table that cannot be encoded, or too few samples or classes.
@@ -57,17 +59,24 @@ def load_samples(data: str, target: str | None, task: str, options: TableOptions
         MissingExtraError: for a classification without scikit-learn, or a table without pandas.
     """
     kind, path = gan_data.check_spec(data)
+    options = options or ReadOptions()
     if kind in ("csv", "parquet"):
-        samples = _table_samples(path, target, task == "classify", options or TableOptions())
+        if options.image_size or options.color != "auto":
+            raise ValueError(f"fit: expected --image-size and --color only with images, got --data {data}")
+        samples = _table_samples(path, target, task == "classify", options.table)
     else:
         if target is not None:
             raise ValueError(f"fit: expected --target only with --data csv:PATH or parquet:PATH, got --data {data}")
-        if options is not None and options.given:
-            raise ValueError(f"fit: expected --{next(iter(options.given))} only with a table, got --data {data}")
-        loaded = gan_data.load(data)
+        if options.table.given:
+            raise ValueError(f"fit: expected --{next(iter(options.table.given))} only with a table, got --data {data}")
+        loaded = gan_data.load(
+            data, options.image_size, options.strict, options.color, background=options.background, exclude=("runs",)
+        )
         if loaded.labels is None:
             raise ValueError(f"fit: expected data with labels, got none in '{data}'")
-        samples = Samples(loaded.samples.flatten(1).double().numpy(), loaded.labels.numpy(), [])
+        targets = class_values(loaded.class_names)[loaded.labels.numpy()]
+        pixels = loaded.samples.flatten(1).double().numpy()
+        samples = Samples(pixels, targets, [], notes=loaded.notes)  # after the pixels are read, which may skip some
     if task == "classify":
         require("sklearn.utils.multiclass").check_classification_targets(samples.y)
         classes, counts = np.unique(samples.y, return_counts=True)

@@ -6,7 +6,8 @@ from fastgan.train.callbacks import Callback
 from fastgan.train.checkpoint import CheckpointError
 from fastgan.train.config import TrainConfig
 from fastgan.train.loop import GANTrainer
-from fastgan.train.run_folder import Run, RunFolderError, load_run
+from fastgan.train.run_folder import RunFolderError
+from fastgan.train.saved_run import Run, load_run
 
 __all__ = [
     "Callback",

@@ -1,14 +1,12 @@
-"""The fields of `TrainConfig`: their help texts and ranges, the checks of their values, and their form in TOML."""
+"""The fields of `TrainConfig`: their help texts and ranges, and the checks of their values, each and together."""
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from pathlib import Path
 from typing import Any, get_args, get_origin
+
+from fastgan.losses import LOSSES
 
 
 def option(
@@ -24,33 +22,6 @@ def option(
     """A field with a help text and a range of values; if there is no default, the recipe supplies it."""
     limits = {"low": low, "above": above, "high": high, "below": below, "choices": tuple(choices)}
     return field(default=default, metadata={"help": help, **limits})
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The settings in the TOML file at `path`, with or without a byte order mark.
-
-    Raises:
-        FileNotFoundError: if the file does not exist.
-        ValueError: for a folder, or a file that is not TOML.
-    """
-    # tomllib came with Python 3.11; tomli is the same parser for 3.10.
-    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    if path.is_dir():
-        raise ValueError(f"{path}: expected a TOML file of settings, got a folder")
-    try:
-        settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a TOML file of settings: {error}") from error
-    return settings
-
-
-def to_toml(value: Any) -> str:
-    """The TOML form of a number, a string, a bool or a tuple of them."""
-    if isinstance(value, str):  # a TOML basic string is a JSON string, except that DEL is escaped
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(to_toml, value))}]"
-    return repr(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def check_value(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
@@ -90,3 +61,18 @@ def _check_range(name: str, value: float, limits: Mapping[str, Any]) -> None:
 def refusal(name: str, expected: str, got: Any) -> ValueError:
     """The error for a value that a field does not take."""
     return ValueError(f"TrainConfig: expected `{name}` to be {expected}, got {got!r}")
+
+
+def check_together(config: Any) -> None:
+    """Refuse settings of a `TrainConfig` that do not go together."""
+    for name, plain in (("real_target", 1), ("fake_target", 0)):
+        if getattr(config, name) != plain and not LOSSES[config.loss].smooths:
+            raise refusal(name, f"{plain}, as the loss '{config.loss}' has no target", getattr(config, name))
+    if config.balance == "weights" and LOSSES[config.loss].weighted is None:
+        raise refusal("balance", f"none or sampler with the loss '{config.loss}', which takes no weights", "weights")
+    if config.balance == "weights" and config.pack > 1:
+        raise refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
+    if config.batch_size % config.pack:
+        raise refusal("pack", f"a divisor of the batch size {config.batch_size}", config.pack)
+    if config.pack > 1 and config.conditional:
+        raise refusal("pack", "1 in a conditional run, where each sample has a label", config.pack)

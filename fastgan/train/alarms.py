@@ -5,6 +5,7 @@ The limits are set so that healthy runs raise no alarm.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,15 +15,18 @@ import torch
 from torch import Tensor
 
 from fastgan._support.random import derive
+from fastgan.data import Data
+from fastgan.data.source import MemorySource, is_resident
 from fastgan.train import distributed
 from fastgan.train.config import TrainConfig
-from fastgan.train.randomness import Purpose
+from fastgan.train.randomness import Purpose, preserved_random_state
 
 __all__ = ["Alarm", "AlarmMonitor", "SampleAlarms", "StatisticsAlarms", "TrainingAlarmError"]
 
 _SAMPLES = 100  # generated samples in a check
 _CHECKS = 2  # consecutive checks of samples that must agree
 _MAX_COMPARED = 200_000_000  # numbers of the training set, at most, with which samples are compared
+_MAX_READ = 2000  # the same in samples, where they must be read, and perhaps decoded, first
 
 # A loss counts as constant if its readings differ by less, relatively; means over different batches differ by more.
 _CONSTANT = 1e-6
@@ -63,17 +67,19 @@ class AlarmMonitor:
 
     Args:
         config: the run's settings.
-        samples: the training set (N, ...).
+        data: the training data.
         report: called with the step and the alarm when an alarm is raised.
 
     Attributes:
         stopping: the alarm that ends the run, or None; set if `config.on_alarm` is "stop".
     """
 
-    def __init__(self, config: TrainConfig, samples: Tensor, report: Callable[[int, Alarm], None]) -> None:
+    def __init__(self, config: TrainConfig, data: Data, report: Callable[[int, Alarm], None]) -> None:
         self._policy, self._report = config.on_alarm, report
         self._statistics = StatisticsAlarms(config)
-        self._samples = SampleAlarms(samples, config) if self._policy != "off" else None
+        wanted = self._policy != "off" and distributed.rank() == 0
+        with preserved_random_state():  # a Dataset may draw from the global generators
+            self._samples = SampleAlarms(data, config) if wanted else None
         self._raised: dict[str, set[str]] = {"statistics": set(), "samples": set()}
         self.stopping: Alarm | None = None
 
@@ -84,9 +90,12 @@ class AlarmMonitor:
 
     def samples(self, step: int, draw: Callable[[], Tensor]) -> None:
         """Check the moving average's samples at a `step`; `draw` returns them and is called in process 0 alone."""
-        check = self._samples
-        if check is not None:
-            self._raise("samples", step, distributed.run_on_rank_zero(lambda: check(step, draw())))
+        if self._policy != "off":
+            self._raise("samples", step, distributed.run_on_rank_zero(lambda: self._check(step, draw())))
+
+    def _check(self, step: int, samples: Tensor) -> list[Alarm]:
+        assert self._samples is not None  # in process 0
+        return self._samples(step, samples)
 
     def _raise(self, kind: str, step: int, alarms: list[Alarm]) -> None:
         for alarm in alarms:
@@ -139,15 +148,15 @@ class SampleAlarms:
 
     - collapsed: the mean distance between generated samples is below 0.2 of that between real samples.
     - memorised: the median distance from a generated sample to the nearest training sample is below 0.2 of the median
-      distance from a training sample to its nearest other. Of a training set with more than 200 million numbers, only a
-      part is compared.
+      distance from a training sample to its nearest other. Of a large training set only a part is compared: 200 million
+      numbers or 1,000 samples, and of data that do not lie in memory 2,000 samples.
 
     Distances are Euclidean, between samples as the networks see them. An alarm needs two consecutive checks that agree.
     There is none in the first 2 / (1 - ema_decay) steps, in which the moving average still depends on the
     initial weights.
 
     Args:
-        samples: the training set (N, ...).
+        data: the training data.
         config: `seed` and `ema_decay`.
 
     Attributes:
@@ -155,23 +164,28 @@ class SampleAlarms:
         nearness: median distance from these samples to the nearest training sample, relative to that of real samples.
     """
 
-    def __init__(self, samples: Tensor, config: TrainConfig) -> None:
-        count = min(len(samples), max(1000, _MAX_COMPARED // max(1, samples[0].numel())))
+    def __init__(self, data: Data, config: TrainConfig) -> None:
+        resident = is_resident(data.source)
+        most = max(1000, _MAX_COMPARED // math.prod(data.sample_shape)) if resident else _MAX_READ
+        count = min(len(data), most)
         generator = torch.Generator().manual_seed(derive(config.seed, Purpose.ALARM))
-        chosen = torch.randperm(len(samples), generator=generator)[:count].to(samples.device)
-        self._train = samples if count == len(samples) else samples[chosen]
-        real = samples[chosen[:_SAMPLES]]
+        chosen = torch.randperm(len(data), generator=generator)[:count]
+        real = data.batch(chosen[:_SAMPLES])
+        self._train = data if count == len(data) and resident else data.take(chosen)
+        if not resident:  # kept as raw samples, which are bytes where the data's are
+            self._train = Data(MemorySource(self._train.source.read(torch.arange(count))), units=data.units)
         self._real_spread = _mean_distance(real)
         nearest = _distances(real, self._train).topk(min(2, count), largest=False).values
         self._real_nearness = float(nearest[:, -1].median())  # the nearest is the sample itself
         self._first_step = 2.0 / max(1.0 - config.ema_decay, 1e-12)
         self._consecutive = {"collapsed": 0, "memorised": 0}
+        self._device = real.device
         self.spread = self.nearness = float("nan")
 
     @torch.no_grad()
     def __call__(self, step: int, samples: Tensor) -> list[Alarm]:
         """The alarms for the moving average's `samples` (N, ...) at a `step`, together with the checks before."""
-        samples = samples[:_SAMPLES].to(self._train.device)
+        samples = samples[:_SAMPLES].to(self._device)
         self.spread = _mean_distance(samples) / self._real_spread if self._real_spread else 1.0
         nearest = _distances(samples, self._train).min(1).values
         self.nearness = float(nearest.median()) / self._real_nearness if self._real_nearness else 1.0
@@ -202,9 +216,9 @@ def _mean_distance(x: Tensor) -> float:
     return float(torch.pdist(x).mean()) if len(x) > 1 else 0.0
 
 
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """The distances (M, N) between the samples of `x` (M, ...) and of `y` (N, ...)."""
+def _distances(x: Tensor, data: Data) -> Tensor:
+    """The distances (M, N) between the samples of `x` (M, ...) and those of `data`."""
     x = x.flatten(1).float()
     # Matrix products are far faster in many dimensions. They lose small distances, which matter in few dimensions.
     mode = f"{'donot_' if x.shape[1] <= 64 else ''}use_mm_for_euclid_dist"
-    return torch.cat([torch.cdist(x, part.flatten(1).float(), compute_mode=mode) for part in y.split(4096)], 1)
+    return torch.cat([torch.cdist(x, part.flatten(1), compute_mode=mode) for part in data.batches(4096)], 1)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fastgan._support.random import derive
+from fastgan.data import Data
+from fastgan.data.dataset import DatasetSource
+from fastgan.data.source import MemorySource, Source, View, placed, to_device
 from fastgan.train import distributed
 from fastgan.train.randomness import Purpose
 
-__all__ = ["Batch", "BatchSource", "Batches", "Labels", "LoadedBatches", "Order", "to_device"]
+__all__ = ["Batch", "Batches", "Labels", "Order"]
+
+_AHEAD = 3  # batches that are read in advance of the one that is asked for
 
 Labels = Tensor | None
 Batch = tuple[Tensor, Labels]
@@ -58,120 +64,147 @@ class Order:
         return self._order[first : first + self.batch_size]
 
 
-class BatchSource(Protocol):
-    """What supplies the real samples of a training step."""
-
-    def __getitem__(self, number: int) -> Batch:
-        """Samples (batch_size, ...) and labels of batch `number`, on the training device."""
-
-
 class Batches:
-    """Batches of a tensor, which is kept on the device if it fits there.
+    """Batches of real samples on the training device, in the network's range.
 
-    Otherwise it stays in CPU memory, and a thread gathers the next batch in pinned memory while the device works on the
-    current one.
+    Data that lie in memory are kept on the device, as they are stored, if they fit there. A `Dataset` is loaded by its
+    `DataLoader`. Everything else is read in advance, by a thread, while the device works on the current batch. Raw
+    samples cross to the device, and are mirrored and converted there. Which samples a batch holds, and which of them
+    are mirrored, is a pure function of the seed and the batch's number.
 
     Args:
-        samples: (N, ...).
-        labels: (N,) int64, or None.
-        batch_size: samples in a batch, at most N.
+        data: samples and labels.
+        batch_size: samples in a batch, at most the length of `data`.
         seed: seed of the order.
-        device: the training device; by default that of `samples`.
+        device: the training device.
+        labelled: whether batches have the data's labels.
+        channels_last: the memory format of images: channels_last, or contiguous; None leaves it.
+        flip: mirror each image left to right with probability 0.5.
+        workers: processes of a `Dataset`'s loader.
 
     Attributes:
         order: the `Order` of the batches.
-        staged: whether the samples stay in CPU memory.
-        samples: the samples, on the device unless `staged`.
-        labels: the labels, where the samples are.
+        source: what batches are read from: on the device, if the data fit there.
+        waited: seconds that the callers have waited for batches.
 
     Raises:
-        ValueError: if `batch_size` is larger than N.
+        ValueError: if `batch_size` is larger than the length of `data`.
     """
 
     def __init__(
-        self, samples: Tensor, labels: Tensor | None, batch_size: int, seed: int, device: torch.device | None = None
+        self,
+        data: Data,
+        batch_size: int,
+        seed: int,
+        device: torch.device | None = None,
+        *,
+        labelled: bool = False,
+        channels_last: bool | None = None,
+        flip: bool = False,
+        workers: int = 0,
     ) -> None:
-        device = samples.device if device is None else device
-        self.order = Order(len(samples), batch_size, seed)
-        self.staged = device.type == "cuda" and not samples.is_cuda and not _fits(samples, device)
-        self._device = device
-        if not _is_dense(samples):
-            samples = samples.contiguous()
-        self.samples = samples if self.staged else samples.to(device)
-        self.labels = None if labels is None else labels.to(self.samples.device)
-        self._matrix = _as_matrix(self.samples)
-        self._prefetched: tuple[int, Future[Batch]] | None = None
-        self._pool = ThreadPoolExecutor(1, "fastgan-batches") if self.staged else None
+        self.order = Order(len(data), batch_size, seed)
+        self.waited = 0.0
+        self._units, self._seed, self._flip = data.units, seed, flip
+        images = len(data.sample_shape) == 3 and channels_last is not None
+        self._format = (torch.channels_last if channels_last else torch.contiguous_format) if images else None
+        self._device = _device_of(data.source) if device is None else device
+        self.source = placed(data.source, self._device, self._format if data.units.layout in ("chw", "") else None)
+        self._labels = None
+        if labelled and data.labels is not None:
+            self._labels = data.labels.to(self._device if self.resident else "cpu")
+        self._reader: _Inline | _Ahead | _Loaded = _Inline(self.source)
+        if isinstance(_base(self.source), DatasetSource):
+            self._reader = _Loaded(self.source, self.order, self._device, workers)
+        elif not self.resident:
+            self._reader = _Ahead(self.source, self._device)
+
+    @property
+    def resident(self) -> bool:
+        """Whether the samples lie on the training device."""
+        base = _base(self.source)
+        return isinstance(base, MemorySource) and base.samples.device == self._device
 
     def __getitem__(self, number: int) -> Batch:
         """Samples (batch_size, ...) and labels of batch `number`."""
-        if self._pool is None:
-            return self._gather(to_device(self.order[number], self._device))
-        if self._prefetched is not None and self._prefetched[0] == number:
-            batch = self._prefetched[1].result()
-        else:
-            batch = self._gather_pinned(self.order[number])
-        self._prefetched = number + 1, self._pool.submit(self._gather_pinned, self.order[number + 1])
-        return _batch_to_device(batch, self._device)
+        began = time.perf_counter()
+        raw = to_device(self._reader(self.order, number), self._device)
+        labels = None
+        if self._labels is not None:
+            indices = self.order[number]
+            labels = to_device(self._labels[to_device(indices, self._labels.device)], self._device)
+        samples = self._units.normalise(self._mirrored(raw, number) if self._flip else raw)
+        if self._format is not None:
+            samples = samples.contiguous(memory_format=self._format)
+        self.waited += time.perf_counter() - began
+        return samples, labels
 
-    def _gather(self, indices: Tensor) -> Batch:
-        """Samples and labels at the indices; `index_select` copies whole rows, where indexing copies single numbers."""
-        shape, strides = self.samples.shape[1:], self.samples.stride()
-        rows = self._matrix.index_select(0, indices)
-        samples = rows.as_strided((len(indices), *shape), strides)
-        return samples, None if self.labels is None else self.labels[indices]
-
-    def _gather_pinned(self, indices: Tensor) -> Batch:
-        samples, labels = self._gather(indices)
-        return samples.pin_memory(), None if labels is None else labels.pin_memory()
+    def _mirrored(self, raw: Tensor, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
+        chosen = distributed.shard(torch.rand(len(raw) * distributed.world_size(), generator=generator) < 0.5)
+        width = 2 if self._units.layout == "hwc" else raw.dim() - 1
+        chosen = to_device(chosen, raw.device).view(-1, *(1,) * (raw.dim() - 1))
+        return torch.where(chosen, raw.flip(width), raw)
 
 
-class LoadedBatches:
-    """Batches of a map-style `Dataset`, loaded in advance by worker processes.
+class _Inline:
+    """Reads a batch when it is asked for: a gather on the device."""
 
-    Args:
-        dataset: samples, or pairs of a sample and an int label; its length must be known.
-        labelled: whether batches have the labels; otherwise labels are dropped.
-        batch_size: samples in a batch, at most the length of `dataset`.
-        seed: seed of the order and of the workers' random numbers.
-        device: the training device.
-        workers: number of worker processes; 0 loads in this process.
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
-    Attributes:
-        order: the `Order` of the batches.
+    def __call__(self, order: Order, number: int) -> Tensor:
+        return self._source.read(order[number])
 
-    Raises:
-        ValueError: if `batch_size` is larger than the length of `dataset`.
-    """
 
-    def __init__(
-        self, dataset: Dataset[Any], labelled: bool, batch_size: int, seed: int, device: torch.device, workers: int
-    ) -> None:
-        self.order = Order(len(dataset), batch_size, seed)  # type: ignore[arg-type]
-        self._dataset, self._labelled, self._device, self._workers = dataset, labelled, device, workers
+class _Ahead:
+    """Reads the batches after the one that is asked for in a thread, into pinned memory for a GPU."""
+
+    def __init__(self, source: Source, device: torch.device) -> None:
+        self._source, self._pinned = source, device.type == "cuda"
+        self._pool = ThreadPoolExecutor(1, "fastgan-batches")
+        self._reading: deque[tuple[int, Future[Tensor]]] = deque()
+
+    def __call__(self, order: Order, number: int) -> Tensor:
+        if not self._reading or self._reading[0][0] != number:
+            for _, abandoned in self._reading:
+                abandoned.cancel()
+            self._reading.clear()
+        next_number = self._reading[-1][0] + 1 if self._reading else number
+        for ahead in range(next_number, number + 1 + _AHEAD):
+            # The order is asked here, not in the thread: it remembers its epoch's permutation.
+            self._reading.append((ahead, self._pool.submit(self._read, order[ahead])))
+        return self._reading.popleft()[1].result()
+
+    def _read(self, indices: Tensor) -> Tensor:
+        raw = self._source.read(indices)
+        return raw.pin_memory() if self._pinned and not raw.is_cuda else raw
+
+
+class _Loaded:
+    """Batches of a map-style `Dataset`, loaded in advance by worker processes; 0 workers load in this process."""
+
+    def __init__(self, source: Source, order: Order, device: torch.device, workers: int) -> None:
+        self._samples, self._device, self._workers = _Samples(source), device, workers
         self._next = -1
-        self._loading: Iterator[Any] = iter(())
+        self._loading: Iterator[Tensor] = iter(())
 
-    def __getitem__(self, number: int) -> Batch:
-        """Samples (batch_size, ...) and labels of batch `number`; any but the next one starts new workers.
-
-        Raises:
-            RuntimeError: if a worker process ended.
-        """
+    def __call__(self, order: Order, number: int) -> Tensor:
+        """The samples of batch `number`; any but the next one starts new workers."""
         if number != self._next:
-            loader = DataLoader(
-                self._dataset,
-                batch_sampler=_OrderFrom(self.order, number),
-                num_workers=self._workers,
-                pin_memory=self._device.type == "cuda",
-                generator=torch.Generator().manual_seed(
-                    derive(self.order.seed, Purpose.LOADING, number, distributed.rank())
-                ),
+            seed = derive(order.seed, Purpose.LOADING, number, distributed.rank())
+            self._loading = iter(
+                DataLoader(
+                    self._samples,
+                    batch_sampler=_OrderFrom(order, number),
+                    num_workers=self._workers,
+                    pin_memory=self._device.type == "cuda",
+                    generator=torch.Generator().manual_seed(seed),
+                )
             )
-            self._loading = iter(loader)
         self._next = number + 1
         try:
-            item = next(self._loading)
+            return next(self._loading)
         except (ConnectionError, EOFError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise  # raised by the data set itself
@@ -179,8 +212,19 @@ class LoadedBatches:
                 f"train: expected batch {number} from {self._workers} `workers`, got none, as a worker process "
                 f"ended, perhaps because memory ran out: {error}"
             ) from error
-        samples, labels = item if isinstance(item, list | tuple) else (item, None)
-        return _batch_to_device((samples, labels if self._labelled else None), self._device)
+
+
+class _Samples(Dataset[Tensor]):
+    """The samples of a source of a `Dataset`, one by one, without labels."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._source.read(torch.tensor([index]))[0]
 
 
 class _OrderFrom(Sampler[list[int]]):
@@ -196,31 +240,10 @@ class _OrderFrom(Sampler[list[int]]):
             number += 1
 
 
-def _is_dense(samples: Tensor) -> bool:
-    """Whether the samples lie in memory one after the other, without gaps."""
-    channels_last = samples.dim() == 4 and samples.is_contiguous(memory_format=torch.channels_last)
-    return samples.is_contiguous() or channels_last
+def _base(source: Source) -> Source:
+    return source.base if isinstance(source, View) else source
 
 
-def _as_matrix(samples: Tensor) -> Tensor:
-    """A view of dense samples (N, ...) as a matrix (N, numbers in a sample), in the order of memory."""
-    return samples.as_strided((len(samples), samples[0].numel()), (samples.stride(0), 1))
-
-
-def _fits(samples: Tensor, device: torch.device) -> bool:
-    """Whether the samples take less than half of the device's free memory; the training needs the rest."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return samples.nbytes < free // 2
-
-
-def to_device(x: Tensor, device: torch.device) -> Tensor:
-    """Copy `x` to the `device`, without waiting for a GPU."""
-    if device.type != "cuda" or x.is_cuda:
-        return x.to(device)
-    # A copy from memory that is not pinned would wait for all work queued before it.
-    return x.pin_memory().to(device, non_blocking=True)
-
-
-def _batch_to_device(batch: Batch, device: torch.device) -> Batch:
-    samples, labels = batch
-    return samples.to(device, non_blocking=True), None if labels is None else labels.to(device, non_blocking=True)
+def _device_of(source: Source) -> torch.device:
+    base = _base(source)
+    return base.samples.device if isinstance(base, MemorySource) else torch.device("cpu")

@@ -14,7 +14,7 @@ from fastgan._support.random import derive
 from fastgan.metrics.evaluator import FIDEvaluator
 from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback, Trainer
-from fastgan.train.randomness import Purpose
+from fastgan.train.randomness import Purpose, preserved_random_state
 
 __all__ = ["BestCheckpoint"]
 
@@ -50,7 +50,8 @@ class BestCheckpoint(Callback):
         self._lowest = distributed.run_on_rank_zero(lambda: self._prepare(trainer))
 
     def _prepare(self, trainer: Trainer) -> float:
-        self.evaluator = FIDEvaluator(trainer.data)
+        with preserved_random_state():  # a Dataset may draw from the global generators
+            self.evaluator = FIDEvaluator(trainer.data)
         if self.evaluator.floor is None:
             count = self.evaluator.count
             raise ValueError(
@@ -86,7 +87,7 @@ class BestCheckpoint(Callback):
         inputs: list[Tensor] = [latents]
         if trainer.size.classes and labels is not None:
             inputs.append(labels)
-        chunks = zip(*(x.to(trainer.device).split(1024) for x in inputs), strict=True)
+        chunks = zip(*(x.to(trainer.device).split(trainer.config.batch_size) for x in inputs), strict=True)
         samples = torch.cat([trainer.ema(*chunk).float().cpu() for chunk in chunks])
         return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
 

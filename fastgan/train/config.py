@@ -5,29 +5,29 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os.path
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
-from fastgan.data import check_spec
+from fastgan.data import FROM_PATH, check_spec
+from fastgan.data.fit import parse_background
 from fastgan.data.table.options import HEADERS, TableOptions
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
-from fastgan.train._fields import check_value, option, read_toml, refusal, to_toml
+from fastgan.train._fields import check_together, check_value, option
 from fastgan.train.augment import parse_augment
 from fastgan.train.precision import PRECISIONS
 from fastgan.train.recipes import RECIPES
 from fastgan.train.sampling import BALANCES
+from fastgan.train.settings_file import Settings, read_settings, settings_text
 
-__all__ = ["CHANGEABLE", "OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of", "read_toml"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "TrainConfig", "help_of"]
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
-# Settings that may change when a run is resumed: where, on what and how long it trains, and what it records.
-CHANGEABLE = {"out", "resume", "steps", "device", "threads", "workers", "checkpoint_every", "keep", "sample_every"}
-CHANGEABLE |= {"log_every", "eval_every", "on_alarm", "alarm_readings", "strict"}
 
 
 def help_of(setting: dataclasses.Field[Any]) -> str:
@@ -50,8 +50,10 @@ class TrainConfig:
 
     Example:
         >>> config = TrainConfig(recipe="dcgan", batch_size=64)
-        >>> config.network, config.batch_size, config.lr_d
-        ('dcgan', 64, 0.001)
+        >>> config.network, config.batch_size, config.lr_d, config.chosen
+        ('dcgan', 64, 0.001, {'recipe': 'dcgan', 'batch_size': 64})
+        >>> config.replace(recipe="resnet").loss
+        'hinge'
         >>> TrainConfig(batch_sise=64)
         Traceback (most recent call last):
         TypeError: TrainConfig: unknown field 'batch_sise'; did you mean 'batch_size'?
@@ -59,7 +61,7 @@ class TrainConfig:
 
     recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
     data: str = option(
-        "Training data: digits, ring, grid, npz:PATH, folder:PATH, idx:PATH, csv:PATH or parquet:PATH.", "digits"
+        f"Training data: digits, ring, grid, or {', '.join(f'{kind}:PATH' for kind in FROM_PATH)}.", "digits"
     )
     separator: str = option("What separates a table's cells: auto, a name such as semicolon, or a character.", "auto")
     decimal: str = option("A table's decimal mark: auto, . or a comma.", "auto", choices=("auto", ".", ","))
@@ -68,19 +70,12 @@ class TrainConfig:
     drop: str = option("Columns of a table to leave out, with commas.", "")
     columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
     text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
-    image_size: int = option(
-        "Side in pixels of the square to which a folder's images are cropped and resized; 0 keeps their size.", 0, low=0
-    )
-    color: str = option(
-        "Colour of a folder's images; auto is grey if all images are grey, else rgb.",
-        "auto",
-        choices=("auto", "grey", "rgb"),
-    )
+    image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
+    color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
+    background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
-    strict: bool = option("Refuse a folder that has a broken image, instead of skipping the image.", False)
-    holdout: float = option(
-        "Share of each class that is kept from training and used by fastgan eval.", 0.0, low=0, high=0.9
-    )
+    strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
+    holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
     out: str | None = option("Run folder; if not given, a new folder under runs/.")
     resume: bool = option("Continue the run in --out from its newest undamaged checkpoint.", False)
     steps: int = option("Steps in the whole run, those before --resume included.", low=0)
@@ -96,7 +91,7 @@ class TrainConfig:
         "Steps between measurements of FID, whose lowest value selects checkpoints/best.pt; 0 measures none.", 0, low=0
     )
     workers: int = option(
-        "Processes that load the samples of a Dataset, and threads that read a folder's images; 0 uses none.", 0, low=0
+        "Processes that load the samples of a Dataset, and threads that decode images; 0 uses none.", 0, low=0
     )
     threads: int = option("CPU threads for training; 0 uses torch's own number.", low=0)
 
@@ -113,9 +108,7 @@ class TrainConfig:
     )
     channels_last: bool = option("Keep images and weights of convolutions in the channels_last memory format.", True)
     convert: bool = option("Put fused layers into networks that are passed to GANTrainer.", True)
-    sync_batchnorm: bool = option(
-        "Compute the statistics of batch normalisation over the samples of all processes.", False
-    )
+    sync_batchnorm: bool = option("Batch normalisation with the statistics of the samples of all processes.", False)
     on_alarm: str = option(
         "What to do at a dead loss, a saturated discriminator, mode collapse or memorisation; off does not check.",
         "warn",
@@ -178,11 +171,13 @@ class TrainConfig:
     )
 
     def __new__(cls, **settings: Any) -> TrainConfig:
-        """Refuse unknown fields; the dataclass's own message would not suggest the nearest name."""
+        """Note which fields are given, and refuse unknown ones with the nearest name, which a dataclass does not do."""
         for name in settings:
             if name not in cls.__dataclass_fields__:
                 raise TypeError(unknown_name("TrainConfig: unknown field", name, cls.names()))
-        return super().__new__(cls)
+        config = super().__new__(cls)
+        config._note_chosen(name for name, value in settings.items() if value is not None)
+        return config
 
     def __post_init__(self) -> None:
         recipe = dataclasses.fields(self)[0]
@@ -195,9 +190,10 @@ class TrainConfig:
                 value = preset.get(f.name)
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
+        parse_background(self.background)
         _ = self.table  # refuses what is wrong
         parse_augment(self.augment)
-        self._check_together()
+        check_together(self)
         if self.out is not None:
             object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
@@ -208,57 +204,92 @@ class TrainConfig:
         """How to read a table."""
         return TableOptions(**{f.name: getattr(self, f.name) for f in dataclasses.fields(TableOptions)})
 
-    def _check_together(self) -> None:
-        """Refuse settings that do not go together."""
-        for name, plain in (("real_target", 1), ("fake_target", 0)):
-            if getattr(self, name) != plain and not LOSSES[self.loss].smooths:
-                raise refusal(name, f"{plain}, as the loss '{self.loss}' has no target", getattr(self, name))
-        if self.balance == "weights" and LOSSES[self.loss].weighted is None:
-            raise refusal("balance", f"none or sampler with the loss '{self.loss}', which takes no weights", "weights")
-        if self.balance == "weights" and self.pack > 1:
-            raise refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
-        if self.batch_size % self.pack:
-            raise refusal("pack", f"a divisor of the batch size {self.batch_size}", self.pack)
-        if self.pack > 1 and self.conditional:
-            raise refusal("pack", "1 in a conditional run, where each sample has a label", self.pack)
-
     @classmethod
     def names(cls) -> list[str]:
         """The fields' names, in order."""
         return [f.name for f in dataclasses.fields(cls)]
 
     @classmethod
+    def tuples(cls) -> list[str]:
+        """The names of the fields that are several numbers."""
+        return [name for name, kind in get_type_hints(cls).items() if get_origin(kind) is tuple]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The settings that were given; all others are the recipe's or the default."""
+        return {name: getattr(self, name) for name in self.names() if name in self.__dict__["_chosen"]}
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """A copy with other settings. Another recipe resolves anew all settings that were not chosen.
+
+        `dataclasses.replace` would instead take all settings for chosen ones, and keep those of the old recipe.
+
+        Args:
+            changes: fields by name.
+
+        Raises:
+            TypeError: for a field that does not exist.
+            ValueError: as the constructor does.
+        """
+        if changes.get("recipe", self.recipe) != self.recipe:
+            return TrainConfig(**{**self.chosen, **changes})
+        return self._resolved_to({**self.to_dict(), **changes}, {*self.chosen, *changes})
+
+    @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> TrainConfig:
-        """Read a TOML file at `path`, as `save` writes it; `overrides` replace values of the file.
+        """Read the chosen settings of a TOML file at `path`, as `save` writes it; `overrides` replace some of them.
 
         Raises:
             FileNotFoundError: if the file does not exist.
             ValueError: for a folder, a file that is not TOML, an unknown key or a bad value.
         """
-        settings = read_toml(Path(path))
-        for name in settings:
-            if name not in cls.__dataclass_fields__:
-                raise ValueError(unknown_name(f"{path}: unknown key", name, cls.names()))
-        return cls(**{**settings, **overrides})
+        settings = read_settings(Path(path), cls.names())
+        return cls(**{**settings.chosen, **overrides})
 
-    def save(self, path: str | Path) -> None:
-        """Write all fields to a TOML file at `path`, except `out` and `resume`, which do not describe the training.
+    @classmethod
+    def load_resolved(cls, path: str | Path) -> TrainConfig:
+        """Read all settings of a run from a TOML file at `path` as they were, whatever recipes hold today.
+
+        A chosen setting that was changed by hand counts.
+
+        Raises:
+            FileNotFoundError: if the file does not exist.
+            ValueError: for a folder, a file that is not TOML, an unknown key or a bad value.
+        """
+        settings = read_settings(Path(path), cls.names())
+        if settings.chosen.get("recipe", settings.resolved.get("recipe")) != settings.resolved.get("recipe"):
+            return cls(**settings.chosen)  # the recipe was changed by hand
+        return cls._resolved_to({**settings.resolved, **settings.chosen}, settings.chosen)
+
+    def save(self, path: str | Path, passed: Mapping[str, str] | None = None) -> None:
+        """Write the chosen settings to a TOML file at `path`, and what all settings resolved to as a table of it.
+
+        Args:
+            path: the file; `out` and `resume`, which do not describe the training, are not in it.
+            passed: what was passed to `GANTrainer` in place of a setting, in words: data, generator, discriminator.
 
         Raises:
             OSError: naming the file, if it cannot be written; an earlier one is untouched.
         """
-        lines = [
-            f"{name} = {to_toml(value)}\n"
-            for name, value in dataclasses.asdict(self).items()
-            if name not in ("out", "resume")
-        ]
-        write_atomic(Path(path), "".join(lines).encode())
+        left_out = {"out", "resume", *(["data"] if "data" in (passed or {}) else [])}
+        resolved = {name: value for name, value in self.to_dict().items() if name not in left_out}
+        chosen = {name: value for name, value in resolved.items() if name in self.chosen}
+        write_atomic(Path(path), settings_text(Settings(chosen, resolved, dict(passed or {}))).encode())
+
+    @classmethod
+    def _resolved_to(cls, settings: Mapping[str, Any], chosen: Iterable[str]) -> TrainConfig:
+        """A configuration of these values, of which only some count as chosen."""
+        config = cls(**settings)
+        config._note_chosen(chosen)
+        return config
+
+    def _note_chosen(self, names: Iterable[str]) -> None:
+        object.__setattr__(self, "_chosen", frozenset(names))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as numbers, strings and lists."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self).items()
-        }
+        fields = ((name, getattr(self, name)) for name in self.names())
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 # The documentation of the fields is generated from their help texts.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan._support.errors import TrainingDivergedError, TrainingInterrupted
 from fastgan._support.extras import check
+from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
-from fastgan.train import checkpoint, distributed, randomness, run_folder, setup
-from fastgan.train.alarms import AlarmMonitor, TrainingAlarmError
+from fastgan.data.labels import listed
+from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
+from fastgan.train.alarms import AlarmMonitor
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
-from fastgan.train.config import CHANGEABLE, TrainConfig
-from fastgan.train.monitor import Monitor, open_monitor
+from fastgan.train.config import TrainConfig
+from fastgan.train.grid import SampleGrid, grid_samples
+from fastgan.train.monitor import open_monitor
 from fastgan.train.precision import pick_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
+from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
+from fastgan.train.session import Session
+from fastgan.train.sizes import RunSizes
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
-
-_GRID_SAMPLES = 100
 
 
 class GANTrainer:
@@ -44,14 +46,14 @@ class GANTrainer:
             If `config.convert` is on, `fastgan.convert` puts fused layers into networks that are given.
         discriminator: a module that maps samples to logits; None makes that of `config.network`. With `config.pack` it
             gets packs of that many samples, joined along their first dimension.
-        data: samples (N, ...), used as they are (images in [-1, 1]), a `Data`, a map-style `Dataset` of samples or of
-            pairs of a sample and a label, or None for `config.data`. With `config.conditional` the data must have
-            labels, and both networks get them as their second argument.
+        data: samples (N, ...), used as they are (images in [-1, 1], or of bytes), a `Data`, a map-style `Dataset` of
+            samples or of tuples of a sample and a label, or None for `config.data`. With `config.conditional` the data
+            must have labels, and both networks get them as their second argument.
         callbacks: their hooks are called by `fit`.
 
     Attributes:
         config: the settings.
-        data: the training data; the first samples only of a `Dataset`.
+        data: the training data.
         device: the training device.
         size: shapes and sizes of the networks.
         callbacks: those given, after the one that `config.eval_every` adds.
@@ -59,7 +61,8 @@ class GANTrainer:
 
     Raises:
         ValueError: for data that cannot be trained on, a batch larger than the data, or networks that do not fit it.
-        TypeError: for a `Dataset` whose samples are not tensors, or data of another dtype than floating point.
+        TypeError: for a `Dataset` whose samples are not tensors, a `DataLoader`, or samples that are neither of a
+            floating dtype nor images of bytes.
 
     Example:
         >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
@@ -78,23 +81,26 @@ class GANTrainer:
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self._notes: list[str] = []
+        self._said: set[str] = set()
         self.config, self.global_step = config, 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device(config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
         self.data = setup.as_data(data, config)
-        all_labels = setup.all_labels(self.data, data, config)
-        self._batches = setup.make_batches(self.data, data, all_labels, config, self.device)
-        self.size = setup.network_size(self.data, all_labels, config)
+        self._record = RunRecord.of(config, self.data, data, generator, discriminator)
+        self._batches = setup.make_batches(self.data, config, self.device)
+        self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
         probe_batch = setup.probe_batch(self.data, config, self.device)
-        setup.check_shapes(*networks, *probe_batch, config)
+        self._notes += checks.check_networks(*networks, *probe_batch, config)
         precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
         self._update = GANStep(config, *networks, precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
-        if config.balance == "weights" and all_labels is not None:
-            self._update.class_weights = class_weights(all_labels).to(self.device)
+        if config.balance == "weights" and self.data.labels is not None:
+            self._update.class_weights = class_weights(self.data.labels).to(self.device)
+        if names := self.data.class_names:
+            self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
         seed_rank(config.seed)
 
     @property
@@ -111,6 +117,11 @@ class GANTrainer:
     def ema(self) -> nn.Module:
         """The moving average of the generator, in eval mode."""
         return self._update.ema
+
+    @property
+    def sizes(self) -> RunSizes:
+        """The memory and the files that the run takes."""
+        return RunSizes.of(self.generator, self.discriminator, self.config, self.size.sample_shape)
 
     def step(self) -> None:
         """Do one step: update D `n_critic` times, then G `g_steps` times, then the moving average."""
@@ -131,7 +142,8 @@ class GANTrainer:
 
         Raises:
             RunFolderError: if the folder is in use, or has checkpoints and `config.resume` is not set.
-            ValueError: if the checkpoint to resume was made with other settings.
+            ValueError: if the checkpoint to resume was made with other settings, data or networks, or if the sample
+                grids do not fit into memory.
             CheckpointError: if a checkpoint cannot be written, or none of those to resume is whole; all are untouched.
             TrainingDivergedError: if a loss or a weight is NaN or infinite.
             TrainingInterrupted: after SIGINT or SIGTERM, when the step is done and a checkpoint is saved.
@@ -141,30 +153,53 @@ class GANTrainer:
             FirstProcessError: if process 0 failed.
         """
         check(("matplotlib", "PIL", "safetensors", "tensorboard", "tqdm"))  # now, and not at the end of the run
-        config = self.config
-        with run_folder.open_run_folder(config) as out, StopSignals() as stop, threads(config.threads):
+        self.sizes.check(available_memory())
+        config, record = self.config, self._record
+        with (
+            run_folder.open_run_folder(config, record.kind) as out,
+            StopSignals() as stop,
+            threads(config.threads),
+        ):
+            self._notes += [*record.notes(out), *self.sizes.notes()]
             if config.resume:
                 self._resume(out)
             if self.global_step <= config.steps:
-                distributed.run_on_rank_zero(lambda: config.save(out / "config.toml"))
-            monitor = open_monitor(out, self.global_step, config, self._grid_inputs())
+                distributed.run_on_rank_zero(lambda: record.config.save(out / "config.toml", record.passed))
+            monitor = open_monitor(out, self.global_step, config)
             try:
                 for callback in self.callbacks:
                     callback.on_start(self, out)
-                self._say_notes(monitor)
-                self._train(out, monitor, stop)
+                alarms = AlarmMonitor(config, self.data, monitor.alarm)
+                Session(self, out, monitor, alarms, self._grid(), stop).run()
                 for callback in self.callbacks:
                     callback.on_end(self, out)
             finally:
                 monitor.close()
         return out
 
+    @property
+    def waited(self) -> float:
+        """The seconds that all steps so far waited for data."""
+        return self._batches.waited
+
+    def is_finite(self) -> bool:
+        """Whether all parameters are finite; waits for the device."""
+        return self._update.is_finite()
+
+    def take_notes(self) -> list[str]:
+        """The messages since the last call: what was decided, and what goes on without something asked for."""
+        of_data = [note for note in self.data.notes if note not in self._said]
+        notes = [*self._notes, *(f"train: {note}" for note in of_data)]
+        self._said.update(of_data)
+        self._notes.clear()
+        return notes
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on; all processes must call it together."""
         own, *others = distributed.all_gather(random_state())
         return {
+            **self._record.state(),
             "step": self.global_step,
-            "config": self.config.to_dict(),
             "networks": self._update.state_dict(),
             "random": own,
             "random_others": others,
@@ -178,14 +213,14 @@ class GANTrainer:
         step.
 
         Raises:
-            ValueError: if a setting differs from the one in the state.
+            ValueError: if a setting, the data or a network differs from that in the state; see
+                `fastgan.train.record` for what may.
         """
-        for name, value in self.config.to_dict().items():
-            if name not in CHANGEABLE and state["config"].get(name) != value:
-                raise ValueError(
-                    f"train: expected `{name}` to be {state['config'].get(name)!r}, as in the checkpoint, got {value!r}"
-                )
-        self._update.load_state_dict(state["networks"])
+        self._record.check(state)
+        try:
+            self._update.load_state_dict(state["networks"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ValueError(f"train: expected networks of the shapes in the checkpoint: {error}") from error
         seed = derive(self.config.seed, Purpose.RESUMED_NOISE, state["step"])
         if not randomness.restore_generator(self._noise, state["noise"], seed):
             self._notes.append(f"train: resumed on another kind of device: {self.device} draws latents of its own")
@@ -220,60 +255,11 @@ class GANTrainer:
             "step": self.global_step,
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
+            "class_names": list(self.data.class_names),
+            "data": self._record.data,
         }
         weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
         run_folder.save_weights(out / name, weights, about)
-
-    def _train(self, out: Path, monitor: Monitor, stop: StopSignals) -> None:
-        config = self.config
-        if self.global_step >= config.steps:
-            distributed.run_on_rank_zero(lambda: self.save_weights(out))
-        consensus = distributed.StopConsensus()
-        alarms = AlarmMonitor(config, self.data.samples, monitor.alarm)
-        grid = self._grid_inputs()
-        while self.global_step < config.steps:
-            self.step()
-            monitor.advance()
-            self._say_notes(monitor)
-            for callback in self.callbacks:
-                callback.on_step(self)
-            step, last = self.global_step, self.global_step == config.steps
-            caught = consensus(stop.caught)
-            saves = caught is not None or last or step % config.checkpoint_every == 0
-            if saves or step % config.log_every == 0 or (config.eval_every and step % config.eval_every == 0):
-                statistics = self.statistics()
-                self._check_finite(statistics, out, thorough=saves)
-                for callback in self.callbacks:
-                    callback.on_log(self, statistics)
-                monitor.log(step, statistics)
-                alarms.statistics(step, statistics)
-            if last or step % config.sample_every == 0:
-                monitor.sample(step, self.ema)
-                alarms.samples(step, lambda: self.ema(*grid))
-            if alarms.stopping is not None and not saves:
-                self._check_finite({}, out, thorough=True)
-                saves = True
-            if saves:
-                path = self.save(out)
-                for callback in self.callbacks:
-                    callback.on_checkpoint(self, path)
-                if caught is not None:
-                    raise TrainingInterrupted(caught, path)
-                if alarms.stopping is not None:
-                    raise TrainingAlarmError(alarms.stopping, path)
-        consensus.wait()
-
-    def _say_notes(self, monitor: Monitor) -> None:
-        while self._notes:
-            monitor.say(self._notes.pop(0))
-
-    def _check_finite(self, statistics: dict[str, float], out: Path, thorough: bool) -> None:
-        """Check the statistics, and if `thorough` the weights."""
-        not_finite = [name for name, value in statistics.items() if not math.isfinite(value)]
-        if not not_finite and thorough and not self._update.is_finite():
-            not_finite = ["a weight"]
-        if not_finite:
-            raise TrainingDivergedError.at(self.global_step, not_finite[0], checkpoint.listing(out / "checkpoints"))
 
     def _resume(self, out: Path) -> None:
         notes = self._notes
@@ -286,12 +272,14 @@ class GANTrainer:
             past = f"; past `steps`, {steps}: nothing to train" if self.global_step > steps else ""
             notes.append(f"train: resumed from {found[0]}{past}")
 
-    def _grid_inputs(self) -> tuple[Tensor, ...]:
+    def _grid(self) -> SampleGrid:
         """The fixed latents of the sample grids, and in a conditional run the classes in turn."""
-        latents = self._latents(_GRID_SAMPLES, self._random_generator(Purpose.GRID))
-        if self.size.classes == 0:
-            return (latents,)
-        return latents, torch.arange(_GRID_SAMPLES, device=self.device) % self.size.classes
+        count = grid_samples(self.size.sample_shape)
+        inputs = [self._latents(count, self._random_generator(Purpose.GRID))]
+        if self.size.classes:
+            inputs.append(torch.arange(count, device=self.device) % self.size.classes)
+        names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []
+        return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape, names)
 
     def _random_generator(self, purpose: Purpose) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
+from fastgan._support.progress import open_progress
 from fastgan.train import distributed
 from fastgan.train.alarms import Alarm
 from fastgan.train.config import TrainConfig
-from fastgan.train.pictures import is_image, make_grid, save_curves, save_grid
+from fastgan.train.pictures import is_image, make_grid, save_curves, save_picture
 
 __all__ = ["Monitor", "NullMonitor", "open_monitor", "read_metrics"]
 
@@ -26,7 +25,7 @@ _SHOWN = {"loss_d": "D", "loss_g": "G", "p_real": "p(real)", "p_fake": "p(fake)"
 
 
 class Monitor:
-    """Progress bar, metrics.jsonl, TensorBoard events, sample grids and plots of the losses of a run.
+    """Progress, metrics.jsonl, TensorBoard events, sample grids and plots of the losses of a run.
 
     If a record cannot be written, a message says so and the run goes on without it.
 
@@ -35,52 +34,57 @@ class Monitor:
         step: number of steps done before; lines of later steps, left by a killed process, are dropped.
         steps: number of steps in the whole run.
         images_per_step: real samples in a step.
-        inputs: inputs of the generator for the sample grids: latents (N, latent_dim), and labels (N,) if any.
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
-        MissingExtraError: without TensorBoard or tqdm.
+        MissingExtraError: without TensorBoard, or tqdm on a terminal.
     """
 
-    def __init__(self, out: Path, step: int, steps: int, images_per_step: int, inputs: tuple[Tensor, ...]) -> None:
-        self._out, self._inputs, self._images = out, inputs, images_per_step
+    def __init__(self, out: Path, step: int, steps: int, images_per_step: int) -> None:
+        self._out, self._images = out, images_per_step
         self._metrics = out / "metrics.jsonl"
         _drop_after(self._metrics, step)
         self._file = open(self._metrics, "ab", buffering=0)  # noqa: SIM115 - closed by close
         self._unwritten = b""
         writer = require("torch.utils.tensorboard").SummaryWriter
         self._board = writer(log_dir=str(out), purge_step=step + 1 if step else None)
-        self._bar = require("tqdm").tqdm(total=steps, initial=step, unit="step", smoothing=0.1, dynamic_ncols=True)
-        self._last = (step, time.perf_counter())
+        self._progress = open_progress("train", steps, step)
+        self._last, self._waited = (step, time.perf_counter()), 0.0
         self._failing: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print `text` as a line above the progress bar."""
-        self._bar.write(text, file=sys.stderr)
+        self._progress.say(text)
 
     def advance(self) -> None:
         """Advance the progress bar by one step."""
-        self._bar.update()
+        self._progress.update()
 
     def alarm(self, step: int, alarm: Alarm) -> None:
         """Print an `alarm` of a `step` and record it in metrics.jsonl."""
         self.say(f"train: step {step}: {alarm.message}")
         self._write({"step": step, "alarm": alarm.name, "message": alarm.message})
 
-    def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Record the `statistics` of a `step`, each a mean since the last call, and the images per second."""
+    def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
+        """Record the `statistics` of a `step`, each a mean since the last call, and the images per second.
+
+        `waited` are the seconds that all steps so far waited for data; their share of the time is `data_wait`.
+        """
         now = time.perf_counter()
         last_step, last_time = self._last
-        rate = (step - last_step) * self._images / max(now - last_time, 1e-9)
-        self._last = (step, now)
-        row = {"step": step, **statistics, "images_per_second": rate, "time": time.time()}
+        seconds = max(now - last_time, 1e-9)
+        speed = {
+            "images_per_second": (step - last_step) * self._images / seconds,
+            "data_wait": max(0.0, waited - self._waited) / seconds,
+        }
+        self._last, self._waited = (step, now), waited
+        row = {"step": step, **statistics, **speed, "time": time.time()}
         self._write(row)
         with self._recording("TensorBoard's events"):
-            for name, value in statistics.items():
+            for name, value in {**statistics, **speed}.items():
                 self._board.add_scalar(name, value, step)
-            self._board.add_scalar("images_per_second", rate, step)
-        shown = {label: f"{statistics[name]:.3f}" for name, label in _SHOWN.items()}
-        self._bar.set_postfix({**shown, "images/s": f"{rate:,.0f}"}, refresh=False)
+        shown = [f"{label} {statistics[name]:.3f}" for name, label in _SHOWN.items()]
+        self._progress.status(", ".join([*shown, f"images/s {speed['images_per_second']:,.0f}"]))
 
     def _write(self, row: dict[str, Any]) -> None:
         self._unwritten += json.dumps(row).encode() + b"\n"
@@ -100,22 +104,23 @@ class Monitor:
         else:
             self._failing.discard(what)
 
-    @torch.no_grad()
-    def sample(self, step: int, generator: nn.Module) -> None:
-        """Write the samples of `generator` at a `step` to samples/step-*.png; does nothing if they are not images."""
-        images = generator(*self._inputs)
-        if not is_image(tuple(images.shape[1:])):
+    def sample(self, step: int, samples: Tensor, captions: Sequence[str] = ()) -> None:
+        """Write the `samples` (N, ...) of a `step` to samples/step-*.png; does nothing if they are not images.
+
+        The `captions` are written below the samples.
+        """
+        if not is_image(tuple(samples.shape[1:])):
             return
-        folder = self._out / "samples"
+        folder, picture = self._out / "samples", make_grid(samples, len(samples), captions)
         with self._recording("samples"):
             folder.mkdir(parents=True, exist_ok=True)
-            save_grid(images, folder / f"step-{step:09d}.png")
+            save_picture(picture, folder / f"step-{step:09d}.png")
         with self._recording("TensorBoard's events"):
-            self._board.add_image("samples", make_grid(images), step, dataformats="HWC")
+            self._board.add_image("samples", picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Close the progress bar and the records, and plot curves.png."""
-        self._bar.close()
+        self._progress.close()
         self._file.close()
         with self._recording("TensorBoard's events"):
             self._board.close()
@@ -139,32 +144,31 @@ class NullMonitor(Monitor):
     def alarm(self, step: int, alarm: Alarm) -> None:
         """Does nothing: process 0 raises the same `alarm` at the same `step` and records it."""
 
-    def log(self, step: int, statistics: dict[str, float]) -> None:
-        """Does nothing: the `statistics` of a `step` are means over all processes, and process 0 records them."""
+    def log(self, step: int, statistics: dict[str, float], waited: float = 0.0) -> None:
+        """Does nothing: process 0 records the `statistics` of a `step`, means over all processes, and its `waited`."""
 
-    def sample(self, step: int, generator: nn.Module) -> None:
-        """Does nothing: process 0 has the same `generator` at each `step` and writes its samples."""
+    def sample(self, step: int, samples: Tensor, captions: Sequence[str] = ()) -> None:
+        """Does nothing: process 0 writes the `samples` of each `step` with their `captions`."""
 
     def close(self) -> None:
         """Does nothing: only process 0 has files to close."""
 
 
-def open_monitor(out: Path, step: int, config: TrainConfig, inputs: tuple[Tensor, ...]) -> Monitor:
+def open_monitor(out: Path, step: int, config: TrainConfig) -> Monitor:
     """A `Monitor` in process 0, a `NullMonitor` in the others.
 
     Args:
         out: the run folder.
         step: number of steps done before.
         config: the run's settings.
-        inputs: inputs of the generator for the sample grids.
 
     Raises:
         OSError: if metrics.jsonl cannot be opened.
-        MissingExtraError: without TensorBoard or tqdm.
+        MissingExtraError: without TensorBoard, or tqdm on a terminal.
     """
     if distributed.rank() > 0:
         return NullMonitor()
-    return Monitor(out, step, config.steps, config.batch_size * config.n_critic, inputs)
+    return Monitor(out, step, config.steps, config.batch_size * config.n_critic)
 
 
 def _drop_after(metrics: Path, step: int) -> None:

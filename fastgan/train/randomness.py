@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -14,6 +16,7 @@ from fastgan.train import distributed
 
 __all__ = [
     "Purpose",
+    "preserved_random_state",
     "random_state",
     "restore_generator",
     "restore_random_state",
@@ -111,3 +114,13 @@ def restore_random_state(state: dict[str, Any]) -> None:
         ("MT19937", keys, numpy["position"], numpy["has_gauss"], numpy["cached"])
     )
     random.setstate(state["python"])
+
+
+@contextlib.contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Leave the global generators as they were before the block: what draws in it does not change the training."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        restore_random_state(state)

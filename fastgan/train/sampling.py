@@ -1,4 +1,4 @@
-"""Balanced classes, class weights, and images mirrored at random."""
+"""Balanced classes and class weights."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from fastgan._support.random import derive
-from fastgan.train import distributed
-from fastgan.train.batches import Batch, BatchSource, Order, to_device
+from fastgan.train.batches import Order
 from fastgan.train.randomness import Purpose
 
-__all__ = ["BALANCES", "BalancedOrder", "FlippedBatches", "class_weights"]
+__all__ = ["BALANCES", "BalancedOrder", "class_weights"]
 
 BALANCES = ("none", "weights", "sampler")
 
@@ -72,26 +71,3 @@ def class_weights(labels: Tensor) -> Tensor:
     counts = torch.bincount(labels)
     weights = len(labels) / (int((counts > 0).sum()) * counts.clamp_min(1).double())
     return weights.float() * (counts > 0)
-
-
-class FlippedBatches:
-    """Batches of images (N, C, H, W), each image mirrored left to right with probability 0.5.
-
-    Which images are mirrored is a pure function of the seed and the batch's number.
-
-    Args:
-        source: supplies the batches.
-        seed: seed of the choice.
-    """
-
-    def __init__(self, source: BatchSource, seed: int) -> None:
-        self._source, self._seed = source, seed
-
-    def __getitem__(self, number: int) -> Batch:
-        """Samples and labels of batch `number`."""
-        samples, labels = self._source[number]
-        generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))
-        count = len(samples) * distributed.world_size()
-        chosen = distributed.shard(torch.rand(count, generator=generator) < 0.5)
-        mirrored = to_device(chosen, samples.device)[:, None, None, None]
-        return torch.where(mirrored, samples.flip(-1), samples), labels

@@ -10,19 +10,18 @@ from torch.utils.data import Dataset
 
 from fastgan.convert import convert
 from fastgan.data import Data, load
+from fastgan.data.dataset import from_dataset
 from fastgan.models import NetworkSize, build
 from fastgan.train import distributed
 from fastgan.train.augment import pack
-from fastgan.train.batches import Batch, Batches, BatchSource, LoadedBatches
+from fastgan.train.batches import Batch, Batches
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
-from fastgan.train.sampling import BalancedOrder, FlippedBatches
+from fastgan.train.sampling import BalancedOrder
 
 __all__ = [
     "DataLike",
-    "all_labels",
     "as_data",
-    "check_shapes",
     "load_data",
     "make_batches",
     "make_networks",
@@ -33,37 +32,31 @@ __all__ = [
 
 DataLike = Tensor | Data | Dataset[Any] | None
 
-_PROBE_SAMPLES = 256  # samples of a Dataset that are loaded to find shapes and value ranges
-
 
 def as_data(data: DataLike, config: TrainConfig) -> Data:
-    """Convert the `data` argument of `GANTrainer` to a `Data`, which holds the first samples only of a `Dataset`.
+    """Convert the `data` argument of `GANTrainer` to a `Data`.
 
     Args:
-        data: the argument; None loads `config.data`.
-        config: `data` and the settings of reading it.
+        data: the argument; None loads `config.data`. A `Dataset` is asked for labels only where they are needed.
+        config: `data` and the settings of reading it, `conditional` and `balance`.
 
     Raises:
-        ValueError: for data that cannot be trained on.
-        TypeError: for a `Dataset` whose samples are not tensors, or data of another dtype than floating point.
+        ValueError: for data that cannot be trained on, or that lack the labels that `conditional` or `balance` needs.
+        TypeError: for an argument of another kind, a `Dataset` whose samples are not tensors, or data that are neither
+            of a floating dtype nor images of bytes.
         FileNotFoundError: if a file of `config.data` does not exist.
     """
+    labelled = config.conditional or config.balance != "none"
     if data is None:
-        return load_data(config)[0]
-    if isinstance(data, Data):
-        return data
-    if isinstance(data, Tensor):
-        return Data(data)
-    count = len(data)  # type: ignore[arg-type]
-    items = [data[i] for i in range(min(_PROBE_SAMPLES, count))]
-    if not items:
-        raise ValueError("train: expected a Dataset with samples, got an empty one")
-    first = items[0][0] if isinstance(items[0], list | tuple) else items[0]
-    if not isinstance(first, Tensor):
-        raise TypeError(f"train: expected a Dataset of tensors, or of pairs of those and labels, got {type(first)}")
-    if not isinstance(items[0], list | tuple):
-        return Data(torch.stack(items))
-    return Data(torch.stack([x for x, _ in items]), torch.tensor([int(label) for _, label in items]))
+        data = load_data(config)[0]
+    elif isinstance(data, Tensor):
+        data = Data(data)
+    elif not isinstance(data, Data):
+        data = from_dataset(data, labelled)
+    if labelled and data.labels is None:
+        need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
+        raise ValueError(f"train: expected labelled data for {need}, got none with labels")
+    return data
 
 
 def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
@@ -85,50 +78,19 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         config.strict,
         config.color,
         config.workers,
+        config.background,
+        (config.out or "runs",),
         table=config.table,
         conditional=config.conditional,
     )
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def all_labels(data: Data, given: DataLike, config: TrainConfig) -> Tensor | None:
-    """The labels (N,) of all samples, or None if neither `config.conditional` nor `config.balance` needs them.
-
-    Args:
-        data: what `as_data` returned.
-        given: the `data` argument of `GANTrainer`.
-        config: `conditional` and `balance`.
-
-    Raises:
-        ValueError: for data without labels or with negative ones.
-    """
-    if not config.conditional and config.balance == "none":
-        return None
-    if data.labels is None:
-        need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
-        raise ValueError(f"train: expected labelled data for {need}, got none with labels")
-    labels = _dataset_labels(given) if isinstance(given, Dataset) else data.labels
-    if labels.min() < 0:
-        raise ValueError(f"train: expected labels from 0 on, got {int(labels.min())}")
-    return labels
-
-
-def _dataset_labels(dataset: Dataset[Any]) -> Tensor:
-    """All labels of a data set: its `targets`, which torchvision's data sets have, or those of all its samples."""
-    targets = getattr(dataset, "targets", None)
-    count = len(dataset)  # type: ignore[arg-type]
-    return torch.as_tensor([int(dataset[i][1]) for i in range(count)] if targets is None else targets)
-
-
-def make_batches(
-    data: Data, given: DataLike, all_labels: Tensor | None, config: TrainConfig, device: torch.device
-) -> BatchSource:
+def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batches:
     """Make the batches of real samples.
 
     Args:
         data: what `as_data` returned.
-        given: the `data` argument of `GANTrainer`; batches of a `Dataset` are loaded from it.
-        all_labels: what the function `all_labels` returned.
         config: `batch_size`, `pack`, `balance`, `flip` and the other settings of batches.
         device: the training device.
 
@@ -137,36 +99,34 @@ def make_batches(
             with data other than images.
     """
     distributed.check_batch_size(config.batch_size, config.pack)
-    labels = data.labels if config.conditional or config.balance == "weights" else None
-    source: Batches | LoadedBatches
-    if isinstance(given, Dataset):
-        source = LoadedBatches(given, labels is not None, config.batch_size, config.seed, device, config.workers)
-    else:
-        samples = data.samples
-        if config.channels_last and samples.dim() == 4:
-            samples = samples.contiguous(memory_format=torch.channels_last)
-        source = Batches(samples, labels, config.batch_size, config.seed, device)
-    if all_labels is not None and config.balance == "sampler":
-        source.order = BalancedOrder(all_labels, config.batch_size, config.seed)
-    if not config.flip:
-        return source
-    if data.samples.dim() != 4:
-        raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {tuple(data.samples.shape[1:])}")
-    return FlippedBatches(source, config.seed)
+    if config.flip and len(data.sample_shape) != 3:
+        raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {data.sample_shape}")
+    batches = Batches(
+        data,
+        config.batch_size,
+        config.seed,
+        device,
+        labelled=config.conditional or config.balance == "weights",
+        channels_last=config.channels_last,
+        flip=config.flip,
+        workers=config.workers,
+    )
+    if config.balance == "sampler" and data.labels is not None:
+        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed)
+    return batches
 
 
-def network_size(data: Data, all_labels: Tensor | None, config: TrainConfig) -> NetworkSize:
+def network_size(data: Data, config: TrainConfig) -> NetworkSize:
     """The shapes and sizes of both networks.
 
     Args:
         data: what `as_data` returned.
-        all_labels: what the function `all_labels` returned.
         config: `latent_dim`, `conditional`, `pack` and the settings of layers.
 
     Raises:
         ValueError: for `augment` with data other than images.
     """
-    shape = tuple(data.samples.shape[1:])
+    shape = data.sample_shape
     if config.augment and len(shape) != 3:
         raise ValueError(f"train: expected images (C, H, W) for `augment`, got samples {shape}")
     return NetworkSize(
@@ -175,7 +135,7 @@ def network_size(data: Data, all_labels: Tensor | None, config: TrainConfig) -> 
         negative_slope=config.negative_slope,
         dropout=config.dropout,
         bounded=data.bounded,
-        classes=int(all_labels.max()) + 1 if config.conditional and all_labels is not None else 0,
+        classes=len(data.class_names) if config.conditional else 0,
         pack=config.pack,
     )
 
@@ -214,48 +174,16 @@ def make_networks(
 
 
 def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
-    """A few real samples for `check_shapes` and `mixes_samples`: two packs, with labels in a conditional run.
+    """A few real samples for `check_networks` and `mixes_samples`: two packs, with labels in a conditional run.
 
     Args:
         data: what `as_data` returned.
         config: `pack` and `conditional`.
         device: the training device.
     """
-    count = 2 * config.pack
+    chosen = torch.arange(2 * config.pack) % len(data)
     labels = data.labels if config.conditional else None
-    return data.samples[:count].to(device), None if labels is None else labels[:count].to(device)
-
-
-@torch.no_grad()
-def check_shapes(
-    generator: nn.Module, discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig
-) -> None:
-    """Refuse networks that do not fit the data, with a clearer message than the first step would give.
-
-    Args:
-        generator: a network; its training mode is kept.
-        discriminator: a network; its training mode is kept.
-        real: a few real samples; their number is a multiple of `config.pack`.
-        labels: their labels, or None.
-        config: `latent_dim` and `pack`.
-
-    Raises:
-        ValueError: with the network and the shapes, if they do not fit.
-    """
-    given = () if labels is None else (labels,)
-    modes = generator.training, discriminator.training
-    with torch.random.fork_rng([real.device] if real.is_cuda else []):
-        fake = generator.eval()(real.new_zeros(len(real), config.latent_dim), *given)
-        if fake.shape != real.shape:
-            raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")
-        packed = pack(real, config.pack)
-        logits = discriminator.eval()(packed, *given)
-        if logits.shape[:1] != packed.shape[:1]:
-            raise ValueError(
-                f"train: expected discriminator(samples) of shape [{len(packed)}, ...], got {list(logits.shape)}"
-            )
-    generator.train(modes[0])
-    discriminator.train(modes[1])
+    return data.batch(chosen).to(device), None if labels is None else labels[chosen].to(device)
 
 
 @torch.enable_grad()

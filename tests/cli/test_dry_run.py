@@ -49,7 +49,7 @@ def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run):
     for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator)):
         (line,) = (line for line in printed.splitlines() if line.startswith(f"{name}: "))
         assert f", {sum(p.numel() for p in network.parameters()):,} parameters" in line
-    assert f"data: {data}, {len(trainer.data.samples):,} samples of shape" in printed
+    assert f"data: {data}, {len(trainer.data):,} samples of shape" in printed
     settings = _settings(printed)
     assert list(settings) == TrainConfig.names()
     assert settings["lr_g"] == (str(RECIPES[recipe]["lr_g"]), f"recipe {recipe}")

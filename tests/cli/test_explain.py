@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 import fastgan.cli
 from fastgan.explain import METHODS
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.run_folder import load_discriminator
+from fastgan.train.saved_run import load_discriminator
 
 pytest.importorskip("captum", reason="needs the extra [explain]")
 

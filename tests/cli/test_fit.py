@@ -200,3 +200,34 @@ def test_bad_input_is_named_and_leaves_nothing(rows, flags, words, tmp_path, mon
     assert said.count("\n") == 1
     assert all(word in said for word in words), said
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_images_of_several_sizes_are_fitted_by_the_flags_that_the_message_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, level in (("cat", 40), ("dog", 200)):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = level + rng.integers(0, 20, (12 + i, 12, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "d" / name / f"{i}.png")
+    (tmp_path / "d" / "cat" / "notes.txt").write_text("x")
+    assert _fastgan("fit", *QUICK, "--data", "folder:d") == 2
+    assert "--image-size crops and resizes them" in capsys.readouterr().err
+    flags = ["--image-size", "8", "--color", "grey", "--out", "run"]
+    assert _fastgan("fit", *QUICK, "--data", "folder:d", *flags) == 0
+    assert "passed over 1 file: 1 .txt" in capsys.readouterr().out
+    result = json.loads((tmp_path / "run" / "fit.json").read_text())
+    assert result["images"]["image_size"] == 8
+    assert result["figures"]["accuracy"]["held out"] == 1
+    with safe_open(tmp_path / "run" / "weights.safetensors", "np") as file:
+        assert json.loads(file.metadata()["fastgan"])["classes"] == ["cat", "dog"]
+
+
+def test_settings_of_images_are_refused_for_tables_and_a_wrong_one_is_named(table, tmp_path, capsys):
+    for flags, words in (
+        (["--data", table, "--image-size", "8"], "--image-size and --color only with images"),
+        (["--color", "red"], "`color` to be one of auto, grey, rgb, got 'red'"),
+        (["--background", "red"], "`background` to be white, black or #rrggbb"),
+    ):
+        assert _fastgan("fit", *QUICK, *flags, "--out", tmp_path / "run") == 2
+        assert words in capsys.readouterr().err

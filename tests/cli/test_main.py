@@ -205,3 +205,19 @@ def test_a_programming_error_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(fastgan.cli, "_run", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fastgan.cli.main(["train"])
+
+
+def test_a_runs_settings_under_another_recipe_train_that_recipe(tmp_path):
+    assert _fastgan("train", "--out", tmp_path / "a", "--steps", "2", "--batch-size", "16", "--seed", "5") == 0
+    flags = ["--config", tmp_path / "a" / "config.toml", "--recipe", "wgan-gp", "--out", tmp_path / "b"]
+    assert _fastgan("train", *flags) == 0
+    expected = TrainConfig(recipe="wgan-gp", steps=2, batch_size=16, seed=5)
+    assert TrainConfig.load_resolved(tmp_path / "b" / "config.toml") == expected
+    assert load_run(tmp_path / "b").config.loss == "wasserstein"
+
+
+def test_resuming_under_another_recipe_is_refused_by_what_it_changes(tmp_path, capsys):
+    assert _fastgan("train", "--out", tmp_path / "a", "--steps", "2", "--batch-size", "16") == 0
+    capsys.readouterr()
+    assert _fastgan("train", "--out", tmp_path / "a", "--resume", "--recipe", "wgan-gp") == 2
+    assert "expected `loss` to be 'bce', as in the checkpoint, got 'wasserstein'" in capsys.readouterr().err

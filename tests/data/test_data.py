@@ -1,9 +1,5 @@
 """Data sets: their contents, the conversion back to their own units, and bad files."""
 
-import io
-import os
-import zipfile
-
 import numpy as np
 import pytest
 import torch
@@ -55,7 +51,7 @@ def test_uint8_spans_its_whole_range_whatever_the_images_use():
 
 
 def test_floats_within_one_are_used_as_given():
-    array = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 1, 3, 3)).astype(np.float32)
+    array = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 1, 5, 5)).astype(np.float32)
     np.testing.assert_allclose(from_array(array, None, "x").samples, array, atol=1e-7)
 
 
@@ -77,54 +73,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "words"),
-    [
-        ({"a": np.zeros((2, 2)), "b": np.zeros((2, 2))}, "expected an array `samples`.*got a, b"),
-        ({"samples": np.zeros((4, 2, 2, 5, 2))}, r"got \(4, 2, 2, 5, 2\)"),
-        ({"samples": np.zeros((0, 3))}, r"got \(0, 3\)"),
-        ({"samples": np.zeros((4, 9, 9, 9))}, "1, 3 or 4 channels"),
-        ({"samples": np.array([["a", "b"]])}, "expected numbers"),
-        ({"samples": np.full((4, 3), np.nan)}, "expected finite samples.*NaN"),
-        ({"samples": np.zeros((4, 3)), "labels": np.zeros(3)}, r"labels of shape \[4\], got \[3\]"),
-    ],
-)
-def test_unusable_arrays_are_refused(arrays, words, tmp_path):
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(ValueError, match=words):
-        load(f"npz:{tmp_path}/a.npz")
-
-
-def test_a_file_that_is_no_npz_and_a_pickle_are_refused(tmp_path):
-    (tmp_path / "a.npz").write_bytes(b"not a zip")
-    with pytest.raises(ValueError, match=r"a\.npz to be an \.npz file"):
-        load(f"npz:{tmp_path}/a.npz")
-    np.savez(tmp_path / "b.npz", samples=np.array([{}, {}]))
-    with pytest.raises(ValueError, match=r"b\.npz to be an \.npz file"):
-        load(f"npz:{tmp_path}/b.npz")
-
-
-def test_an_npz_that_would_unpack_to_more_than_the_memory_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "bomb.npz"
-    np.savez_compressed(path, samples=np.zeros((1000, 1000)))
-    assert path.stat().st_size < 10_000
-    monkeypatch.setattr(os, "sysconf", lambda name: 1000)  # a machine of 1,000 pages of 1,000 bytes
-    with pytest.raises(ValueError, match=r"bomb\.npz to hold at most this machine's 1,000,000 bytes, got 8,000,"):
-        load(f"npz:{path}")
-
-
-def test_an_npz_whose_array_is_shorter_than_its_header_says_is_refused(tmp_path):
-    array = io.BytesIO()
-    np.lib.format.write_array_header_1_0(array, {"descr": "<f8", "fortran_order": False, "shape": (2**50, 8)})
-    with zipfile.ZipFile(tmp_path / "a.npz", "w") as packed:
-        packed.writestr("samples.npy", array.getvalue() + bytes(64))
-    with pytest.raises(ValueError, match=r"a\.npz to be an \.npz file"):
-        load(f"npz:{tmp_path}/a.npz")
-
-
-@pytest.mark.parametrize(
     ("samples", "error", "words"),
     [
-        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "floating dtype, got torch.int64"),
+        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "floating dtype, or images of bytes, got torch.int64"),
         (torch.zeros(4), ValueError, r"shape \(N, ...\), got \(4,\)"),
         (torch.zeros(0, 3), ValueError, "got"),
         (torch.full((4, 3), torch.inf), ValueError, "finite samples"),

@@ -1,47 +1,11 @@
 """Readers of files: what they return, and which files they refuse."""
 
-import gzip
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from fastgan.data import load
-
-
-def _idx(array: np.ndarray, code: int) -> bytes:
-    header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
-
-
-@pytest.mark.parametrize(("dtype", "code"), [("u1", 8), ("i2", 0x0B), ("f8", 0x0E)])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_idx_images_and_their_labels_are_read(tmp_path, dtype, code, pack):
-    images = np.random.default_rng(0).integers(0, 120, (7, 5, 4)).astype(dtype)
-    (tmp_path / "t-images-idx3-ubyte").write_bytes(pack(_idx(images, code)))
-    (tmp_path / "t-labels-idx1-ubyte").write_bytes(pack(_idx(np.arange(7, dtype="u1"), 8)))
-    data = load(f"idx:{tmp_path}/t-images-idx3-ubyte")
-    np.testing.assert_allclose(data.units.restore(data.samples), images, atol=1e-4)
-    assert data.labels.tolist() == list(range(7))
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "IDX header, got nothing"),
-        (b"\x89PNG....", "IDX header, got 89 50 4e 47"),
-        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:-1], r"hold \[3, 4, 4\] values of 1 bytes.*got a file of 63 bytes"),
-        (_idx(np.zeros((3, 4, 4), "u1"), 8)[:9], "as its header says"),
-        (gzip.compress(b"x" * 99, mtime=0)[:-9], "readable IDX file"),
-        (bytes([0, 0, 8, 3]) + b"\xff" * 12, "hold at most this machine's .* bytes, got 79,228"),
-        (gzip.compress(_idx(np.zeros(9, "u1"), 8) + bytes(10**6), mtime=0), "got a file of more than 17 bytes"),
-    ],
-)
-def test_a_truncated_idx_file_or_another_format_is_refused(tmp_path, content, words):
-    (tmp_path / "images").write_bytes(content)
-    with pytest.raises(ValueError, match=words):
-        load(f"idx:{tmp_path}/images")
 
 
 @pytest.fixture
@@ -81,17 +45,18 @@ def test_color_converts_all_images(pictures):
     assert load(f"folder:{pictures}", color="rgb").samples.shape == (6, 3, 5, 6)
 
 
-def test_sixteen_bits_a_pixel_keep_their_upper_eight(tmp_path):
+def test_sixteen_bits_a_pixel_are_rounded_to_eight(tmp_path):
     levels = np.array([[0, 255, 256, 30000, 65535]], np.uint16)
     Image.fromarray(levels).save(tmp_path / "deep.png")
     data = load(f"folder:{tmp_path}")
-    np.testing.assert_array_equal(data.units.restore(data.samples)[0], levels >> 8)
+    np.testing.assert_array_equal(data.units.restore(data.samples)[0], np.rint(levels / 257))
 
 
 def test_several_workers_read_the_same_images_in_the_same_order(pictures):
     (pictures / "cat" / "1.png").write_bytes(b"no image")
-    with pytest.warns(UserWarning, match="skipped 1 of 6"):
-        one, three = load(f"folder:{pictures}"), load(f"folder:{pictures}", workers=3)
+    one, three = load(f"folder:{pictures}"), load(f"folder:{pictures}", workers=3)
+    assert any("skipped 1 of 6 images" in note for note in one.notes)
+    assert one.notes == three.notes
     assert torch.equal(one.samples, three.samples)
     assert torch.equal(one.labels, three.labels)
     with pytest.raises(ValueError, match=r"cat/1\.png to be an image"):
@@ -109,8 +74,8 @@ def test_image_size_crops_about_the_centre_and_resizes(tmp_path):
 def test_a_broken_image_is_skipped_with_a_count_or_refused_if_strict(pictures):
     broken = pictures / "cat" / "1.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    with pytest.warns(UserWarning, match=r"skipped 1 of 6 images.*cat/1\.png"):
-        data = load(f"folder:{pictures}")
+    data = load(f"folder:{pictures}")
+    assert any("skipped 1 of 6 images" in note and "cat/1.png" in note for note in data.notes)
     assert data.labels.tolist() == [0, 0, 1, 1, 1]
     with pytest.raises(ValueError, match=r"cat/1\.png to be an image"):
         load(f"folder:{pictures}", strict=True)

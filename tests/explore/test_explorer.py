@@ -10,7 +10,8 @@ from torch import nn
 from fastgan.explore import Choice, Explorer
 from fastgan.explore.directions import principal_directions
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.run_folder import RunFolderError, load_discriminator, load_run
+from fastgan.train.run_folder import RunFolderError
+from fastgan.train.saved_run import load_discriminator, load_run
 
 
 def train(out, **settings):

@@ -34,7 +34,8 @@ class _Replay(nn.Module):
 
 def _run(data: Data, classes: int = 0, noise: float = 0.0, name: str = "digits") -> Run:
     config = TrainConfig(conditional=classes > 0, data=name)
-    return Run(Path(), config, _Replay(data, noise), data.units, 1, classes, tuple(data.samples.shape[1:]))
+    generator = _Replay(data, noise)
+    return Run(Path(), config, generator, data.units, 1, classes, data.sample_shape, "", {}, data.class_names)
 
 
 @pytest.fixture(scope="module")

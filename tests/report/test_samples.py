@@ -5,7 +5,7 @@ import torch
 from fastgan.report import samples
 from fastgan.report.pictures import cell
 from fastgan.report.samples import class_rows, interpolations, neighbours
-from fastgan.train.run_folder import load_run
+from fastgan.train.saved_run import load_run
 
 
 def test_each_sample_stands_beside_the_training_image_that_is_nearest(trained):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import fastgan.cli
+from fastgan.data import Data
 from fastgan.train import GANTrainer, TrainConfig, TrainingAlarmError, checkpoint
 from fastgan.train.alarms import Alarm, SampleAlarms, StatisticsAlarms
 
@@ -145,7 +146,7 @@ def test_a_run_that_recovers_raises_no_alarm():
 @pytest.mark.parametrize("dim", [2, 100])
 def test_samples_from_the_data_distribution_are_neither_collapsed_nor_memorised(dim):
     x = torch.randn(3000, dim)
-    alarms = SampleAlarms(x[:2000], TrainConfig())
+    alarms = SampleAlarms(Data(x[:2000]), TrainConfig())
     assert [alarms(10_000 * i, x[2000 + 100 * i :]) for i in range(1, 5)] == [[]] * 4
     # Means over 100 samples: their spread is known to a few per cent.
     assert alarms.spread == pytest.approx(1, abs=0.15)

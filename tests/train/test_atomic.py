@@ -12,7 +12,7 @@ import fastgan.cli
 from fastgan._support.files import write_with
 from fastgan.supervised.search import Search
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.pictures import save_curves, save_grid
+from fastgan.train.pictures import make_grid, save_curves, save_picture
 
 ROWS = [{"step": i, "loss_d": 1.0, "loss_g": 1.0, "p_real": 0.5, "p_fake": 0.5} for i in range(3)]
 
@@ -25,8 +25,8 @@ def _search(path):
 
 WRITERS = {
     "config.toml": TrainConfig().save,
-    "grid.png": lambda path: save_grid(torch.zeros(4, 1, 4, 4), path),
-    "grid.PNG": lambda path: save_grid(torch.zeros(4, 3, 4, 4), path),
+    "grid.png": lambda path: save_picture(make_grid(torch.zeros(4, 1, 4, 4), 4), path),
+    "grid.PNG": lambda path: save_picture(make_grid(torch.zeros(4, 3, 4, 4), 4), path),
     "curves.png": lambda path: save_curves(ROWS, path),
     "search.png": _search,
     "arrays.npz": lambda path: write_with(path, lambda file: np.savez_compressed(file, x=np.zeros(3))),

@@ -61,5 +61,21 @@ def test_given_networks_get_labels_as_second_argument(images):
 def test_data_without_labels_is_refused(images):
     with pytest.raises(ValueError, match="expected labelled data for `conditional`"):
         GANTrainer(TrainConfig(conditional=True, batch_size=8), data=images)
-    with pytest.raises(ValueError, match="expected labels from 0 on, got -1"):
-        GANTrainer(TrainConfig(conditional=True, batch_size=8), data=Data(images, torch.arange(40) - 1))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        torch.arange(40) % 3 - 1,
+        torch.tensor([3, 7, 10**12])[torch.arange(40) % 3],
+        (torch.arange(40) % 3).to(torch.uint8),
+        torch.arange(40) % 3 * 2.0,
+        ["a", "b", "c", "a"] * 10,
+        nn.functional.one_hot(torch.arange(40) % 3),
+    ],
+    ids=["negative", "huge", "bytes", "whole floats", "text", "one-hot"],
+)
+def test_the_classes_that_are_present_are_the_classes(images, labels):
+    trainer = GANTrainer(TrainConfig(conditional=True, batch_size=8), data=Data(images, labels))
+    trainer.step()
+    assert trainer.size.classes == len(trainer.data.class_names) == 3

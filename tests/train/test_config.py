@@ -1,6 +1,8 @@
 """Settings: the recipes' defaults, errors that name the field, and TOML files."""
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 
@@ -27,6 +29,7 @@ def test_a_given_value_replaces_the_recipes():
         ({"batch_size": 0}, ["batch_size", "at least 1", "got 0"]),
         ({"batch_size": 2.5}, ["batch_size", "a whole number", "2.5"]),
         ({"batch_size": True}, ["batch_size", "a whole number", "True"]),
+        ({"background": "red"}, ["background", "white, black or #rrggbb", "red"]),
         ({"steps": -1}, ["steps", "at least 0", "-1"]),
         ({"dropout": 1.5}, ["dropout", "at most 1", "1.5"]),
         ({"dropout": float("nan")}, ["dropout", "finite", "nan"]),
@@ -96,3 +99,59 @@ def test_a_byte_order_mark_in_a_toml_file_is_no_setting(tmp_path):
 def test_a_folder_in_place_of_a_toml_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="expected a TOML file of settings, got a folder"):
         TrainConfig.load(tmp_path)
+
+
+def test_the_chosen_settings_are_those_given_whatever_their_values():
+    config = TrainConfig(recipe="wgan", loss="wasserstein", lr_g=None)
+    assert config.chosen == {"recipe": "wgan", "loss": "wasserstein"}
+    assert TrainConfig().chosen == {}
+    assert pickle.loads(pickle.dumps(config)).chosen == copy.deepcopy(config).chosen == config.chosen
+
+
+def test_another_recipe_resolves_anew_what_was_not_chosen():
+    config = TrainConfig(recipe="mlp", lr_g=0.5, seed=3)
+    other = config.replace(recipe="wgan-gp")
+    assert other == TrainConfig(recipe="wgan-gp", lr_g=0.5, seed=3)
+    assert other.loss == "wasserstein"
+    assert config.replace(steps=7).chosen == {"recipe": "mlp", "steps": 7, "seed": 3, "lr_g": 0.5}
+    with pytest.raises(TypeError, match="did you mean 'steps'"):
+        config.replace(step=7)
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "mlp"])
+def test_a_saved_file_under_another_recipe_is_that_recipe(tmp_path, recipe):
+    path = tmp_path / "config.toml"
+    TrainConfig(steps=9, seed=1).save(path)
+    assert TrainConfig.load(path, recipe=recipe) == TrainConfig(recipe=recipe, steps=9, seed=1)
+
+
+def test_a_saved_file_keeps_what_the_settings_resolved_to(tmp_path, monkeypatch):
+    path = tmp_path / "config.toml"
+    config = TrainConfig(recipe="wgan", steps=9)
+    config.save(path)
+    monkeypatch.setitem(RECIPES["wgan"], "n_critic", 50)  # as a later version may have it
+    assert TrainConfig.load(path).n_critic == 50
+    resolved = TrainConfig.load_resolved(path)
+    assert resolved == config
+    assert resolved.chosen == config.chosen
+    again = resolved.replace(steps=12)
+    assert (again.n_critic, again.steps, again.chosen) == (5, 12, {"recipe": "wgan", "steps": 12})
+
+
+def test_what_is_changed_by_hand_in_a_saved_file_counts(tmp_path):
+    path = tmp_path / "config.toml"
+    TrainConfig(recipe="mlp", steps=9).save(path)
+    path.write_text(path.read_text().replace("steps = 9", "steps = 12", 1))
+    assert TrainConfig.load_resolved(path) == TrainConfig(steps=12)
+    path.write_text(path.read_text().replace('recipe = "mlp"', 'recipe = "wgan"', 1))
+    assert TrainConfig.load_resolved(path) == TrainConfig(recipe="wgan", steps=12)
+
+
+def test_a_table_that_is_none_and_an_unknown_table_are_refused(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("resolved = 3\n")
+    with pytest.raises(ValueError, match="expected `resolved` to be a table, got 3"):
+        TrainConfig.load(path)
+    path.write_text("[optimizers]\nlr = 3\n")
+    with pytest.raises(ValueError, match="unknown key 'optimizers'; did you mean 'optimizer'"):
+        TrainConfig.load(path)

@@ -67,7 +67,7 @@ def test_by_default_a_run_gets_a_new_folder_under_runs(tmp_path, monkeypatch, im
     first, second = (GANTrainer(config, data=images).fit() for _ in range(2))
     assert first != second
     assert {p.parent.name for p in (first, second)} == {"runs"}
-    assert first.name.startswith("mlp-digits-20")
+    assert first.name.startswith("mlp-own-20")
 
 
 def test_fit_restores_signal_handlers_and_threads(tmp_path, images):
@@ -143,7 +143,8 @@ def test_networks_that_do_not_fit_are_refused(images):
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (torch.zeros(40, 1, 4, 4, dtype=torch.uint8), TypeError),
+        (torch.zeros(40, 1, 4, 4, dtype=torch.int64), TypeError),
+        (torch.zeros(40, 4, dtype=torch.uint8), TypeError),
         (torch.full((40, 4), torch.nan), ValueError),
         (torch.zeros(40), ValueError),
     ],

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from fastgan.data import Data
 from fastgan.functional import composed
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.batches import Batches
@@ -187,7 +188,7 @@ def test_steps_are_captured_where_that_is_possible(setting, precision, monkeypat
 
 
 def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
-    batches = Batches(torch.arange(20.0).reshape(20, 1), None, batch_size=4, seed=1)
+    batches = Batches(Data(torch.arange(20.0).reshape(20, 1)), batch_size=4, seed=1)
     epochs = [torch.cat([batches[5 * e + i][0] for i in range(5)]).flatten().tolist() for e in range(3)]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
@@ -195,7 +196,7 @@ def test_an_epoch_is_a_permutation_and_each_epoch_another_one():
 
 def test_a_batch_depends_on_seed_and_number_alone():
     x = torch.arange(20.0).reshape(20, 1)
-    forward, backward = Batches(x, None, 4, seed=1), Batches(x, None, 4, seed=1)
+    forward, backward = Batches(Data(x), 4, seed=1), Batches(Data(x), 4, seed=1)
     ahead = [forward[i][0] for i in range(15)]
     assert all(torch.equal(backward[i][0], ahead[i]) for i in reversed(range(15)))
-    assert any(not torch.equal(Batches(x, None, 4, seed=2)[i][0], ahead[i]) for i in range(5))
+    assert any(not torch.equal(Batches(Data(x), 4, seed=2)[i][0], ahead[i]) for i in range(5))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastgan._support.extras import require
-from fastgan._support.files import write_atomic
+from fastgan._support.files import write_with
 from fastgan.data.table.columns import Column, is_text
 from fastgan.data.table.dates import write_dates
 from fastgan.data.table.reading import PARQUET
@@ -20,28 +21,34 @@ __all__ = ["TABLES", "spell", "write_table"]
 TABLES = (".csv", ".tsv", *PARQUET)
 
 
-def write_table(frame: Any, schema: TableSchema, path: Path) -> None:
+def write_table(frames: Iterable[Any], schema: TableSchema, path: Path) -> None:
     """Write a table as Parquet, or as text with the separator, decimal mark, encoding and spellings of its schema.
 
     Args:
-        frame: a pandas DataFrame, as `TableSchema.decode` gives it.
-        schema: of the table that it resembles.
+        frames: pandas DataFrames, as `TableSchema.decode` gives them, one below the other.
+        schema: of the table that they resemble.
         path: the file; its ending says what it is. A .tsv has tabs.
 
     Raises:
-        MissingExtraError: for Parquet without pyarrow.
+        MissingExtraError: without pandas, or for Parquet without pyarrow.
         OSError: where the file cannot be written; an earlier one is untouched.
     """
     if path.suffix.lower() in PARQUET:
         require("pyarrow", "tables")
-        content = io.BytesIO()
-        frame.to_parquet(content, index=False)
-        write_atomic(path, content.getvalue())
+        whole = require("pandas").concat(list(frames), ignore_index=True)
+        write_with(path, lambda file: whole.to_parquet(file, index=False))
         return
+    write_with(path, lambda file: _write_text(file, frames, schema, tabs=path.suffix.lower() == ".tsv"))
+
+
+def _write_text(file: BinaryIO, frames: Iterable[Any], schema: TableSchema, tabs: bool) -> None:
     dialect = schema.dialect
-    separator = "\t" if path.suffix.lower() == ".tsv" else dialect.separator
-    text = spell(frame, schema).to_csv(None, sep=separator, index=False, header=dialect.header, lineterminator="\n")
-    write_atomic(path, text.encode(dialect.encoding))
+    text = io.TextIOWrapper(file, dialect.encoding, newline="")
+    for number, frame in enumerate(frames):
+        spelt = spell(frame, schema)
+        separator, header = "\t" if tabs else dialect.separator, dialect.header and number == 0
+        text.write(spelt.to_csv(None, sep=separator, index=False, header=header, lineterminator="\n"))
+    text.detach()
 
 
 def spell(frame: Any, schema: TableSchema) -> Any:

@@ -134,7 +134,7 @@ def test_a_table_comes_back_from_numbers_to_the_letter(table, tmp_path):
     schema = TableSchema.from_dict(json.loads(json.dumps(schema.to_dict())))
     rows = schema.encode(table.frame)
     assert rows.shape == (3, schema.width)
-    write_table(schema.decode(rows), schema, tmp_path / "o.csv")
+    write_table([schema.decode(rows)], schema, tmp_path / "o.csv")
     assert (tmp_path / "o.csv").read_text(encoding="utf-8") == TABLE
 
 
@@ -243,8 +243,11 @@ def test_a_table_is_written_in_its_own_dialect(tmp_path, ending, separator):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8-sig")
     table = read_table(str(tmp_path / "t.csv"))
     schema, _ = infer_schema(table)
-    write_table(schema.decode(schema.encode(table.frame)), schema, tmp_path / f"o{ending}")
+    write_table([schema.decode(schema.encode(table.frame))], schema, tmp_path / f"o{ending}")
     written = (tmp_path / f"o{ending}").read_bytes()
+    parts = [schema.decode(schema.encode(table.frame))[i : i + 1] for i in range(2)]
+    write_table((part.reset_index(drop=True) for part in parts), schema, tmp_path / f"parts{ending}")
+    assert (tmp_path / f"parts{ending}").read_bytes() == written
     expected = text if separator == ";" else text.replace('"a;b"', "a|b").replace(";", "\t").replace("a|b", "a;b")
     assert written == expected.encode("utf-8-sig")
 
@@ -252,7 +255,7 @@ def test_a_table_is_written_in_its_own_dialect(tmp_path, ending, separator):
 def test_parquet_holds_the_same_values_and_dtypes(table, tmp_path):
     schema, _ = infer_schema(table)
     frame = schema.decode(schema.encode(table.frame))
-    write_table(frame, schema, tmp_path / "o.parquet")
+    write_table([frame], schema, tmp_path / "o.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "o.parquet"), frame)
     assert frame.dtypes.astype(str).tolist() == (
         ["int64", "datetime64[us]", "str", "int64", "float64", "bool", "str", "Int64", "str", "float64"]

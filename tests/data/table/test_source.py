@@ -71,7 +71,7 @@ def test_what_was_decided_is_said(write):
     assert table.notes[1] == "columns: 1 id, 1 category (2 values), 1 class; a row is 2 numbers"
     assert "left out 'id'" in table.notes[2]
     assert table.notes[-1] == "'label' is the class: 0, 1"
-    assert load(f"csv:{path}").notes == tuple(table.notes)
+    assert load(f"csv:{path}").notes == table.notes
 
 
 def test_parquet_is_a_source(tmp_path):

@@ -1,0 +1,59 @@
+"""The fixed latents of a run's sample grids, from which samples are drawn in batches of the training's size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["SampleGrid", "grid_samples"]
+
+_SAMPLES = 100
+_NUMBERS = 30_000_000  # in the samples of a grid, at most: 38 colour images of 512 x 512, which make 10 million pixels
+
+
+def grid_samples(sample_shape: tuple[int, ...]) -> int:
+    """The number of samples in a grid: 100, or fewer, but at least one, where they are large.
+
+    Args:
+        sample_shape: the shape of one sample.
+    """
+    return max(1, min(_SAMPLES, _NUMBERS // max(1, math.prod(sample_shape))))
+
+
+class SampleGrid:
+    """Draws the samples of a run's grids, always from the same latents.
+
+    Args:
+        inputs: the generator's: latents (N, latent_dim), and labels (N,) if any.
+        batch_size: samples that the generator makes at once, as in the training; memory holds no more of its layers.
+        sample_shape: the shape of one sample.
+        captions: of the samples, such as the names of their classes, or ().
+
+    Attributes:
+        captions: as given.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[Tensor, ...],
+        batch_size: int,
+        sample_shape: tuple[int, ...],
+        captions: Sequence[str] = (),
+    ) -> None:
+        self.captions = captions
+        self._batches = list(zip(*(x.split(batch_size) for x in inputs), strict=True))
+        self._shape = (len(inputs[0]), *sample_shape)
+
+    @torch.no_grad()
+    def draw(self, generator: nn.Module) -> Tensor:
+        """The samples (N, ...) of a `generator`, float32, on the CPU."""
+        samples = torch.empty(self._shape)
+        start = 0
+        for batch in self._batches:
+            made = generator(*batch)
+            samples[start : start + len(made)] = made.to(samples)
+            start += len(made)
+        return samples
