@@ -116,12 +116,13 @@ def synth(
 
         gan.fit(real, discrete, progress=advance)
     seconds = time.perf_counter() - start
-    made = gan.sample(len(real) if rows is None else rows, asked, seed=settings["seed"])
-    write_table(like_file(made, schema, len(real)), schema, Path(target))
+    count = len(real) if rows is None else rows
+    parts = gan.chunks(count, asked, seed=settings["seed"])
+    write_table(like_file(parts, schema, len(real)), schema, Path(target))
     if model is not None:
         gan.save(model)
     _report(gan, real, seconds)
-    print(f"wrote {len(made):,} rows: {target}")
+    print(f"wrote {count:,} rows: {target}")
 
 
 def _pair(text: str) -> tuple[str, str]:

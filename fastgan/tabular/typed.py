@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,19 +38,21 @@ def typed_frame(table: Table, schema: TableSchema) -> Any:
     return _pandas.DataFrame(found)
 
 
-def like_file(frame: Any, schema: TableSchema, first: int = 0) -> Any:
+def like_file(frames: Iterable[Any], schema: TableSchema, first: int = 0) -> Iterator[Any]:
     """Synthetic rows with the ids that were left out: those that follow a pattern count on, others stay out.
 
     Args:
-        frame: a pandas DataFrame of the columns of `typed_frame`.
+        frames: pandas DataFrames of the columns of `typed_frame`, one below the other.
         schema: what the columns of the file hold.
         first: how many rows of the file the ids count on from.
     """
-    found = {}
-    for column in schema.columns:
-        if column.name in frame.columns:
-            found[column.name] = frame[column.name]
-        elif column.kind == "id" and column.form:
-            alone = TableSchema((column,), schema.dialect)
-            found[column.name] = alone.decode(np.empty((len(frame), 0)), first=first)[column.name]
-    return _pandas.DataFrame(found)
+    for frame in frames:
+        found = {}
+        for column in schema.columns:
+            if column.name in frame.columns:
+                found[column.name] = frame[column.name]
+            elif column.kind == "id" and column.form:
+                alone = TableSchema((column,), schema.dialect)
+                found[column.name] = alone.decode(np.empty((len(frame), 0)), first=first)[column.name]
+        first += len(frame)
+        yield _pandas.DataFrame(found)
