@@ -17,9 +17,9 @@
 | `fastgan.data.shards`, `fastgan.data.huggingface` | images in tar files and in Arrow files |
 | `fastgan.data.decoded` | how encoded images become data: in memory, or decoded as they are read |
 | `fastgan.data.prepared` | what `fastgan prepare` writes, and its reader |
-| `fastgan.data.array_files` | .npz, IDX and CSV files |
+| `fastgan.data.array_files` | .npz and IDX files |
 | `fastgan.data.dataset` | torch's `Dataset` objects |
-| `fastgan.data.tables` | CSV files with column names, text and missing cells |
+| `fastgan.data.table` | tables in CSV and Parquet files: typed columns, to numbers and back |
 | `fastgan.data.sources` | `load`: the data set that a name such as `folder:PATH` stands for |
 | `fastgan.data.fingerprint` | texts by which data are known wherever they lie |
 """
