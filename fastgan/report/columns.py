@@ -51,7 +51,7 @@ def compare_columns(real: NDArray[np.float64], generated: NDArray[np.float64], n
 def compare_tables(real: Any, generated: Any) -> list[Column]:
     """The distributions of the first 24 columns of two pandas DataFrames.
 
-    Numbers and dates are put into bins; all other columns, and a column that lacks values, are compared value by value.
+    Numbers and dates are put into bins, all others are compared value by value. Missing cells are a bin of their own.
 
     Args:
         real: a table.
@@ -64,18 +64,31 @@ def compare_tables(real: Any, generated: Any) -> list[Column]:
     found = []
     for name in list(real.columns)[:MOST_COLUMNS]:
         cells = [frame[name] for frame in (real, generated)]
-        if any(column.isna().any() for column in cells) or types.is_bool_dtype(cells[0].dtype):
-            found.append(_values(str(name), *cells))
-        elif types.is_numeric_dtype(cells[0].dtype):
-            found.append(_column(str(name), *(column.to_numpy(np.float64) for column in cells)))
-        elif types.is_datetime64_any_dtype(cells[0].dtype):
-            days = [column.to_numpy("datetime64[s]").astype(np.float64) / 86400 for column in cells]
+        there = [column[column.notna()] for column in cells]
+        dtype = cells[0].dtype
+        if types.is_datetime64_any_dtype(dtype):
+            days = [column.to_numpy("datetime64[s]").astype(np.float64) / 86400 for column in there]
             column = _column(str(name), *days)
             dates = [str(np.datetime64(int(float(label)), "D")) for label in column.labels]
-            found.append(dataclasses.replace(column, labels=dates))
+            column = dataclasses.replace(column, labels=dates)
+        elif types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype):
+            column = _column(str(name), *(column.to_numpy(np.float64) for column in there))
         else:
-            found.append(_values(str(name), *cells))
+            column = _values(str(name), *there)
+        found.append(_with_missing(column, *(float(column.isna().mean()) for column in cells)))
     return found
+
+
+def _with_missing(column: Column, real: float, generated: float) -> Column:
+    """A distribution of the cells that are there, with the shares that are missing as one more bin."""
+    if real == generated == 0:
+        return column
+    shares = [
+        [*(share * (1 - missing) for share in there), missing]
+        for there, missing in ((column.real, real), (column.generated, generated))
+    ]
+    distance = sum(abs(a - b) for a, b in zip(*shares, strict=True)) / 2
+    return Column(column.name, [*column.labels, "missing"], shares[0], shares[1], distance)
 
 
 def _values(name: str, real: Any, generated: Any) -> Column:
@@ -83,7 +96,7 @@ def _values(name: str, real: Any, generated: Any) -> Column:
     shares = [cells.astype(str).value_counts(normalize=True) for cells in (real, generated)]
     common = list(shares[0].index[:_BINS])
     counts = [[float(share.get(value, 0.0)) for value in common] for share in shares]
-    rest = [max(0.0, 1 - sum(count)) for count in counts]
+    rest = [max(0.0, 1 - sum(count)) if len(share) else 0.0 for count, share in zip(counts, shares, strict=True)]
     if max(rest) > 1e-9:
         common.append("others")
         counts = [[*count, other] for count, other in zip(counts, rest, strict=True)]
@@ -92,6 +105,8 @@ def _values(name: str, real: Any, generated: Any) -> Column:
 
 
 def _column(name: str, real: NDArray[np.float64], generated: NDArray[np.float64]) -> Column:
+    if len(real) == 0:
+        return Column(name, [], [], [], 0.0)
     real = np.round(real, _decimals(real))
     values = np.unique(real)
     if len(values) <= _BINS:  # each value is a bin; a generated number counts for the nearest

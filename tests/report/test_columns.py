@@ -46,6 +46,9 @@ def test_a_tables_columns_are_compared_as_what_they_are():
     assert city.generated[city.labels.index("others")] == 0.25
     assert city.distance == 0.5
     assert (day.labels, day.real, day.distance) == (["2024-01-01", "2024-01-02", "2024-03-01"], [0.25, 0.5, 0.25], 0)
-    assert "nan" not in age.labels  # the real column lacks no value
-    assert age.generated[age.labels.index("others")] == 0.25
+    assert (age.labels, age.real, age.generated) == (
+        ["1", "2", "3", "4", "missing"],
+        [0.25] * 4 + [0],
+        [0.25] * 3 + [0, 0.25],
+    )
     assert vip.distance == 0.5
