@@ -215,6 +215,9 @@ def write_json(path: Path, device: str, results: list[Result], extra: dict[str, 
         device: "cpu" or "cuda", for the description of the machine.
         results: what was measured.
         extra: other entries of the JSON, which may replace `machine`.
+
+    Raises:
+        OSError: naming the file, if it cannot be written; an earlier one is untouched.
     """
     content = {
         "schema": SCHEMA,

@@ -102,6 +102,7 @@ def run_benchmarks(options: Options) -> int:
         ValueError: before anything is measured, for a device that is missing, an earlier file that is no file of
             results or is of another machine, a name that no case has.
         FileNotFoundError: for a file or folder that does not exist.
+        OSError: naming a file that cannot be written; an earlier one is untouched.
         MissingExtraError: without matplotlib, for `options.plot`.
     """
     options.check()

@@ -29,7 +29,9 @@ _LOADS = {
     "explore": ("fastgan.explore", "gradio", "captum.attr"),
     "explain": ("fastgan.explain", "captum.attr", "matplotlib.figure"),
     "fit": ("fastgan.supervised.fitting", "sklearn.model_selection", "matplotlib.figure"),
+    "predict": ("fastgan.supervised.saved", "sklearn.model_selection"),
     "impute": ("fastgan.tabular.impute",),
+    "prepare": ("fastgan.data.prepared",),
     "bench": ("fastgan.bench", "rich.table"),
 }
 

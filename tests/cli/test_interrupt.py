@@ -1,5 +1,6 @@
 """Ctrl-C at any moment of any command, also while libraries load, is one line and exit code 130."""
 
+import importlib.util
 import os
 import random
 import signal
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+import typer.main
 
 import fastgan.cli
 
@@ -22,6 +25,10 @@ COMMANDS = {
     "impute": ["in.csv", "out.csv", "--steps", "1000000"],
     "bench": [],
     "info": [],
+    "predict": ["missing"],
+    "prepare": ["missing"],
+    "report": ["missing"],
+    "explore": ["missing"],
 }
 READY = "import os; os.write(1, b'up'); "
 
@@ -108,9 +115,14 @@ def test_the_command_starts_at_the_entry_point_that_answers():
     assert 'py-modules = ["fastgan_cli"]' in project
 
 
+def test_no_command_is_left_out():
+    commands = set(typer.main.get_command(fastgan.cli._app(typer)).commands)
+    assert commands == COMMANDS.keys() == {*fastgan.cli._LOADS, "info"}
+
+
 def test_what_a_command_preloads_exists_and_a_missing_library_is_left_to_it(monkeypatch):
     for modules in fastgan.cli._LOADS.values():
-        assert all(__import__(module.partition(".")[0]) for module in modules)
+        assert all(importlib.util.find_spec(module) for module in modules if module.startswith("fastgan."))
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     fastgan.cli.preload(["explain"])
     fastgan.cli.preload([])
