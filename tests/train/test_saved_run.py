@@ -1,7 +1,6 @@
 """Samples of a run are drawn in batches of the training's size, and are the same whatever these are."""
 
 import dataclasses
-import gc
 import json
 import weakref
 
@@ -37,7 +36,6 @@ class Watched(nn.Module):
 
     def forward(self, *inputs):
         samples = self.network(*inputs)
-        gc.collect()
         self.sizes.append(len(samples))
         self.alive.add(samples)
         self.most = max(self.most, len(self.alive))
