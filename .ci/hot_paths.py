@@ -19,12 +19,12 @@ PLACE = re.compile(r"\(anonymous namespace\)::|fastgan::|c10::")
 
 
 class Budget(NamedTuple):
-    """For kernels whose name begins with `kernel`: instructions and ALU cycles an octet, and 16-byte accesses."""
+    """For kernels whose name begins with `kernel`: instructions and ALU cycles an octet, 16-byte accesses."""
 
     kernel: str
     issued: int
     alu_cycles: int
-    wide: int  # in the whole path
+    wide: int  # at least, in the whole path
     octets: int = 2  # of a lane in the path; two rows of a tile
     loop: bool = False  # count a turn of the loop, where a thread makes many
 
@@ -82,8 +82,8 @@ def over(budget, code, name):
         wrong.append(f"expected at most {budget.issued} instructions issued for an octet, got {issued}")
     if alu_cycles > budget.alu_cycles:
         wrong.append(f"expected at most {budget.alu_cycles} ALU cycles for an octet, got {alu_cycles}")
-    if path.wide != budget.wide:
-        wrong.append(f"expected {budget.wide} accesses of 16 bytes, got {path.wide}")
+    if path.wide < budget.wide:
+        wrong.append(f"expected at least {budget.wide} accesses of 16 bytes, got {path.wide}")
     if path.draws_before_loads:
         wrong.append("expected all loads before the draws, got a draw first")
     return wrong

@@ -58,12 +58,15 @@ class Path(NamedTuple):
 
     @property
     def draws_before_loads(self):
-        """Whether Philox rounds stand before a wide load, so that they cannot hide the memory's latency.
+        """Whether Philox rounds stand before the loads of what is stored, and so cannot hide the memory's latency.
 
-        Two products may: those of the offset, which all octets of a thread share.
+        There are as many such loads as stores; others, of a bias, come later. Two products may stand before them: those
+        of the offset, which all octets of a thread share.
         """
         products = [place for place, text in enumerate(self.instructions) if PHILOX.search(text)]
-        loads = [place for place, text in enumerate(self.instructions) if WIDE.search(text) and "LDG" in text]
+        wide = [(place, text) for place, text in enumerate(self.instructions) if WIDE.search(text)]
+        stores = sum("STG" in text for _, text in wide)
+        loads = [place for place, text in wide if "LDG" in text][:stores]
         return len(products) > 2 and bool(loads) and products[2] < loads[-1]
 
 

@@ -92,6 +92,7 @@ __global__ void __launch_bounds__(kThreads) forward_plain(BiasActDropoutForward<
   const auto of_tile = [&](int64_t first) {
     std::conditional_t<halves, ChunkWords, Chunk<T>> piece[kTileRows][Lane::kParts];
     load_rows(params.x, lane, first, piece);
+    __syncwarp(0xFFFFFFFFu);  // else the compiler moves loads behind draws, to save registers
     const int64_t owned = lane.owned(first);
 #pragma unroll
     for (int row = 0; row < kTileRows; ++row) {
@@ -131,6 +132,7 @@ __global__ void __launch_bounds__(kThreads)
   const auto of_tile = [&](int64_t first) {
     Chunk<T> chunk[kTileRows][Lane::kParts];
     load_rows(params.x, lane, first, chunk);
+    __syncwarp(0xFFFFFFFFu);
     const int64_t owned = lane.owned(first);
 #pragma unroll
     for (int row = 0; row < kTileRows; ++row) {
