@@ -154,7 +154,7 @@ def opened(options, folder):
 
 def waiting(options, folder):
     """The share of a DCGAN-64 step that waits for prepared data, on all cores."""
-    config = TrainConfig(recipe="dcgan", data=f"prepared:{folder}/many", batch_size=64, device="cpu")
+    config = TrainConfig(recipe="dcgan", data=f"prepared:{folder}/many", batch_size=options.batch_size, device="cpu")
     trainer = GANTrainer(config)
     trainer.step()
     before, began = trainer._batches.waited, time.perf_counter()
@@ -162,7 +162,7 @@ def waiting(options, folder):
         trainer.step()
     share = (trainer._batches.waited - before) / (time.perf_counter() - began)
     print(f"a DCGAN-64 step waits for prepared data in {share:.2%} of its time", flush=True)
-    return {"steps": options.steps, "share": share}
+    return {"steps": options.steps, "batch_size": options.batch_size, "share": share}
 
 
 def main():

@@ -126,11 +126,24 @@ def _run(arguments: list[str]) -> int:
 
 def _app(typer: Any) -> Any:
     """The typer application with all commands; a command parses its options and returns what to do."""
-    from fastgan.cli import bench, evaluate, explain, explore, fit, impute, prepare, report, sample, train
+    from fastgan.cli import (
+        bench,
+        evaluate,
+        explain,
+        explore,
+        fit,
+        impute,
+        predict,
+        prepare,
+        report,
+        sample,
+        synth,
+        train,
+    )
 
     about = "Train GANs with fused kernels. `fastgan --version` prints the version."
     app = typer.Typer(help=about, add_completion=False)
-    for command in (train, prepare, sample, evaluate, report, explore, explain, bench, fit, impute):
+    for command in (train, prepare, sample, evaluate, report, explore, explain, bench, fit, predict, impute, synth):
         command.add_command(app, typer)
     info.add_command(app)
     return app

@@ -5,22 +5,36 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import check
 from fastgan._support.process import threads
+from fastgan.cli._table_flags import table_flags
 from fastgan.cli._terminal import Action
+
+if TYPE_CHECKING:
+    from fastgan.data.options import ReadOptions
 
 __all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
     """Add `fit` to the application `app` of the module `typer`."""
+    flags = table_flags(typer)
 
     def _fit(
         task: str = typer.Option("classify", help="What to train: classify or regress."),
-        data: str = typer.Option("digits", help="Labelled data: digits, or csv:, npz:, idx: or folder: and a path."),
+        data: str = typer.Option(
+            "digits", help="Labelled data: digits, or csv:, parquet:, npz:, idx: or folder: and a path."
+        ),
         target: str = typer.Option(None, help="Column of a table to predict.", show_default="label"),
+        separator: str = flags.separator,
+        decimal: str = flags.decimal,
+        header: str = flags.header,
+        encoding: str = flags.encoding,
+        drop: str = flags.drop,
+        columns: str = flags.columns,
+        text: str = flags.text,
         image_size: int = typer.Option(
             0, help="Side in pixels of the square to which images are cropped and resized; 0 keeps their size."
         ),
@@ -74,6 +88,18 @@ def add_command(app: Any, typer: Any) -> None:
             show_default="a new folder runs/fit-DATA-TIME",
         ),
     ) -> Action:
+        from fastgan.data.options import ReadOptions
+        from fastgan.data.table import TableOptions
+
+        table = TableOptions(
+            separator=separator,
+            decimal=decimal,
+            header=header,
+            encoding=encoding,
+            drop=drop.split(","),
+            columns=columns.split(","),
+            text=text.split(","),
+        )
         settings = {
             "hidden": hidden,
             "dropout": dropout,
@@ -95,7 +121,7 @@ def add_command(app: Any, typer: Any) -> None:
             task=task,
             data=data,
             target=target,
-            images={"image_size": image_size, "color": color, "background": background, "strict": strict},
+            options=ReadOptions(image_size, color, background, strict, table=table),
             settings=settings,
             searches=search,
             cv=cv,
@@ -114,7 +140,7 @@ def fit(
     task: str,
     data: str,
     target: str | None,
-    images: dict[str, Any],
+    options: ReadOptions,
     settings: dict[str, Any],
     searches: list[str],
     cv: int,
@@ -125,8 +151,8 @@ def fit(
     out: str | None,
 ) -> None:
     """Train a classifier or regressor with dropout, L1 and L2; with --search, choose them by cross-validation."""
-    from fastgan.data.options import ReadOptions
     from fastgan.supervised import fitting, search
+    from fastgan.supervised.samples import load_samples
 
     check(("sklearn", "matplotlib", "safetensors"))
     grid = dict(map(search.parse_setting, searches))
@@ -138,7 +164,7 @@ def fit(
     if not 0 <= seed < 2**32:
         raise ValueError(f"fit: expected --seed in [0, 2**32), got {seed}")
     folder = _new_folder(out, data)
-    samples = fitting.load_samples(data, target, task, ReadOptions(**images))
+    samples = load_samples(data, target, task, options)
     for note in samples.notes:
         print(note)
     with threads(cpu_threads):
@@ -150,9 +176,9 @@ def fit(
     print(f"{'':<20}{'training':>12}{'held out':>12}   ({result.counts[0]} and {result.counts[1]} samples)")
     for name, pair in result.figures.items():
         print(f"{name:<20}{pair['training']:>12.4f}{pair['held out']:>12.4f}")
-    result.write(
-        folder, {"task": task, "data": data, "images": images, "seed": seed, "test": test, "settings": settings}
-    )
+    read = {name: getattr(options, name) for name in ("image_size", "color", "background", "strict")}
+    about = {"task": task, "data": data, "images": read, "table": options.table.given}
+    result.write(folder, {**about, "seed": seed, "test": test, "settings": settings})
     print(f"written to {folder}")
 
 

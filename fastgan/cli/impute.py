@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan._support.process import threads
-from fastgan.cli._terminal import Action
+from fastgan.cli._table_flags import table_flags
+from fastgan.cli._terminal import Action, check_output
+
+if TYPE_CHECKING:
+    from fastgan.data.table import TableOptions
 
 __all__ = ["add_command"]
 
 
 def add_command(app: Any, typer: Any) -> None:
     """Add `impute` to the application `app` of the module `typer`."""
+    flags = table_flags(typer)
 
     def _impute(
         source: str = typer.Argument(
-            metavar="IN.CSV", help="A table; cells that are empty, NA, NaN, null or ? are missing."
+            metavar="IN.CSV", help="A table; cells that are empty, NA, #N/A, NaN, null or ? are missing."
         ),
         target: str = typer.Argument(metavar="OUT.CSV", help="The table to write, with the missing cells filled in."),
         keep: str = typer.Option(
             "", help="Columns to copy and not to learn from, with commas, as id,name.", show_default="none"
         ),
+        columns: str = flags.columns,
+        text: str = flags.text,
+        separator: str = flags.separator,
+        decimal: str = flags.decimal,
+        header: str = flags.header,
+        encoding: str = flags.encoding,
         steps: int = typer.Option(3000, help="Largest number of updates of D and of G."),
         batch_size: int = typer.Option(128, help="Samples in each update."),
         hidden: int = typer.Option(
@@ -45,6 +52,17 @@ def add_command(app: Any, typer: Any) -> None:
         device: str = typer.Option("auto", help="cpu, cuda, cuda:N, or auto: a GPU where there is one."),
         threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
     ) -> Action:
+        from fastgan.data.table import TableOptions
+
+        options = TableOptions(
+            separator=separator,
+            decimal=decimal,
+            header=header,
+            encoding=encoding,
+            drop=keep.split(","),
+            columns=columns.split(","),
+            text=text.split(","),
+        )
         settings = {
             "steps": steps,
             "batch_size": batch_size,
@@ -57,34 +75,26 @@ def add_command(app: Any, typer: Any) -> None:
             "random_state": seed,
             "device": device,
         }
-        return partial(impute, source, target, keep=keep, settings=settings, cpu_threads=threads)
+        return partial(impute, source, target, options=options, settings=settings, cpu_threads=threads)
 
     app.command("impute", help=impute.__doc__)(_impute)
 
 
-def impute(source: str, target: str, *, keep: str, settings: dict[str, Any], cpu_threads: int) -> None:
-    """Fill in a table's missing cells with a GAN (GAIN); all other cells are copied as they are written."""
-    from fastgan.data.tables import read_table
+def impute(source: str, target: str, *, options: TableOptions, settings: dict[str, Any], cpu_threads: int) -> None:
+    """Fill in a table's missing cells with a GAN (GAIN); all other cells stay as they are, to the byte."""
+    from fastgan.data.table import infer_schema, read_table
+    from fastgan.tabular.fill import fill_table, learnable
 
     imputer = require("fastgan.tabular.impute").GAINImputer(**settings)
-    folder = Path(target).parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"impute: expected the folder {folder} of OUT.CSV to exist")
-    if Path(target).is_dir() or (Path(target).exists() and Path(source).exists() and Path(target).samefile(source)):
-        raise ValueError(f"impute: expected OUT.CSV to be another file than IN.CSV and no folder, got '{target}'")
-    table = read_table(source)
-    kept = table.columns([name.strip() for name in keep.split(",") if name.strip()])
-    learnt = [i for i in range(len(table.names)) if i not in kept]
-    if not learnt:
-        raise ValueError(f"impute: expected columns beside those of --keep in {source}, got none")
-    values = table.numbers(learnt, missing=True)
-    missing = np.isnan(values)
-    if missing.any():
-        with threads(cpu_threads):
-            filled = imputer.fit_transform(values)
-        for i, j in zip(*np.nonzero(missing), strict=True):
-            table.cells[i][learnt[j]] = f"{filled[i, j]:.9g}"
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([table.names, *table.cells] if table.has_header else table.cells)
-    write_atomic(Path(target), text.getvalue().encode())
-    print(f"filled in {missing.sum()} of {missing.size} cells ({missing.mean():.1%}): {target}")
+    check_output(source, target, "impute")
+    table = read_table(source, options)
+    schema, notes = learnable(table, *infer_schema(table, options))
+    print("\n".join([*table.notes, *notes]))
+    if schema.width == 0:
+        raise ValueError(f"impute: expected columns to learn from in {source}, got none")
+    with threads(cpu_threads):
+        filled = fill_table(table, schema, imputer)
+    write_atomic(Path(target), filled.content)
+    print(f"filled in {filled.count:,} of {filled.cells:,} cells ({filled.count / filled.cells:.1%}): {target}")
+    if filled.left:
+        print(f"{filled.left:,} missing cells of columns that were left out stay missing")

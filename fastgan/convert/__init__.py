@@ -16,6 +16,7 @@ from torch import nn
 from fastgan import nn as fnn
 from fastgan.convert import tracing
 from fastgan.convert.fuse import Fuser, holders_of_pairs, to_sequential, unfuse
+from fastgan.convert.reach import out_of_reach
 from fastgan.convert.references import ModuleReferences, OutsideHolders, has_hooks, is_scripted
 from fastgan.convert.verify import EquivalenceCheck
 
@@ -37,19 +38,26 @@ class Report:
     Attributes:
         swapped: (name, class) of each layer that fastgan computes now, without those in ``fused``.
         fused: (name of the first, name of the second) of each pair of layers that one kernel computes now.
-        skipped: (name, reason) of each layer that was not swapped, or not fused with the next one.
+        unfused: (name of the first, name of the second, reason) of each pair that stays two layers.
+        skipped: (name, reason) of each layer that stays torch's.
+        unreached: (name, what) of modules that draw or activate where ``convert`` does not reach: in functions, which
+            ``trace=True`` replaces, or inside torch's LSTM, attention and the like.
     """
 
     swapped: list[tuple[str, str]] = field(default_factory=list)
     fused: list[tuple[str, str]] = field(default_factory=list)
+    unfused: list[tuple[str, str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    unreached: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         pairs = f"{len(self.fused)} pair{'s' * (len(self.fused) != 1)} fused"
         lines = [f"fastgan: {len(self.swapped)} swapped, {pairs}, {len(self.skipped)} skipped"]
         lines += [f"  swapped {name or '(the model)'}: {kind}" for name, kind in self.swapped]
         lines += [f"  fused   {first} and {second}" for first, second in self.fused]
+        lines += [f"  unfused {first} and {second}: {reason}" for first, second, reason in self.unfused]
         lines += [f"  skipped {name or '(the model)'}: {reason}" for name, reason in self.skipped]
+        lines += [f"  beyond  {name or '(the model)'}: {what}" for name, what in self.unreached]
         return "\n".join(lines)
 
 
@@ -120,7 +128,7 @@ def _fuse(references: ModuleReferences, report: Report) -> list[Callable[[], Non
     undo: list[Callable[[], None]] = []
     for first, second, reason, undo_pair in Fuser(references).fuse():
         if reason is not None:
-            report.skipped.append((first, f"not fused with '{second}': {reason}"))
+            report.unfused.append((first, second, reason))
             continue
         undo.append(undo_pair)
         report.fused.append((first, second))
@@ -131,9 +139,6 @@ def _fuse(references: ModuleReferences, report: Report) -> list[Callable[[], Non
 def _rewrite_forwards(references: ModuleReferences, report: Report, fuse: bool) -> list[Callable[[], None]]:
     undo: list[Callable[[], None]] = []
     for name, result, undo_module in tracing.install(references, fuse):
-        if isinstance(result, str):
-            report.skipped.append((name, result))
-            continue
         undo.append(undo_module)
         prefix = f"{name}." if name else ""
         pairs = [(prefix + first, prefix + second) for first, second in result.fused]
@@ -180,7 +185,7 @@ def convert(
         fuse: whether to fuse pairs.
 
     Returns:
-        What was swapped, fused and skipped, and why.
+        What was swapped, fused and left as it is, and why.
 
     Raises:
         RuntimeError: where something differs with ``example_inputs``. The message names the first module that differs,
@@ -200,6 +205,7 @@ def convert(
     equivalence = None if example_inputs is None else EquivalenceCheck(model, example_inputs)
     try:
         references = ModuleReferences(model, outside)
+        report.unreached = [(references.name(m), what) for m in references.modules for what in out_of_reach(m, trace)]
         undo += _swap(references, report)
         if equivalence is not None:
             equivalence.observe_swapped()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dis
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
@@ -23,7 +22,10 @@ from fastgan import functional as FF
 from fastgan.convert.rewrite import dropout_is_off
 from fastgan.functional import composed
 
-__all__ = ["REPLACEABLE", "Rewritten", "calls_out_of_reach", "rewrite", "rewritten_methods"]
+__all__ = [
+    "REPLACEABLE", "Rewritten", "functions_called", "is_torch", "methods_of", "nested_codes", "rewrite",
+    "rewritten_methods",
+]  # fmt: skip
 
 _PREFIX = "_fastgan_"
 _DEPTH = 2  # how many functions may lie between a method and the call
@@ -98,16 +100,17 @@ def _namespaces() -> dict[ModuleType, ModuleType]:
 _NAMESPACES = _namespaces()
 
 
-def _is_torch(function: Any) -> bool:
+def is_torch(function: Any) -> bool:
+    """Return whether a function or class is torch's or fastgan's."""
     return str(getattr(function, "__module__", "")).split(".")[0] in ("torch", "fastgan")
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
     """Yield a function's code and that of the functions and comprehensions in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _codes(constant)
+            yield from nested_codes(constant)
 
 
 def _wrapped(function: FunctionType) -> Iterator[FunctionType]:
@@ -121,7 +124,7 @@ def _wrapped(function: FunctionType) -> Iterator[FunctionType]:
 def _helpers(function: FunctionType) -> Iterator[FunctionType]:
     """Yield the functions of the same package that a function names."""
     package = str(function.__module__).split(".")[0]
-    for name in {name for code in _codes(function.__code__) for name in code.co_names}:
+    for name in {name for code in nested_codes(function.__code__) for name in code.co_names}:
         value = function.__globals__.get(name)
         if isinstance(value, FunctionType) and str(value.__module__).split(".")[0] == package:
             yield value
@@ -129,9 +132,9 @@ def _helpers(function: FunctionType) -> Iterator[FunctionType]:
 
 def _may_call(function: FunctionType, depth: int = _DEPTH) -> bool:
     """Return whether a function names one of the functions, or calls or wraps something that does. A fast guess."""
-    if _is_torch(function):
+    if is_torch(function):
         return False
-    if any(not REPLACEABLE.isdisjoint(code.co_names) for code in _codes(function.__code__)):
+    if any(not REPLACEABLE.isdisjoint(code.co_names) for code in nested_codes(function.__code__)):
         return True
     return depth > 0 and any(_may_call(each, depth - 1) for each in (*_wrapped(function), *_helpers(function)))
 
@@ -208,6 +211,16 @@ def _rewrite_code(code: CodeType, scope: dict[str, Any], calls: list[str]) -> Co
 
 def _places(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[dis.Instruction, Any, list[str]]]:
     """Yield for each load to change: the instruction, what to load instead, and which functions are called by it."""
+    for step, value in _loaded(code, scope):
+        first = scope[step.argval]
+        if value in _REPLACEMENTS:
+            yield step, _NAMESPACES[first] if isinstance(first, ModuleType) else _REPLACEMENTS[value], [value.__name__]
+        elif value is first and isinstance(value, FunctionType) and (inner := rewrite(value)) is not None:
+            yield step, _stand_in(value, scope, step.argval), inner.calls
+
+
+def _loaded(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[dis.Instruction, Any]]:
+    """Yield each instruction that loads a global name, and the function to which the name and what follows lead."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "CACHE"]
     for i, step in enumerate(steps):
         is_wide = i > 0 and steps[i - 1].opname == "EXTENDED_ARG"
@@ -218,14 +231,24 @@ def _places(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[dis.Instruc
             if not isinstance(value, ModuleType) or following.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
                 break
             value = getattr(value, following.argval, None)
-        if not isinstance(value, (FunctionType, BuiltinFunctionType)):
-            continue
-        if value in _REPLACEMENTS:
-            stand_in = _NAMESPACES.get(first) if isinstance(first, ModuleType) else _REPLACEMENTS[value]
-            if stand_in is not None:
-                yield step, stand_in, [value.__name__]
-        elif value is first and isinstance(value, FunctionType) and (inner := rewrite(value)) is not None:
-            yield step, _stand_in(value, scope, step.argval), inner.calls
+        is_path = not isinstance(first, ModuleType) or first in _NAMESPACES
+        if is_path and isinstance(value, (FunctionType, BuiltinFunctionType)):
+            yield step, value
+
+
+def functions_called(function: FunctionType, depth: int = _DEPTH) -> Iterator[str]:
+    """Yield the names of the functions that :func:`rewrite` would replace in ``function``, which it leaves alone.
+
+    Args:
+        function: a function of a model's author.
+        depth: how many functions may lie between it and the call.
+    """
+    if is_torch(function) or not _may_call(function, depth):
+        return
+    for code in nested_codes(function.__code__):
+        yield from (value.__name__ for _, value in _loaded(code, function.__globals__) if value in _REPLACEMENTS)
+    for each in (*_wrapped(function), *_helpers(function)) if depth else ():
+        yield from functions_called(each, depth - 1)
 
 
 _stand_ins: dict[tuple[FunctionType, int, str], Callable[..., Any]] = {}  # the number is the scope's id
@@ -244,6 +267,19 @@ def _stand_in(function: FunctionType, scope: dict[str, Any], name: str) -> Calla
     return _stand_ins.setdefault((function, id(scope), name), call)
 
 
+def methods_of(cls: type[nn.Module]) -> dict[str, FunctionType]:
+    """Return the methods of a class and its bases, those of torch's and special ones excepted.
+
+    Args:
+        cls: the class.
+    """
+    found: dict[str, Any] = {}
+    for klass in cls.__mro__:
+        if not is_torch(klass) and klass is not object:
+            found = {**vars(klass), **found}
+    return {name: each for name, each in found.items() if isinstance(each, FunctionType) and name[:2] != "__"}
+
+
 _methods: dict[type[nn.Module], dict[str, Rewritten]] = {}
 
 
@@ -253,28 +289,7 @@ def rewritten_methods(cls: type[nn.Module]) -> dict[str, Rewritten]:
     Args:
         cls: a class that is not torch's.
     """
-    if cls in _methods:
-        return _methods[cls]
-    found, seen = _methods.setdefault(cls, {}), set[str]()
-    for klass in cls.__mro__:
-        if _is_torch(klass) or klass is object:
-            continue
-        for name, method in vars(klass).items():
-            is_method = isinstance(method, FunctionType) and name not in seen and not name.startswith("__")
-            if is_method and (rewritten := rewrite(method)) is not None:
-                found[name] = rewritten
-            seen.add(name)
-    return found
-
-
-def calls_out_of_reach(cls: type[nn.Module]) -> list[str]:
-    """Return the names of functions that the forward of ``cls`` imports itself, where they are not replaced.
-
-    Args:
-        cls: a class that is not torch's.
-    """
-    code = getattr(inspect.unwrap(cls.forward), "__code__", None)
-    if code is None or "forward" in rewritten_methods(cls):
-        return []
-    imports = any(step.opname == "IMPORT_NAME" and "torch" in step.argval for step in dis.get_instructions(code))
-    return sorted(REPLACEABLE & set(code.co_names)) if imports else []
+    if cls not in _methods:
+        rewritten = {name: rewrite(method) for name, method in methods_of(cls).items()}
+        _methods[cls] = {name: each for name, each in rewritten.items() if each is not None}
+    return _methods[cls]

@@ -183,7 +183,7 @@ class Fuser:
                 return f"{kind} reads an input without a batch dimension in another way than the fused layer"
             if has_hooks(layer):
                 return f"{kind} has hooks, or a forward of its own"
-            if len(self._references.registered[key]) > 1 or self._references.is_used_elsewhere(layer):
+            if self._references.is_used_elsewhere(layer) or self._usage.runs_in_other_places(layer, sequential):
                 return f"{kind} is used in other places too"
             if key in self._references.unregistered:
                 holder, attribute = self._references.unregistered[key][0]

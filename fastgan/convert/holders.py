@@ -226,7 +226,7 @@ class Accounts:
             held.update(map(id, gc.get_referents(*objects)))
             young += [thing for thing in objects if type(thing) in _YOUNG]
             del objects  # the next one would hold it
-        loops = [thing for thing in young if type(thing) in _LOOPS]
+        loops = [thing for thing in young if type(thing) in _LOOPS and self._leads_to_model(thing)]
         passed = [
             thing
             for thing in young
@@ -242,6 +242,15 @@ class Accounts:
         self._pending = loops + self._pending
         del loops
         self._open_pending()
+
+    def _leads_to_model(self, loop: Any) -> bool:
+        """Return whether a loop, or what it iterates over, holds a relevant module or a dict of the model's modules."""
+        contents = _contents(loop)
+        for each in tuple(contents):
+            if isinstance(each, _SIZED) and len(each) <= MOST_ELEMENTS:
+                contents += _contents(each)
+        known = self._relevant | self._ids
+        return not known.isdisjoint(map(id, contents))
 
     def _is_explained(self) -> bool:
         pending, unexplained = Counter(map(id, self._pending)), set()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx, nn
 
-from fastgan.convert.functions import calls_out_of_reach, rewritten_methods
+from fastgan.convert.functions import rewritten_methods
 from fastgan.convert.record import Dependencies, UnsupportedForwardError, record
 from fastgan.convert.references import ModuleReferences, is_scripted
 from fastgan.convert.rewrite import Rewriter
@@ -168,7 +168,7 @@ def _calls(module: nn.Module) -> list[tuple[str, str]]:
     return calls
 
 
-def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, Changes | str, Callable[[], None]]]:
+def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, Changes, Callable[[], None]]]:
     """Rewrite the forwards and methods of a model's modules where that is possible and changes something.
 
     Args:
@@ -176,8 +176,7 @@ def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, Cha
         fuse: whether to make an activation and a dropout, one after the other, one call.
 
     Yields:
-        For each module, its name, what was rewritten and how to undo it; or its name and why nothing was, where its
-        code seems to call a function that could be.
+        For each module of which something was rewritten: its name, what was, and how to undo it.
     """
     for module in references.modules:
         if not _has_custom_forward(module) or _ORIGINAL in vars(type(module)):
@@ -192,9 +191,6 @@ def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, Cha
         elif calls:
             changes = Changes(calls, [])
         else:
-            if names := calls_out_of_reach(type(module)):
-                reason = f"forward imports torch itself, and calls {', '.join(names)}, which is out of reach"
-                yield references.name(module), reason, lambda: None
             continue
         module.__class__ = _changed_class(type(module), _ATTRIBUTE in vars(module))
         yield references.name(module), changes, functools.partial(_restore, module)

@@ -1,4 +1,4 @@
-"""`npz:PATH`, `idx:PATH` and `csv:PATH`: arrays in files, which stay in the dtype and the layout of the file."""
+"""`npz:PATH` and `idx:PATH`: arrays in files, which stay in the dtype and the layout of the file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.data.arrays import StoredArrays
-from fastgan.data.files import read_csv
 from fastgan.data.idx import read_idx
 from fastgan.data.memory import fit_data, from_array
 from fastgan.data.npz import read_npz
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 
-__all__ = ["read_csv_data", "read_idx_data", "read_npz_data"]
+__all__ = ["read_idx_data", "read_npz_data"]
 
 
 def read_npz_data(path: str, options: ReadOptions) -> Data:
@@ -43,19 +42,6 @@ def read_idx_data(path: str, options: ReadOptions) -> Data:
         ValueError: for a file that cannot be read, unusable arrays, or settings of images for rows.
     """
     return _data(read_idx(path), path, options)
-
-
-def read_csv_data(path: str, options: ReadOptions) -> Data:
-    """Read a table of numbers; the column `label` holds the classes.
-
-    Args:
-        path: the file.
-        options: which may say nothing of images.
-
-    Raises:
-        ValueError: for a file that is no such table, or settings of images.
-    """
-    return fit_data(from_array(*read_csv(path), path), options.image_size, options.color)
 
 
 def _data(stored: StoredArrays, path: str, options: ReadOptions) -> Data:

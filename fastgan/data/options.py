@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from fastgan.data.table.options import TableOptions
 
 __all__ = ["ReadOptions", "free_memory"]
 
@@ -24,7 +26,8 @@ class ReadOptions:
         workers: threads that decode images; 0 decodes where images are read.
         exclude: folders that are not data, such as that of the run.
         keep: whether decoded images may be kept in memory, where they fit.
-        column: the column of images of a data set that has several; "" finds it.
+        table: how to read a table.
+        conditional: whether the column `label` of a table is the class of a row and no part of it.
     """
 
     image_size: int = 0
@@ -34,7 +37,8 @@ class ReadOptions:
     workers: int = 0
     exclude: tuple[str, ...] = ()
     keep: bool = True
-    column: str = ""
+    table: TableOptions = field(default_factory=TableOptions)
+    conditional: bool = True
 
     def keeps(self, count: int) -> bool:
         """Whether `count` bytes of decoded images are kept in memory: a quarter of what is free, for all processes."""

@@ -6,13 +6,14 @@ import difflib
 import importlib
 import os.path
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastgan.data.builtin import BUILTIN
 from fastgan.data.memory import fit_data
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
+from fastgan.data.table.options import TableOptions
 
 __all__ = ["FROM_PATH", "Kind", "check_spec", "load"]
 
@@ -43,7 +44,8 @@ FROM_PATH = {
     "npz": Kind("fastgan.data.array_files:read_npz_data", "an array in an .npz file"),
     "folder": Kind("fastgan.data.image_files:read_folder", "image files; class folders are labels"),
     "idx": Kind("fastgan.data.array_files:read_idx_data", "an IDX file, as MNIST's"),
-    "csv": Kind("fastgan.data.array_files:read_csv_data", "a table of numbers"),
+    "csv": Kind("fastgan.data.table_files:read_table_data", "a table in a file of text"),
+    "parquet": Kind("fastgan.data.table_files:read_table_data", "a table in a Parquet file"),
     "prepared": Kind("fastgan.data.prepared:read_prepared", "what fastgan prepare wrote"),
     "hf": Kind("fastgan.data.huggingface:read_hf", "a data set that Hugging Face's datasets saved", pattern=True),
     "tar": Kind("fastgan.data.shards:read_tar", "WebDataset's shards", pattern=True),
@@ -77,6 +79,9 @@ def load(
     background: str = "white",
     exclude: tuple[str, ...] = (),
     keep: bool = True,
+    *,
+    table: TableOptions | None = None,
+    conditional: bool = True,
 ) -> Data:
     """Read the data set that `spec` names.
 
@@ -89,6 +94,8 @@ def load(
         background: white, black or #rrggbb, over which transparent images are composed.
         exclude: folders that are not data, such as that of the run.
         keep: whether decoded images may be kept in memory, where they fill at most a quarter of what is free.
+        table: how to read a table.
+        conditional: whether the column `label` of a table is the class of a row and no part of it.
 
     Raises:
         ValueError: for an unknown name, unusable data, or settings of images for a table.
@@ -97,6 +104,7 @@ def load(
     """
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
+    options = replace(options, table=table or TableOptions(), conditional=conditional)
     if kind in BUILTIN:
         return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():

@@ -26,6 +26,8 @@ class Units:
         low, high: the data's range, to which converted samples are clipped; None does not clip.
         dtype: the data's dtype; converted samples are rounded if it is an integer dtype.
         layout: the order of an image's dimensions as stored: "chw", "hwc" or "hw"; "" for samples that are not images.
+        table: of rows of a table file, the columns that they encode, as `fastgan.data.table.TableSchema.to_dict` gives
+            them; None for other samples.
     """
 
     scale: list[float] = field(default_factory=lambda: [1.0])
@@ -34,6 +36,7 @@ class Units:
     high: float | None = None
     dtype: str = "float32"
     layout: str = ""
+    table: dict[str, Any] | None = None
 
     @property
     def bounded(self) -> bool:
@@ -99,6 +102,7 @@ class Units:
             "high": self.high,
             "dtype": self.dtype,
             "layout": self.layout,
+            "table": self.table,
         }
 
 

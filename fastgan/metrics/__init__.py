@@ -8,6 +8,10 @@
 | `memorisation` | are the samples copies of the training data? |
 | `tstr` | what does a classifier learn from labelled samples? |
 
+For data frames there are `fastgan.metrics.fidelity` (columns and pairs of columns beside the real ones, cells that
+could not be) and `fastgan.metrics.tables` (what a model learns from synthetic rows, and how near they are to real
+ones).
+
 `fastgan.metrics.features` computes the features, `fastgan.metrics.report` all metrics of a trained run.
 """
 

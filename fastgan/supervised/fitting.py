@@ -1,102 +1,24 @@
-"""Fit a classifier or regressor to a data set: read it, search for settings, measure, and write the results."""
+"""Fit a classifier or regressor to samples: search for settings, measure, and write the results."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastgan import data as gan_data
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
-from fastgan.data.labels import class_values
-from fastgan.data.options import ReadOptions
-from fastgan.data.tables import is_number, read_table
+from fastgan.supervised.samples import Samples
 from fastgan.supervised.search import Search
 from fastgan.train.pictures import save_figure
 from fastgan.train.run_folder import save_weights
 
-__all__ = ["FitResult", "Samples", "fit_samples", "load_samples", "make_model"]
+__all__ = ["FitResult", "fit_samples", "make_model"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The samples to fit.
-
-    Attributes:
-        x: features (N, F).
-        y: targets (N,).
-        names: of the features; [] for pixels.
-        notes: what was decided, left out or skipped, a sentence each.
-    """
-
-    x: Array
-    y: Array
-    names: list[str]
-    notes: list[str] = field(default_factory=list)
-
-
-def load_samples(data: str, target: str | None, task: str, images: ReadOptions | None = None) -> Samples:
-    """Read a data set with targets.
-
-    Args:
-        data: csv:PATH, or a name for `fastgan.data.load`, whose labels are the targets.
-        target: the table's column to predict; None takes `label`.
-        task: "classify" or "regress". A classification's target may be text.
-        images: how to read images; a table takes none of its settings.
-
-    Raises:
-        ValueError: for data without targets, with missing cells, or with too few samples or classes.
-        FileNotFoundError: for a path that does not exist.
-        MissingExtraError: for a classification without scikit-learn.
-    """
-    kind, path = gan_data.check_spec(data)
-    images = images or ReadOptions()
-    if kind == "csv":
-        if images.image_size or images.color != "auto":
-            raise ValueError(f"fit: expected --image-size and --color only with images, got --data {data}")
-        samples = _table_samples(path, target, task == "classify")
-    else:
-        if target is not None:
-            raise ValueError(f"fit: expected --target only with --data csv:PATH, got --data {data}")
-        loaded = gan_data.load(
-            data, images.image_size, images.strict, images.color, background=images.background, exclude=("runs",)
-        )
-        if loaded.labels is None:
-            raise ValueError(f"fit: expected data with labels, got none in '{data}'")
-        targets = class_values(loaded.class_names)[loaded.labels.numpy()]
-        pixels = loaded.samples.flatten(1).double().numpy()
-        samples = Samples(pixels, targets, [], loaded.notes)  # after the pixels are read, which may skip some
-    if task == "classify":
-        require("sklearn.utils.multiclass").check_classification_targets(samples.y)
-        classes, counts = np.unique(samples.y, return_counts=True)
-        if len(classes) < 2:
-            raise ValueError(f"fit: expected at least 2 classes in {data}, got only {classes[0]}")
-        if counts.min() < 2:
-            raise ValueError(f"fit: expected at least 2 samples of each class, got 1 of {classes[counts.argmin()]}")
-    if len(samples.x) < 5:
-        raise ValueError(f"fit: expected at least 5 samples in {data}, got {len(samples.x)}")
-    return samples
-
-
-def _table_samples(path: str, target: str | None, classify: bool) -> Samples:
-    table = read_table(path)
-    if target is None and "label" not in table.names:
-        raise ValueError(f"fit: expected --target, one of the columns {', '.join(table.names)} of {path}")
-    (column,) = table.columns([target or "label"])
-    others = [i for i in range(len(table.names)) if i != column]
-    if not others:
-        raise ValueError(f"fit: expected columns beside the target in {path}, got only '{table.names[column]}'")
-    cells = table.text(column)
-    text = classify and not all(map(is_number, cells))
-    y: Array = np.array(cells) if text else table.numbers([column])[:, 0]
-    return Samples(table.numbers(others), y, [table.names[i] for i in others])
 
 
 @dataclass(frozen=True)
@@ -109,7 +31,7 @@ class FitResult:
         search: the search that chose its settings, or None.
         figures: for each figure of merit, its value on the training samples ("training") and on the rest ("held out").
         counts: the numbers of training samples and of held-out ones.
-        names: of the features; [] for pixels.
+        samples: what it was fitted to.
     """
 
     task: str
@@ -117,7 +39,7 @@ class FitResult:
     search: Search | None
     figures: dict[str, dict[str, float]]
     counts: tuple[int, int]
-    names: list[str]
+    samples: Samples
 
     def write(self, folder: Path, about: dict[str, Any]) -> None:
         """Write fit.json, history.png and weights.safetensors, and after a search search.csv and search.png.
@@ -139,7 +61,16 @@ class FitResult:
             self.search.plot(folder / "search.png", titles)
             about = about | {"search": self.search.rows, "best": self.search.best}
         _plot(fitted.history_, folder / "history.png")
-        scales = {"task": self.task, "features": self.names, **_scales(self.model)}
+        schema, target, settings = self.samples.schema, self.samples.target, fitted.fit_.config
+        scales = {
+            "task": self.task,
+            "hidden": list(settings.hidden),
+            "negative_slope": settings.negative_slope,
+            "features": self.samples.names,
+            "schema": None if schema is None else schema.to_dict(),
+            "target": None if target is None else asdict(target),
+            **_scales(self.model),
+        }
         save_weights(folder / "weights.safetensors", {"model": fitted.fit_.model}, scales)
         about = about | {"figures": self.figures, "best_epoch": fitted.fit_.best_epoch, "history": fitted.history_}
         write_atomic(folder / "fit.json", (json.dumps(about, indent=2) + "\n").encode())
@@ -177,7 +108,8 @@ def fit_samples(
     x, x_held, y, y_held = require("sklearn.model_selection").train_test_split(
         samples.x, samples.y, test_size=test, random_state=seed, stratify=samples.y if classify else None
     )
-    model, prefix = make_model(task, seed, settings, table=bool(samples.names))
+    numbers = None if samples.schema is None else samples.schema.standardised
+    model, prefix = make_model(task, seed, settings, table=bool(samples.names), numbers=numbers)
     found = None
     if grid:
         found = Search(model, grid, prefix=prefix, classify=classify, cv=cv, draws=draws, seed=seed).fit(x, y)
@@ -186,10 +118,12 @@ def fit_samples(
         model.fit(x, y)
     held_out = _measure(model, x_held, y_held)
     figures = {name: {"training": value, "held out": held_out[name]} for name, value in _measure(model, x, y).items()}
-    return FitResult(task, model, found, figures, (len(x), len(x_held)), samples.names)
+    return FitResult(task, model, found, figures, (len(x), len(x_held)), samples)
 
 
-def make_model(task: str, seed: int, settings: dict[str, Any], table: bool = True) -> tuple[Any, str]:
+def make_model(
+    task: str, seed: int, settings: dict[str, Any], table: bool = True, numbers: list[bool] | None = None
+) -> tuple[Any, str]:
     """A scikit-learn model that scales the data for the estimator, and the prefix of the estimator's parameters.
 
     Args:
@@ -198,21 +132,23 @@ def make_model(task: str, seed: int, settings: dict[str, Any], table: bool = Tru
         settings: of the estimator.
         table: whether to standardise the features; pixels are used as they are. Targets of a regression are
             standardised in either case.
+        numbers: of each feature, whether it is standardised; None standardises all.
 
     Raises:
         ValueError: for a regression with settings that only a classifier has.
         MissingExtraError: without scikit-learn.
     """
     from fastgan.supervised.estimators import FastGANClassifier, FastGANRegressor
+    from fastgan.supervised.scaling import NumberScaler
 
     pipeline, scaler = require("sklearn.pipeline").Pipeline, require("sklearn.preprocessing").StandardScaler
-    scale = scaler() if table else "passthrough"
+    scale = NumberScaler(numbers or ()) if table else "passthrough"
     if task == "classify":
         model = FastGANClassifier(random_state=seed, **settings)
         return pipeline([("scale", scale), ("model", model)]), "model__"
     for name in ("class_weight", "sampling"):
         if settings.get(name) not in (None, "uniform"):
-            raise ValueError(f"fit: expected --{name.replace('_', '-')} with --task classify only")
+            raise ValueError(f"fit: expected `{name}` with `task` classify only")
     own = {name: value for name, value in settings.items() if name not in ("class_weight", "sampling")}
     steps = pipeline([("scale", scale), ("model", FastGANRegressor(random_state=seed, **own))])
     transformed = require("sklearn.compose").TransformedTargetRegressor

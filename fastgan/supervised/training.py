@@ -21,7 +21,7 @@ from fastgan.losses import with_decay
 from fastgan.supervised.config import FitConfig
 from fastgan.train.optimizers import SCHEDULE_FACTORS
 
-__all__ = ["Fit", "fit_supervised"]
+__all__ = ["Fit", "dense_network", "fit_supervised"]
 
 _CHUNK = 8192  # samples of a forward pass in evaluation
 
@@ -46,8 +46,14 @@ class Fit:
     history: list[dict[str, float]] = field(repr=False)
 
 
-def _dense_network(features: int, outputs: int, config: FitConfig) -> nn.Sequential:
-    """Dense layers, each hidden one followed by leaky ReLU and dropout in one kernel."""
+def dense_network(features: int, outputs: int, config: FitConfig) -> nn.Sequential:
+    """Dense layers, each hidden one followed by leaky ReLU and dropout in one kernel.
+
+    Args:
+        features: width of the input.
+        outputs: width of the output.
+        config: `hidden`, `negative_slope` and `dropout`.
+    """
     layers: list[nn.Module] = []
     for width in config.hidden:
         layers += [nn.Linear(features, width), fnn.LeakyReLUDropout(config.negative_slope, config.dropout, True)]
@@ -91,7 +97,7 @@ def fit_supervised(
         2.0
     """
     config = replace(config or FitConfig(), **settings)
-    device = pick_device(config.device)
+    device = pick_device("fit", config.device)
     _check_samples(x, y, config)
     if held_out is not None and (held_out[0].shape[1:] != x.shape[1:] or held_out[0].dtype != x.dtype):
         raise ValueError(f"fit: expected held-out samples as those of training, got {tuple(held_out[0].shape)}")
@@ -192,7 +198,7 @@ class _Training:
         if config.class_weight is not None:
             weight = torch.tensor(config.class_weight, dtype=self.x.dtype, device=device)
             self.class_weight = weight / weight[self.y].mean()
-        self.model = _dense_network(self.x.shape[1], classes if classes > 2 else 1, config).to(device, self.x.dtype)
+        self.model = dense_network(self.x.shape[1], classes if classes > 2 else 1, config).to(device, self.x.dtype)
         self._init_output_bias(classes)
         self.penalised = [p for p in self.model.parameters() if p.dim() > 1]
         self.optimizer = torch.optim.Adam(self.model.parameters(), config.lr, fused=True)

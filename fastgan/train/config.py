@@ -14,6 +14,7 @@ from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import FROM_PATH, check_spec
 from fastgan.data.fit import parse_background
+from fastgan.data.table.options import HEADERS, TableOptions
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
 from fastgan.train._fields import check_together, check_value, option
@@ -62,18 +63,19 @@ class TrainConfig:
     data: str = option(
         f"Training data: digits, ring, grid, or {', '.join(f'{kind}:PATH' for kind in FROM_PATH)}.", "digits"
     )
-    image_size: int = option(
-        "Side in pixels of the square to which images are cropped and resized; 0 keeps their size.", 0, low=0
-    )
-    color: str = option(
-        "Colour of images; auto is grey if all images are grey, else rgb.", "auto", choices=("auto", "grey", "rgb")
-    )
+    separator: str = option("What separates a table's cells: auto, a name such as semicolon, or a character.", "auto")
+    decimal: str = option("A table's decimal mark: auto, . or a comma.", "auto", choices=("auto", ".", ","))
+    header: str = option("Whether a table's first row holds names.", "auto", choices=HEADERS)
+    encoding: str = option("Encoding of a table's text: auto, which is UTF-8, or a name such as latin-1.", "auto")
+    drop: str = option("Columns of a table to leave out, with commas.", "")
+    columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
+    text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
+    image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
+    color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
-    holdout: float = option(
-        "Share of each class that is kept from training and used by fastgan eval.", 0.0, low=0, high=0.9
-    )
+    holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
     out: str | None = option("Run folder; if not given, a new folder under runs/.")
     resume: bool = option("Continue the run in --out from its newest undamaged checkpoint.", False)
     steps: int = option("Steps in the whole run, those before --resume included.", low=0)
@@ -106,9 +108,7 @@ class TrainConfig:
     )
     channels_last: bool = option("Keep images and weights of convolutions in the channels_last memory format.", True)
     convert: bool = option("Put fused layers into networks that are passed to GANTrainer.", True)
-    sync_batchnorm: bool = option(
-        "Compute the statistics of batch normalisation over the samples of all processes.", False
-    )
+    sync_batchnorm: bool = option("Batch normalisation with the statistics of the samples of all processes.", False)
     on_alarm: str = option(
         "What to do at a dead loss, a saturated discriminator, mode collapse or memorisation; off does not check.",
         "warn",
@@ -191,12 +191,18 @@ class TrainConfig:
             object.__setattr__(self, f.name, check_value(f.name, value, hints[f.name], f.metadata))
         check_spec(self.data)
         parse_background(self.background)
+        _ = self.table  # refuses what is wrong
         parse_augment(self.augment)
         check_together(self)
         if self.out is not None:
             object.__setattr__(self, "out", os.path.expanduser(self.out))
         if self.resume and self.out is None:
             raise ValueError("TrainConfig: expected `out`, the run to continue, with resume=True")
+
+    @property
+    def table(self) -> TableOptions:
+        """How to read a table."""
+        return TableOptions(**{f.name: getattr(self, f.name) for f in dataclasses.fields(TableOptions)})
 
     @classmethod
     def names(cls) -> list[str]:

@@ -80,6 +80,8 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         config.workers,
         config.background,
         (config.out or "runs",),
+        table=config.table,
+        conditional=config.conditional,
     )
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 

@@ -46,6 +46,7 @@ class GANStep:
         optimizer_d: D's optimizer.
         class_weights: the weight (C,) of each class in D's loss, or None. With weights, every batch must have labels.
             In a conditional run generated samples have the labels of the real ones and are weighted, too.
+        extra_loss_g: returns a scalar that is added to G's loss, such as one of G's last forward; None adds nothing.
         totals: float32 (6,), the sums of `STATISTICS` over the steps since the last `read_statistics`.
         sync_gradients: called with a network's parameters before its optimizer's step; averages the gradients of all
             processes.
@@ -68,6 +69,7 @@ class GANStep:
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.loss = LOSSES[config.loss]
         self.class_weights: Tensor | None = None
+        self.extra_loss_g: Callable[[], Tensor] | None = None
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
@@ -201,6 +203,8 @@ class GANStep:
             parameter.requires_grad_(False)
         try:
             loss = self._loss_g(fake, real, labels)
+            if self.extra_loss_g is not None:
+                loss = loss + self.extra_loss_g()
             loss = with_decay(loss, self._trained_g, self.config.l1, self.config.l2)
             self._optimize(loss, self.optimizer_g, self.scaler_g, self._trained_g)
         finally:

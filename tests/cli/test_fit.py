@@ -99,6 +99,57 @@ def test_the_same_seed_gives_the_same_figures(table, tmp_path):
     assert _fastgan("fit", *QUICK, "--data", table, "--target", "side", "--out", tmp_path / "a") == 2
 
 
+def _mixed(count: int = 200) -> list[list[object]]:
+    """Text, booleans, dates, ids and missing cells; the class follows from the city and the date."""
+    random, rows = np.random.default_rng(0), []
+    for i in range(count):
+        city, day = random.choice(["Ulm", "Bonn", "Rome"]), int(random.integers(1, 28))
+        side = "high" if city == "Ulm" or day > 20 else "low"
+        age = "" if i % 9 == 0 else int(random.integers(18, 80))
+        rows.append([f"u{i:03d}", age, city, bool(random.integers(2)), f"2024-01-{day:02d}", side])
+    return rows
+
+
+NAMES = ["user", "age", "city", "member", "joined", "Label"]
+
+
+def test_text_booleans_dates_and_missing_cells_are_features_and_ids_are_not(tmp_path, capsys):
+    data = _write(tmp_path / "in.csv", NAMES, _mixed())
+    flags = ["--epochs", 60, "--lr", 0.02, "--hidden", 32, "--dropout", 0]
+    assert _fastgan("fit", "--data", data, *flags, "--out", tmp_path / "run") == 0
+    printed = capsys.readouterr().out
+    assert "left out 'user'" in printed
+    assert "target 'Label'; features: 1 id, 1 integer, 1 category (3 values), 1 boolean, 1 date; 1 with" in printed
+    assert json.loads((tmp_path / "run" / "fit.json").read_text())["figures"]["accuracy"]["held out"] > 0.9
+    with safe_open(str(tmp_path / "run" / "weights.safetensors"), framework="np") as file:
+        about = json.loads(file.metadata()["fastgan"])
+    assert about["features"][:4] == ["age", "age is missing", "city=Rome", "city=Bonn"]
+    # Numbers are standardised, what is 0 or 1 is not.
+    assert about["feature_scale"][1:6] == [1.0] * 5
+    assert about["feature_scale"][0] > 1
+
+
+def test_columns_can_be_dropped_chosen_and_taken_as_text(tmp_path, capsys):
+    rows = _mixed()
+    data = _write(tmp_path / "in.csv", NAMES, rows)
+    ages = len({row[1] for row in rows} - {""})
+    for flags, words in (
+        (["--drop", "user,age,joined"], "features: 1 category (3 values), 1 boolean"),
+        (["--columns", "city,member"], "features: 1 category (3 values), 1 boolean"),
+        (["--columns", "age", "--text", "age"], f"features: 1 category ({ages} values); 1 with missing cells"),
+    ):
+        out = tmp_path / flags[0].strip("-") / str(len(flags))
+        assert _fastgan("fit", *QUICK, "--data", data, "--target", "Label", *flags, "--out", out) == 0
+        assert words in capsys.readouterr().out
+
+
+def test_more_categories_than_are_told_apart_are_said(tmp_path, capsys):
+    rows = [[f"c{i % 150}", i % 2] for i in range(600)]
+    data = _write(tmp_path / "in.csv", ["code", "label"], rows)
+    assert _fastgan("fit", *QUICK, "--data", data, "--out", tmp_path / "run") == 0
+    assert "'code' has 150 categories: the 100 most frequent are told apart" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("spec", "values"),
     [("dropout=0.0:0.8:9", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]), ("batch-size=16,32", [16, 32])],
@@ -114,14 +165,16 @@ GOOD = [[1, 2, "x"], [2, 1, "y"], [3, 1, "x"], [1, 1, "y"], [0, 3, "x"], [2, 2, 
     ("rows", "flags", "words"),
     [
         ([[1, "red", "x"], *GOOD], [], ["column 'b'", "'red'", "line 2"]),
-        ([[1, "", "x"], *GOOD], [], ["column 'b'", "line 2", "fastgan impute"]),
         ([[1, "", t] for _, _, t in GOOD], [], ["column 'b'", "only missing cells"]),
         ([[1, "inf", "x"], *GOOD], [], ["column 'b'", "finite", "inf"]),
         ([[a, b, "x"] for a, b, _ in GOOD], [], ["at least 2 classes", "only x"]),
         ([[1, 2, "z"], *GOOD], [], ["at least 2 samples", "z"]),
-        ([[1, 2, "nan"], *GOOD], [], ["column 't'", "line 2"]),
+        ([[1, 2, "nan"], *GOOD], [], ["target in column 't'", "line 2"]),
         ([[1, 2, "nan"], *([a, b, a] for a, b, _ in GOOD)], ["--task", "regress"], ["column 't'", "line 2"]),
-        (GOOD, ["--task", "regress"], ["column 't'", "'x'"]),
+        (GOOD, ["--task", "regress"], ["column 't'", "'x'", "line 2"]),
+        (GOOD, ["--drop", "a,b"], ["beside the target", "only 't'"]),
+        (GOOD, ["--drop", "t"], ["column 't'", "left out"]),
+        (GOOD, ["--separator", "::"], ["--separator", "::"]),
         ([[1, 2], *GOOD], [], ["3 cells", "line 2", "got 2"]),
         ([[i, 1, i / 7] for i in range(9)], [], ["continuous"]),
         (GOOD, ["--target", "tt"], ["unknown column 'tt'", "'t'"]),

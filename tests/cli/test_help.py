@@ -7,7 +7,7 @@ from fastgan.train import TrainConfig
 from fastgan.train.recipes import RECIPES
 
 typer = pytest.importorskip("typer")
-COMMANDS = ("train", "sample", "eval", "bench", "fit", "impute", "explain", "info")
+COMMANDS = ("train", "sample", "eval", "bench", "fit", "impute", "synth", "explain", "info")
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """`fastgan impute`: the cells it fills in, and the input it refuses."""
 
 import csv
+import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import fastgan.cli
@@ -50,7 +53,7 @@ def test_a_table_without_holes_is_copied(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "flags", "words"),
     [
-        (TABLE, [], ["column 'id'", "'n0'", "line 2"]),
+        ([["n"], *([f"n{i}"] for i in range(40))], [], ["columns to learn from"]),
         ([["a", "b"], *([str(i), ""] for i in range(9))], [], ["column 'b'", "only missing"]),
         ([["a", "b"], ["1", "2"], ["1"]], [], ["2 cells", "line 3", "got 1"]),
         ([["a", "b"], ["1", "inf"], ["1", ""]], [], ["column 'b'", "finite", "inf"]),
@@ -58,7 +61,7 @@ def test_a_table_without_holes_is_copied(tmp_path):
         ([["a", "b"]], [], ["rows", "none"]),
         ([["a", "b"], ["1", ""]], [], ["'b'"]),
         (TABLE, ["--keep", "idd"], ["unknown column 'idd'", "'id'"]),
-        (TABLE, ["--keep", "id,a,b"], ["--keep"]),
+        (TABLE, ["--keep", "id,a,b"], ["not left out", "none"]),
         (TABLE, ["--keep", "id", "--threads", "many"], ["--threads"]),
     ],
 )
@@ -77,7 +80,65 @@ def test_the_input_is_not_overwritten_and_an_earlier_output_outlives_a_mistake(t
     assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "in.csv", "--keep", "id") == 2
     assert "another file than IN.CSV" in capsys.readouterr().err
     (tmp_path / "out.csv").write_text("precious")
-    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv") == 2
+    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv", "--keep", "idd") == 2
+    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.parquet") == 2
     assert _fastgan("impute", tmp_path / "none.csv", tmp_path / "out.csv") == 2
     assert (tmp_path / "in.csv").read_bytes() == before
     assert (tmp_path / "out.csv").read_text() == "precious"
+
+
+def _people(count: int = 60) -> bytes:
+    """A table as spreadsheets write it: a byte order mark, CRLF, quotes, semicolons, decimal commas, holes."""
+    lines = ['id;"Stadt";Kinder;Preis;Mitglied;Tag;Code']
+    for i in range(count):
+        city = ("", '"Köln"', "Ulm")[i % 3]
+        price = "NA" if i % 4 == 0 else f"{i / 8:.2f}".replace(".", ",")
+        member, day = ("", "WAHR", "FALSCH")[i % 3], "" if i % 7 == 0 else f"{i % 28 + 1:02d}.01.2024"
+        lines.append(f'{i};{city};{"" if i % 5 == 0 else i % 4};{price};{member};{day};"00{i % 9}"')
+    return b"\xef\xbb\xbf" + "\r\n".join(lines).encode()
+
+
+def test_values_stay_of_their_kind_and_all_other_bytes_as_they_are(tmp_path, capsys):
+    (tmp_path / "in.csv").write_bytes(_people())
+    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv", "--steps", 30) == 0
+    assert "left out 'id'" in capsys.readouterr().out
+    before = _people().decode().split("\r\n")
+    after = (tmp_path / "out.csv").read_bytes().decode().split("\r\n")
+    assert after[0] == before[0]
+    kinds = [r"\d+", '"Köln"|Köln|Ulm', "[0-3]", r"\d,\d\d", "WAHR|FALSCH", r"[0-3]\d\.01\.2024", r'"00\d"']
+    for old, new in zip(before[1:], after[1:], strict=True):
+        for was, now, kind in zip(old.split(";"), new.split(";"), kinds, strict=True):
+            assert re.fullmatch(kind, now)
+            assert was in ("", "NA") or now == was
+
+
+def test_a_parquet_table_is_filled_in_with_its_dtypes(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "i": pd.array([None if i % 5 == 0 else i for i in range(40)], dtype="Int64"),
+            "f": [np.nan if i % 7 == 0 else i / 4 for i in range(40)],
+            "t": [None if i % 3 == 0 else "ab"[i % 2] for i in range(40)],
+        }
+    )
+    frame.to_parquet(tmp_path / "in.parquet", index=False)
+    assert _fastgan("impute", tmp_path / "in.parquet", tmp_path / "out.parquet", "--steps", 10) == 0
+    filled = pd.read_parquet(tmp_path / "out.parquet")
+    assert filled.notna().all(axis=None)
+    assert (filled.dtypes == frame.dtypes).all()
+    assert ((filled == frame) | frame.isna()).all(axis=None)
+
+
+def test_one_column_with_blank_lines_is_filled_in(tmp_path):
+    (tmp_path / "in.csv").write_text("a\n" + "".join(f"{i % 6 or ''}\n" for i in range(40)))
+    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv", "--steps", 10) == 0
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert len(lines) == 41
+    assert set(lines[1:]) <= {"1", "2", "3", "4", "5"}
+
+
+def test_missing_cells_of_columns_that_are_left_out_are_counted(tmp_path, capsys):
+    rows = [list(row) for row in TABLE]
+    rows[3][0] = rows[4][2] = ""
+    _write(tmp_path / "in.csv", rows)
+    assert _fastgan("impute", tmp_path / "in.csv", tmp_path / "out.csv", "--keep", "id", "--steps", 10) == 0
+    assert "1 missing cells of columns that were left out stay" in capsys.readouterr().out

@@ -102,51 +102,6 @@ def test_a_folder_without_images_and_a_file_are_refused(tmp_path):
         load(f"folder:{tmp_path}/file")
 
 
-@pytest.mark.parametrize("header", ["", "height,LABEL,width\n"])
-def test_a_table_is_standardised_and_comes_back(tmp_path, header):
-    (tmp_path / "t.csv").write_text(header + "1,0,10\n2,1,30\n\n3,0,80\n")
-    data = load(f"csv:{tmp_path}/t.csv")
-    if header:
-        assert data.labels.tolist() == [0, 1, 0]
-        expected = [[1, 10], [2, 30], [3, 80]]
-    else:
-        expected = [[1, 0, 10], [2, 1, 30], [3, 0, 80]]
-    np.testing.assert_allclose(data.units.restore(data.samples), expected, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(data.samples.mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(data.samples.std(0, correction=0), 1, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "expected rows of cells in .*, got none"),
-        ("1,2\n3,x\n", "expected a number in column 'column_2' of .*, got 'x' in line 2"),
-        ("NA,2\n3,4\n", "expected a number in column 'column_1' of .*, got none in line 1"),  # no header
-        ("a,label\n1,0\n2,0.5\n", "labels that are whole numbers or texts in .*got a fraction, 0.5,"),
-        ("a,label\n1,0\n2,nan\n", "expected a number in column 'label' of .*, got none in line 3"),
-        ("a,b\n1,2\n\n3\n", "expected 2 cells in line 4 of .*, got 1"),
-        ("1,nan\n2,3\n", "expected a number in column 'column_2' of .*, got none in line 1"),
-        ("1,inf\n2,3\n", "expected a finite number in column 'column_2' of .*, got 'inf' in line 1"),
-        ("a,b\n", "expected rows of cells in .*, got none"),
-        ('a,b\n"' + "1" * 140_000, "to be a CSV file in UTF-8: field larger than field limit"),
-    ],
-)
-def test_a_bad_table_is_refused_with_its_line(tmp_path, text, words):
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(ValueError, match=words):
-        load(f"csv:{tmp_path}/t.csv")
-
-
-def test_a_byte_order_mark_is_skipped_and_other_encodings_are_refused(tmp_path):
-    (tmp_path / "t.csv").write_text("label,width\n0,10\n1,30\n", encoding="utf-8-sig")
-    data = load(f"csv:{tmp_path}/t.csv")
-    assert data.labels.tolist() == [0, 1]
-    assert data.samples.shape == (2, 1)
-    (tmp_path / "t.csv").write_text("gr\u00f6\u00dfe\n1\n", encoding="latin-1")
-    with pytest.raises(ValueError, match=r"expected .*t\.csv to be a CSV file in UTF-8"):
-        load(f"csv:{tmp_path}/t.csv")
-
-
 @pytest.mark.parametrize(("name", "modes", "sigma"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
 def test_mixtures_have_their_modes_and_spread(name, modes, sigma):
     data = load(name)

@@ -11,7 +11,8 @@ from PIL import Image
 from fastgan.data import load, options
 from fastgan.data.source import is_resident
 from fastgan.metrics.evaluator import FIDEvaluator
-from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train import GANTrainer, TrainConfig, distributed
+from fastgan.train.batches import Batches
 
 
 @pytest.fixture
@@ -150,3 +151,18 @@ def test_an_array_that_does_not_fit_stays_on_the_disk_and_gives_the_same_run(tmp
     os.truncate(path, 500)
     with pytest.raises(ValueError, match=r"a\.\w+ to stay as it was"):
         data.batch(torch.tensor([39]))
+
+
+def test_each_process_reads_its_own_share_of_a_batch(pictures, no_memory, monkeypatch):
+    data = load(f"folder:{pictures}")
+    whole = Batches(data, 12, seed=0, flip=True)[3][0]
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "shard", lambda x, rank=rank: x.chunk(2)[rank])
+        share = load(f"folder:{pictures}")
+        batches = Batches(share, 12, seed=0, flip=True)
+        read = []
+        plain = share.source.base.read
+        monkeypatch.setattr(share.source.base, "read", lambda i, plain=plain, read=read: (read.append(i), plain(i))[1])
+        assert torch.equal(batches[3][0], whole.chunk(2)[rank])
+        assert {len(indices) for indices in read} == {6}

@@ -100,7 +100,8 @@ def test_weights_that_are_torn_or_of_another_network_are_refused(trained_run, tm
         (["--n", "0"], "--n to be at least 1, got 0"),
         (["--truncation", "0"], "`truncation` to be more than 0 and finite, got 0.0"),
         (["--seed", "-1"], "--seed in [0, 2**63), got -1"),
-        (["--out", "samples.csv"], ".npz, .npy or .png, .jpg, .jpeg, got 'samples.csv'"),
+        (["--out", "samples.txt"], ".jpeg or .csv, .tsv, .parquet, .pq, got 'samples.txt'"),
+        (["--out", "samples.csv"], "expected a run of csv:PATH or parquet:PATH for a .csv, got one of digits"),
         (["--out", "nowhere/at/all.npz"], "nowhere/at"),
     ],
 )

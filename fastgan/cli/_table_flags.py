@@ -1,0 +1,30 @@
+"""The options of the commands that read a table: what to know about its file, and which columns to take."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from fastgan.data.table.options import HEADERS, SEPARATORS
+
+
+def table_flags(typer: Any) -> SimpleNamespace:
+    """The options, as defaults of a command's arguments for the module `typer`."""
+    names = ", ".join(SEPARATORS.values())
+    return SimpleNamespace(
+        separator=typer.Option("auto", help=f"What separates a table's cells: auto, {names}, or one character."),
+        decimal=typer.Option("auto", help="A table's decimal mark: auto, . or a comma."),
+        header=typer.Option("auto", help=f"Whether a table's first row holds names: {', '.join(HEADERS)}."),
+        encoding=typer.Option(
+            "auto", help="Encoding of a table's text: auto, which is UTF-8, or a name such as latin-1."
+        ),
+        drop=typer.Option("", help="Columns of a table to leave out, with commas, as id,name.", show_default="none"),
+        columns=typer.Option(
+            "",
+            help="The only columns of a table to take, with commas, also where they look like ids.",
+            show_default="all",
+        ),
+        text=typer.Option(
+            "", help="Columns of a table that are text although they look like numbers or dates.", show_default="none"
+        ),
+    )

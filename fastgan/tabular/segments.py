@@ -1,0 +1,95 @@
+"""The layout of a row of an encoded table: scalars first, then a one-hot vector for each column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Placed", "Segments", "placed"]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """How a row is cut: `scalars` numbers in [-1, 1], then one-hot vectors of these `widths`.
+
+    The first `conditions` one-hot vectors are those of the table's own categories, on which rows can be conditioned;
+    the others say which mode of its mixture a number belongs to.
+
+    Attributes:
+        scalars: how many numbers a row begins with.
+        widths: the length of each one-hot vector, at least 1.
+        conditions: how many of the one-hot vectors can be conditions.
+
+    Example:
+        >>> segments = Segments(scalars=1, widths=(2, 3), conditions=1)
+        >>> segments.width, segments.condition_width, segments.starts.tolist()
+        (6, 2, [0, 2])
+    """
+
+    scalars: int
+    widths: tuple[int, ...]
+    conditions: int = 0
+
+    @property
+    def width(self) -> int:
+        """The length of a row."""
+        return self.scalars + sum(self.widths)
+
+    @property
+    def condition_width(self) -> int:
+        """The length of a condition: of the one-hot vectors that can be conditions."""
+        return sum(self.widths[: self.conditions])
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """int64 (S,): where each one-hot vector begins, counted from the end of the scalars."""
+        widths = torch.tensor(self.widths, dtype=torch.int64)
+        return widths.cumsum(0) - widths
+
+    @cached_property
+    def owner(self) -> Tensor:
+        """int64 (W,): to which one-hot vector each entry behind the scalars belongs."""
+        return torch.repeat_interleave(torch.arange(len(self.widths)), torch.tensor(self.widths, dtype=torch.int64))
+
+    @cached_property
+    def padded(self) -> Tensor:
+        """int64 (S, longest): the entries of each one-hot vector; its first one again where it is shorter."""
+        offsets = torch.arange(max(self.widths, default=0))
+        inside = offsets < torch.tensor(self.widths, dtype=torch.int64)[:, None]
+        return self.starts[:, None] + torch.where(inside, offsets, 0)
+
+
+class Placed(NamedTuple):
+    """The indices of `Segments` on a device.
+
+    Attributes:
+        owner: int64 (W,), as in `Segments`.
+        padded: int64 (S, longest), as in `Segments`.
+        widths: int64 (S,).
+        belongs: (W, S), 1 where an entry belongs to a one-hot vector, else 0.
+    """
+
+    owner: Tensor
+    padded: Tensor
+    widths: Tensor
+    belongs: Tensor
+
+
+@lru_cache(maxsize=64)
+def placed(segments: Segments, device: torch.device, dtype: torch.dtype) -> Placed:
+    """The indices on a device, made once, so that a step copies nothing from the host.
+
+    Args:
+        segments: the layout.
+        device: where they are needed.
+        dtype: of `belongs`.
+    """
+    owner = segments.owner
+    belongs = torch.zeros(len(owner), len(segments.widths), dtype=dtype)
+    belongs[torch.arange(len(owner)), owner] = 1
+    widths = torch.tensor(segments.widths, dtype=torch.int64)
+    return Placed(*(t.to(device) for t in (owner, segments.padded, widths, belongs)))
