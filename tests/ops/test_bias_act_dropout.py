@@ -250,3 +250,16 @@ def test_opcheck(device, dtype, p):
     _, state = torch.ops.fastgan.bias_act_dropout(x, *arguments)
     backward = (x.detach().clone().requires_grad_(), state, x.stride(), 0.2, 1.5, p > 0, True)
     torch.library.opcheck(torch.ops.fastgan.bias_act_dropout_backward.default, backward)
+
+
+def test_at_nan_and_zeros_of_both_signs_values_and_gradients_are_the_documented_ones(device):
+    """PyTorch's, but for ReLU: its zero is 0.0 for -0.0 too, and its gradient at NaN is 0."""
+    x = torch.tensor([float("nan"), -0.0, 0.0, -1.0], device=device, requires_grad=True)
+    for slope, expected in ((0.2, None), (0.0, ([0.0, 0.0, 0.0], [0.0] * 4))):
+        y = FF.leaky_relu(x, slope)
+        (grad,) = torch.autograd.grad(y.sum(), x)
+        plain = torch.nn.functional.leaky_relu(x, slope)
+        values, gradient = expected or (plain[1:].tolist(), torch.autograd.grad(plain.sum(), x)[0].tolist())
+        assert y[0].isnan()
+        assert str(y[1:].tolist()) == str(values)  # with the sign of zero
+        assert grad.tolist() == gradient

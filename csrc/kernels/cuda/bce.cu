@@ -11,8 +11,8 @@
 #include "math/bce.h"
 
 // One thread handles one octet. T is the type of input and target, Arithmetic<T> that of the
-// weights. Which tensors are given is a run-time
-// branch, not a template parameter, as all threads branch alike.
+// weights. Which tensors are given is a run-time branch, not a template parameter, as all threads
+// branch alike.
 
 namespace fastgan {
 namespace {
