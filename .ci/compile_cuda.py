@@ -1,4 +1,7 @@
-"""Compile every .cu alone with nvcc: no register may spill, and none exceed the budget that stands beside its kernel.
+"""Compile every .cu alone with nvcc, and look at what came out.
+
+No register may spill, no kernel may use more registers than the budget beside it says, and the hot paths of those in
+hot_paths.py may not issue more than that says. cuobjdump is needed for the last: pip install nvidia-cuda-cuobjdump.
 
 A budget is a comment above the kernel, ``// Registers: 48, double 64.``: the most that a thread may use on any GPU
 below. A multiprocessor has 65,536 of them, so that blocks of 256 threads fit 8 times at 32, 5 at 48, 4 at 64, 2 at 128.
@@ -10,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import hot_paths
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHITECTURES = ["80", "90", "100"]
@@ -36,15 +41,15 @@ def budgets(source):
     return found
 
 
-def compiled(source, folder):
-    """What ptxas says of a file."""
+def compiled(source, output):
+    """What ptxas says of a file, whose object goes to `output`."""
     torch = Path(importlib.util.find_spec("torch").submodule_search_locations[0])
     command = ["nvcc", "-c", "-O3", "-std=c++20", "--expt-relaxed-constexpr", "-Xptxas", "-v"]
     command += ["-Werror", "all-warnings", "-DFASTGAN_WITH_CUDA", "-DC10_USING_CUSTOM_GENERATED_MACROS"]
     for arch in ARCHITECTURES:
         command += ["-gencode", f"arch=compute_{arch},code=sm_{arch}"]
     command += ["-gencode", f"arch=compute_{NEWEST},code=compute_{NEWEST}"]
-    command += [f"-I{ROOT / 'csrc'}", "-isystem", str(torch / "include"), str(source), "-o", str(folder / "object.o")]
+    command += [f"-I{ROOT / 'csrc'}", "-isystem", str(torch / "include"), str(source), "-o", str(output)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"{source}: nvcc failed\n{result.stdout}{result.stderr}")
@@ -79,8 +84,12 @@ def mistakes(source, report):
 def main():
     sources = [Path(name).resolve() for name in sys.argv[1:]] or sorted(ROOT.glob("csrc/kernels/cuda/*.cu"))
     print("most registers a thread on", ", ".join(f"sm_{arch}" for arch in ARCHITECTURES))
+    wrong = []
     with tempfile.TemporaryDirectory() as folder:
-        wrong = [line for source in sources for line in mistakes(source, compiled(source, Path(folder)))]
+        for source in sources:
+            output = Path(folder, "object.o")
+            wrong += mistakes(source, compiled(source, output))
+            wrong += hot_paths.mistakes(output)
     if wrong:
         sys.exit("\n".join(wrong))
 

@@ -1,4 +1,4 @@
-"""Time a DCGAN discriminator, forward and backward, before and after fastgan.convert.
+"""Time a DCGAN discriminator, forward and backward, before and after fastgan.convert, and convert itself.
 
 `python benchmarks/convert.py --help` lists the settings.
 
@@ -51,6 +51,22 @@ def case(options, dropout):
     )
 
 
+def conversion(objects, threads):
+    """What making and converting a small model takes."""
+
+    def make(device):
+        alive = [[number] for number in range(objects)]  # what a user's data may be
+
+        def work():
+            model = nn.Sequential(nn.Linear(64, 64), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(64, 1)).to(device)
+            fastgan.convert(model)
+            return alive
+
+        return {"fastgan": work}
+
+    return bench.Case(f"convert() of a small model with {objects:,} objects alive", make, threads)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -65,6 +81,7 @@ def main():
     torch.set_num_threads(options.threads)
     bench.keep_freed_memory()
     cases = [case(options, nn.Dropout), case(options, nn.Dropout2d)]
+    cases += [conversion(objects, options.threads) for objects in (0, 2_000_000)]
     results = bench.measure_cases(cases, options.device, rounds=options.rounds, seconds=0.2)
     if options.json:
         bench.write_json(options.json, options.device, results)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Check fastgan on a GPU: build, all tests, memory checks, benchmarks. It writes one JSON with every figure and prints a
-# short table last.
+# Check fastgan on a GPU: build, CUDA tests, figures, memory checks, then all other tests. Each part's result is in OUT as
+# soon as it is there, so a run that is cut short loses what is last. A table is printed at the end.
 #
 #   bash benchmarks/gpu_check.sh
 #
 # It needs torch 2.11 or later for CUDA, nvcc, a C++ compiler and pytest, but no network, and takes less than 9 minutes.
 # It fails if a step fails, or if a CUDA test is skipped for another reason than memory or the number of GPUs.
-#   OUT     folder of the JSON; default benchmarks/results
+#   OUT     folder of the results; default benchmarks/results. It gets gpu-ops.json and gpu-steps.json (figures),
+#           gpu-check-logs.tar.gz (what every step said) and NAME-OF-THE-GPU.json (all of it, at the end)
 #   COMMIT  the commit that is tested; default git's HEAD
 #   PYTHON  the interpreter whose packages are used; default python3
 set -uo pipefail
@@ -18,21 +19,25 @@ export OUT COMMIT
 python=${PYTHON:-python3}
 work=$(mktemp -d)
 mkdir -p "$OUT"
-# The logs go with the JSON, as a lent machine keeps nothing.
-trap 'tar -czf "$OUT/gpu-check-logs.tar.gz" -C "$work" . ; rm -rf "$work"' EXIT
+keep_logs() { tar -czf "$OUT/gpu-check-logs.tar.gz" -C "$work" .; }
+trap 'keep_logs; rm -rf "$work"' EXIT
 
-# The seconds that a step may take; it is killed 2 s later. Together they are less than 540, with half a minute for the
-# rest. The tests run side by side, so they count once.
-declare -A limits=([build]=130 [tests]=200 [memcheck]=35 [racecheck]=35 [micro]=60 [step]=45)
+# The seconds that a step may take; it is killed 2 s later. `rest` is the least that is left for the last part, whose steps
+# run side by side until LAST_SECOND. All together are less than 540, with half a minute for the report.
+declare -A limits=([build]=130 [cuda-tests]=95 [ops]=85 [steps]=85 [memcheck]=40 [racecheck]=30 [rest]=30)
+readonly LAST_SECOND=510
 
-step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to steps
-  local name=$1 limit=${limits[$1]:-${limits[tests]}} start=$SECONDS status
+step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to `steps`
+  local name=$1 limit=${limits[$1]:-$((LAST_SECOND - SECONDS))} start=$SECONDS status=124
   shift
-  timeout --kill-after=2 "$limit" "$@" >"$work/$name.log" 2>&1
-  status=$?
+  if [ "$limit" -gt 0 ]; then
+    timeout --kill-after=2 "$limit" "$@" >"$work/$name.log" 2>&1
+    status=$?
+  fi
   printf '%s\t%d\t%d\n' "$name" "$status" $((SECONDS - start)) >>"$work/steps"
   printf '%s: %s, %d s\n' "$name" "$([ $status -eq 0 ] && echo done || echo "FAILED ($status)")" $((SECONDS - start))
   [ $status -eq 0 ] || tail -n 40 "$work/$name.log"
+  keep_logs
   return $status
 }
 
@@ -47,6 +52,7 @@ tests() { # tests NAME ARGUMENT...
   step "$name" "$pytest" -q -p no:cacheprovider --continue-on-collection-errors "--junitxml=$work/$name.xml" "$@"
 }
 
+# (a) The build, for this GPU alone.
 capability='import torch; print("%d.%d" % torch.cuda.get_device_capability())'
 TORCH_CUDA_ARCH_LIST=$("$python" -c "$capability" 2>"$work/gpu.log") || report
 export TORCH_CUDA_ARCH_LIST FASTGAN_CUDA=1
@@ -56,31 +62,33 @@ step build "$python" -m pip install --no-build-isolation --no-deps --force-reins
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
 processes=() # for pytest -n, which conftest.py sets for the whole suite alone
-"$python" -c 'import xdist' 2>"$work/xdist.log" && processes=(-n 4)
-cuda_tests=(tests/ops tests/train/test_cuda_training.py)
-other_tests=(tests/train tests/emulated)
-# The other tests run beside the CUDA tests. They see no GPU: a trainer would take it by default, and JAX its memory.
-export OMP_NUM_THREADS=2
-(
-  export CUDA_VISIBLE_DEVICES='' JAX_PLATFORMS=cpu
-  tests tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &
-  tests train-tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" tests/train &
-  tests emulated-tests tests/emulated &
-  wait
-) &
-tests cuda-tests "${processes[@]}" "${cuda_tests[@]}"
-wait
-unset OMP_NUM_THREADS
+"$python" -c 'import xdist' 2>"$work/xdist.log" && processes=(-n 6)
+
+# (b) The tests that use the GPU, and nothing beside them.
+cuda_tests=(tests/ops tests/train/test_cuda_training.py tests/train/test_cuda_distributed.py)
+OMP_NUM_THREADS=2 tests cuda-tests "${processes[@]}" "${cuda_tests[@]}"
+
+# (c), (d) The figures. No case begins after --seconds; the step's limit is for one that hangs.
+step ops "$python" benchmarks/gpu_figures.py ops --seconds 70 --json "$OUT/gpu-ops.json"
+step steps "$python" benchmarks/gpu_figures.py steps --seconds 60 --json "$OUT/gpu-steps.json"
+
+# (e) Out-of-bounds accesses of any kernel, races in the shared memory of reductions. Only fastgan's kernels are
+# instrumented: torch's would take most of the time.
 sanitizer=$(command -v compute-sanitizer || echo "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer")
 if [ -x "$sanitizer" ]; then
-  for tool in memcheck racecheck; do
-    # torch makes calls of CUDA's API that may fail and are handled; memcheck counts them otherwise.
-    options=()
-    [ "$tool" = memcheck ] && options=(--report-api-errors no)
-    PYTORCH_NO_CUDA_MEMORY_CACHING=1 step "$tool" "$sanitizer" --tool "$tool" --error-exitcode 9 "${options[@]}" \
-      "$python" benchmarks/gpu_small.py
-  done
+  check=("$sanitizer" --error-exitcode 9)
+  "$sanitizer" --help 2>/dev/null | grep -q -- --kernel-regex && check+=(--kernel-regex kns=fastgan)
+  # torch makes calls of CUDA's API that may fail and are handled; memcheck counts them otherwise.
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 step memcheck "${check[@]}" --tool memcheck --report-api-errors no \
+    "$python" benchmarks/gpu_small.py
+  step racecheck "${check[@]}" --tool racecheck "$python" benchmarks/gpu_small.py --reductions
 fi
-step micro "$python" benchmarks/micro.py --device cuda --quick --json "$work/micro.json"
-step step "$python" benchmarks/step.py --device cuda --quick --json "$work/step.json"
+
+# (f) The rest, as far as there is time. These tests see no GPU: a trainer would take it by default, and JAX its memory.
+cpu_tests() { CUDA_VISIBLE_DEVICES='' JAX_PLATFORMS=cpu OMP_NUM_THREADS=2 tests "$@"; }
+other_tests=(tests/train tests/emulated)
+cpu_tests tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" "${other_tests[@]/#/--ignore=}" tests &
+cpu_tests train-tests "${processes[@]}" "${cuda_tests[@]/#/--ignore=}" tests/train &
+cpu_tests emulated-tests tests/emulated &
+wait
 report

@@ -1,8 +1,8 @@
 """Report what benchmarks/gpu_check.sh found, as JSON and as a table: python benchmarks/gpu_report.py FOLDER SECONDS.
 
-FOLDER holds the file `steps` (a line for each step: name, status, seconds), pytest's reports and the benchmarks' JSON.
-It exits with 1 if a step failed, a test failed, or a CUDA test was skipped for another reason than memory or the number
-of GPUs.
+FOLDER holds the file `steps` (a line for each step: name, status, seconds) and pytest's reports. The figures' JSON is
+in the folder OUT. It exits with 1 if a step failed, a test failed, or a CUDA test was skipped for another reason than
+memory or the number of GPUs. Steps of the last part may run out of time; the report says so.
 """
 
 import json
@@ -25,7 +25,10 @@ except ImportError:  # the build failed
 EXCUSED = re.compile(r"needs (2 GPUs|\d+ GiB)$")
 FEWEST_CUDA_TESTS = 300  # there are more; with fewer, most were not collected
 NEEDED = ("fastgan", "numpy", "reference", "torch")
-NEEDED_STEPS = ("build", "tests", "train-tests", "emulated-tests", "cuda-tests", "micro", "step")
+NEEDED_STEPS = ("build", "cuda-tests", "ops", "steps")
+LAST_STEPS = ("tests", "train-tests", "emulated-tests")  # they have what time is left
+FIGURES = ("ops", "steps")
+OUT_OF_TIME = (124, 137)  # of `timeout`
 MOST_LINES = 30  # of each benchmark in the table; the JSON has all
 
 
@@ -72,6 +75,11 @@ def driver(told=Path("/proc/driver/nvidia/version")):
     return told.read_text().split("\n")[0].strip() if told.exists() else None
 
 
+def out():
+    """The folder of the results."""
+    return Path(os.environ.get("OUT", "benchmarks/results"))
+
+
 def collect(folder, seconds):
     """The report: the machine, the steps, the tests, the benchmarks, and in `wrong` every failure."""
     wrong = []
@@ -107,15 +115,16 @@ def collect(folder, seconds):
         # For pytest's statuses 1 and 2 its report decides: only files that lack a package may have been left out.
         known = name in report["tests"] and step["status"] in (1, 2)
         step["ok"] = report["tests"][name]["failed"] == 0 if known else step["status"] == 0
-        if not step["ok"] and not known:
-            wrong.append(f"{name}: failed with {step['status']}" + " (no time left)" * (step["status"] in (124, 137)))
+        step["finished"] = step["status"] not in OUT_OF_TIME
+        if not step["ok"] and not known and (step["finished"] or name not in LAST_STEPS):
+            wrong.append(f"{name}: failed with {step['status']}" + " (no time left)" * (not step["finished"]))
     if gpu:
         wrong += [f"{name}: not run" for name in NEEDED_STEPS if name not in report["steps"]]
     ran = sum(tests["cuda_passed"] for tests in report["tests"].values())
     if gpu and ran < FEWEST_CUDA_TESTS:
         wrong.append(f"expected at least {FEWEST_CUDA_TESTS} CUDA tests to pass, got {ran}")
-    for name in ("micro", "step"):
-        if (path := folder / f"{name}.json").exists():
+    for name in FIGURES:
+        if (path := out() / f"gpu-{name}.json").exists():
             report["benchmarks"][name] = json.loads(path.read_text())
     report["wrong"] = wrong
     return report
@@ -128,14 +137,17 @@ def table(report):
     for name, step in report["steps"].items():
         counts = report["tests"].get(name)
         tests = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped")) if counts else ""
-        yield f"  {name:15} {'ok' if step['ok'] else 'FAILED':7} {step['seconds']:4d} s  {tests}"
+        told = "ok" if step["ok"] else "FAILED" if step["finished"] or name not in LAST_STEPS else "no time"
+        yield f"  {name:15} {told:7} {step['seconds']:4d} s  {tests}"
     for counts in report["tests"].values():
         yield from (f"  left out: {line}" for line in counts["left_out"])
     for benchmark in report["benchmarks"].values():
         results = benchmark.get("results", [])
         for result in results[:MOST_LINES]:
             seconds = ", ".join(f"{who} {number * 1e6:.1f} us" for who, number in result.get("seconds", {}).items())
-            yield f"  {result.get('name')}: {seconds}"
+            share = result.get("share_of_copy")
+            yield f"  {result.get('name')}: {seconds}" + (f", {share:.2f} of the copy" if share else "")
+        yield from (f"  left out: {case}: {why}" for case, why in benchmark.get("skipped", {}).items())
         if len(results) > MOST_LINES:
             yield f"  and {len(results) - MOST_LINES} more in the JSON"
     yield from (f"  WRONG: {line}" for line in report["wrong"][:20])
@@ -146,7 +158,7 @@ def main():
     folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
     report = collect(folder, seconds)
     slug = re.sub(r"[^a-z0-9]+", "-", (report["gpu"] or "no-gpu").lower()).strip("-")
-    path = Path(os.environ.get("OUT", "benchmarks/results"), f"{slug}.json")
+    path = out() / f"{slug}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
     print("\n".join([*table(report), str(path)]))

@@ -22,6 +22,7 @@ __all__ = ["METHODS", "PackedDiscriminator", "attribute", "feature_mask", "heat_
 
 METHODS = ("integrated_gradients", "lime", "kernel_shap")
 _CELLS = 8  # LIME and SHAP perturb images in at most 8 x 8 cells
+_COLOURS = "RdBu_r"  # of a heat map: red above 0, blue below
 _STEPS = 64  # of the sum that approximates the integral
 
 
@@ -128,8 +129,10 @@ def feature_mask(shape: tuple[int, ...]) -> Tensor:
     return numbers.expand(1, *shape).clone()
 
 
-def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence[str], path: Path) -> None:
-    """Draw samples beside their attributions. Red raises D's logit (real), blue lowers it (fake).
+def heat_maps(
+    samples: Tensor, attributions: dict[str, Tensor], titles: Sequence[str], path: Path, names: Sequence[str] = ()
+) -> None:
+    """Draw samples beside their attributions. Red raises D's logit (real), blue lowers it (fake), as a legend says.
 
     Each image has a row of panels, with its attributions summed over the channels. The samples of a table are the rows
     of one panel.
@@ -139,6 +142,7 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
         attributions: tensors of the samples' shape, as `attribute` returns them.
         titles: one for each image.
         path: the picture's file; its suffix gives the format.
+        names: of a table's columns, for the axis; () writes none.
 
     Raises:
         MissingExtraError: where Matplotlib is not installed.
@@ -156,7 +160,8 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
             picture = shown.add(1).div(2).clamp(0, 1).permute(1, 2, 0).squeeze(2).numpy()
             panels[i, 0].imshow(picture, cmap="gray", vmin=0, vmax=1)
         else:
-            _map(panels[i, 0], shown.numpy())
+            _map(panels[i, 0], shown.numpy(), "PuOr_r")
+            panels[i, 0].set_title("sample", fontsize=9)
         panels[i, 0].set_ylabel(titles[i] if images else "sample", fontsize=8)
         for panel, (name, values) in zip(panels[i, 1:], attributions.items(), strict=True):
             _map(panel, (values[i].sum(0) if images else values.flatten(1)).cpu().numpy())
@@ -164,12 +169,17 @@ def heat_maps(samples: Tensor, attributions: dict[str, Tensor], titles: Sequence
                 panel.set_title(name.replace("_", " "), fontsize=9)
         for panel in panels[i]:
             panel.set(xticks=[], yticks=[])
+            if names and not images:
+                panel.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    shades = require("matplotlib.cm", "explain").ScalarMappable(cmap=_COLOURS)
+    legend = figure.colorbar(shades, ax=panels, location="bottom", fraction=0.05, aspect=40, shrink=0.8)
+    legend.set_ticks([0, 0.5, 1], labels=["lowers D's logit: generated", "none", "raises it: real"], fontsize=8)
     save_figure(figure, path)
 
 
-def _map(panel: Any, values: Any) -> None:
+def _map(panel: Any, values: Any, colours: str = _COLOURS) -> None:
     limit = float(np.abs(values).max()) or 1.0
-    panel.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="equal" if len(values) > 20 else "auto")
+    panel.imshow(values, cmap=colours, vmin=-limit, vmax=limit, aspect="equal" if len(values) > 20 else "auto")
 
 
 class PackedDiscriminator(nn.Module):

@@ -201,6 +201,7 @@ def _squared_gradients(critic: Critic, points: Tensor) -> Tensor:
     """The squared norm (N,) of the gradient of each point's logit with respect to that point."""
     points = points.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    points.requires_grad_(False)  # the penalty's backward would make a gradient for them that nobody reads
     return _upcast(gradient.flatten(1)).square().sum(1)
 
 

@@ -69,6 +69,14 @@ class _Layer:
             )
         return tracer.create_proxy("call_module", path, arguments, {})
 
+    def _plain(self: Any, *arguments: Any) -> Tensor:
+        """Return the ``torch.fx`` node or, where there is none, what the forward of the namesake returns."""
+        output: Any = self._fx_node(*arguments)
+        if output is None:
+            namesake: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("torch.nn."))
+            output = namesake.forward(self, *arguments)
+        return output  # type: ignore[no-any-return]
+
 
 class LeakyReLU(nn.LeakyReLU, _Layer):
     """:class:`torch.nn.LeakyReLU`, through :func:`fastgan.functional.leaky_relu`. Shape: any, kept.
@@ -81,8 +89,7 @@ class LeakyReLU(nn.LeakyReLU, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return _new_memory(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
 
 
@@ -97,8 +104,7 @@ class ReLU(nn.ReLU, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return FF.leaky_relu(input, 0.0, self.inplace)
 
 
@@ -114,8 +120,7 @@ class Dropout(nn.Dropout, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return FF.dropout(input, self.p, self.training, self.inplace)
 
 
@@ -131,8 +136,7 @@ class Dropout1d(nn.Dropout1d, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (2, 3):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return FF.dropout1d(input, self.p, self.training, self.inplace)
 
 
@@ -151,8 +155,7 @@ class Dropout2d(nn.Dropout2d, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (3, 4):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return FF.dropout2d(input, self.p, self.training, self.inplace)
 
 
@@ -169,8 +172,7 @@ class Dropout3d(nn.Dropout3d, _Layer):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
         if not kernels_take(input) or input.dim() not in (4, 5):
-            node = self._fx_node(input)
-            return super().forward(input) if node is None else node
+            return self._plain(input)
         return FF.dropout3d(input, self.p, self.training, self.inplace)
 
 
@@ -188,9 +190,8 @@ class BCELoss(nn.BCELoss, _Layer):
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
         """Return the loss of ``input`` against ``target``."""
         if isinstance(input, fx.Proxy) or isinstance(target, fx.Proxy):
-            node = self._fx_node(input, target)
-            return super().forward(input, target) if node is None else node
-        return FF.binary_cross_entropy(input, target, self.weight, self.reduction)
+            return self._plain(input, target)
+        return FF.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Layer):
@@ -207,9 +208,10 @@ class BCEWithLogitsLoss(nn.BCEWithLogitsLoss, _Layer):
     def forward(self, input: Tensor, target: Tensor | float) -> Tensor:
         """Return the loss of ``input`` against ``target``."""
         if isinstance(input, fx.Proxy) or isinstance(target, fx.Proxy):
-            node = self._fx_node(input, target)
-            return super().forward(input, target) if node is None else node
-        return FF.binary_cross_entropy_with_logits(input, target, self.weight, self.pos_weight, self.reduction)
+            return self._plain(input, target)
+        return FF.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
 
 
 class LeakyReLUDropout(nn.Module, _Layer):

@@ -2,141 +2,138 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <tuple>
+
+#include "autograd/backward_node.h"
 #include "autograd/bce_derivatives.h"
-#include "autograd/tangents.h"
 
 namespace fastgan {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
-template <BceForm form>
-void save(AutogradContext* ctx, const Tensor& grad, const Tensor& input,
-          const BceSettings<form>& settings, bool mean) {
-  ctx->save_for_backward({input, settings.target.value_or(Tensor()),
-                          settings.weight.value_or(Tensor()),
-                          settings.pos_weight.value_or(Tensor()), grad});
-  ctx->saved_data["target_value"] = settings.target_value;
-  ctx->saved_data["mean"] = mean;
-}
-
-// What save() saved.
-template <BceForm form>
-struct Saved {
-  Tensor input;
-  Tensor grad;  // undefined: that of a forward
-  BceSettings<form> settings;
+struct Constants {
+  double target_value;
   bool mean;
 
-  explicit Saved(AutogradContext* ctx) {
-    const variable_list tensors = ctx->get_saved_variables();
-    const auto optional = [](const Tensor& tensor) {
-      return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
-    };
-    input = tensors[0];
-    grad = tensors[4];
-    settings = {optional(tensors[1]), ctx->saved_data["target_value"].toDouble(),
-                optional(tensors[2]), optional(tensors[3])};
-    mean = ctx->saved_data["mean"].toBool();
+  auto fields() { return std::tie(target_value, mean); }
+};
+
+// The settings of a call whose tensors a node saved, as tensors that may be undefined.
+template <BceForm form>
+struct SavedSettings {
+  OptionalTensor target, weight, pos_weight;
+  double target_value;
+
+  SavedSettings(const Tensor& target, const Tensor& weight, const Tensor& pos_weight,
+                double target_value)
+      : target(optional(target)),
+        weight(optional(weight)),
+        pos_weight(optional(pos_weight)),
+        target_value(target_value) {}
+
+  BceSettings<form> all() const { return {target, target_value, weight, pos_weight}; }
+
+  static OptionalTensor optional(const Tensor& tensor) {
+    return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
   }
 };
 
-// apply() finds the tensors to differentiate by among its arguments, so the target is an argument
-// of its own too.
+// Of (grad, input, target, weight, pos_weight).
 template <BceForm form>
-class BceBackwardFunction : public torch::autograd::Function<BceBackwardFunction<form>> {
- public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& grad, const Tensor& input,
-                        const OptionalTensor&, const BceSettings<form>& settings, bool mean) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    save(ctx, grad, input, settings, mean);
-    return BceOps<form>::Backward::call(grad, input, settings, mean);
-  }
+struct DoubleBackward {
+  static constexpr const char* kName = "FastganBinaryCrossEntropyBackward";
+  static constexpr int kInputs = 5;
+  static constexpr int kSaved = 5;
+  using Constants = fastgan::Constants;
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    variable_list result(5);
-    if (!grads[0].defined()) return result;
-    const Saved<form> saved(ctx);
-    const Tensor& input = saved.input;
-    if (ctx->needs_input_grad(0)) {
-      result[0] = BceOps<form>::Backward::call(grads[0], input, saved.settings, saved.mean);
-      if (saved.grad.dim() == 0) result[0] = result[0].sum();
-    }
-    const Derivatives of_loss = derivatives(input, saved.settings);
-    const Tensor factor =
-        factor_of(grads[0], input, saved.settings.weight, saved.mean) * widened(saved.grad);
+  static variable_list backward(const BackwardCall<DoubleBackward>& call) {
+    using Op = typename BceOps<form>::Backward;
+    variable_list result(kInputs);
+    const Tensor& along = call.grads[0];
+    if (!along.defined()) return result;
+    const auto& [grad, input, target, weight, pos_weight] = call.saved;
+    const auto& [target_value, mean] = call.constants;
+    const SavedSettings<form> settings(target, weight, pos_weight, target_value);
     const at::ScalarType type = input.scalar_type();
-    if (ctx->needs_input_grad(1)) result[1] = (factor * of_loss.gradient_by_input).to(type);
-    if (saved.settings.target.has_value() && ctx->needs_input_grad(2)) {
-      result[2] = (factor * of_loss.gradient_by_target).to(type);
+    if (call.needs[0]) {
+      result[0] = Op::call(along, input, settings.all(), mean);
+      if (grad.dim() == 0) result[0] = result[0].sum();
+    }
+    if (!(call.needs[1] || call.needs[2] || call.needs[3] || call.needs[4])) return result;
+    const Derivatives<form> of_loss(input, settings.all());
+    const Tensor factor = factor_of(along, input, settings.weight, mean) * widened(grad);
+    if (call.needs[1]) result[1] = (factor * of_loss.gradient_by_input()).to(type);
+    if (call.needs[2]) result[2] = (factor * of_loss.gradient_by_target()).to(type);
+    if (call.needs[3]) {
+      const Tensor wide = widened(input);
+      const SavedSettings<form> of_wide(target.defined() ? widened(target) : target, {}, pos_weight,
+                                        target_value);
+      result[3] = Op::call(widened(along) * widened(grad), wide, of_wide.all(), mean);
+    }
+    if constexpr (form == BceForm::kLogits) {
+      if (call.needs[4]) result[4] = factor * of_loss.gradient_by_pos_weight();
+    }
+    return result;
+  }
+};
+
+// Of (input, target, weight, pos_weight).
+template <BceForm form>
+struct Backward {
+  static constexpr const char* kName = "FastganBinaryCrossEntropy";
+  static constexpr int kInputs = 4;
+  static constexpr int kSaved = 4;
+  using Constants = fastgan::Constants;
+
+  static variable_list backward(const BackwardCall<Backward>& call) {
+    variable_list result(kInputs);
+    const Tensor& grad = call.grads[0];
+    if (!grad.defined()) return result;
+    const auto& [input, target, weight, pos_weight] = call.saved;
+    const auto& [target_value, mean] = call.constants;
+    const SavedSettings<form> settings(target, weight, pos_weight, target_value);
+    if (call.needs[0]) {
+      result[0] = BceOps<form>::Backward::call(grad, input, settings.all(), mean);
+    }
+    if (!(call.needs[1] || call.needs[2] || call.needs[3])) return result;
+    const Derivatives<form> of_loss(input, settings.all());
+    const Tensor factor = factor_of(grad, input, settings.weight, mean);
+    if (call.needs[1]) result[1] = (factor * of_loss.by_target()).to(input.scalar_type());
+    if (call.needs[2]) {
+      const SavedSettings<form> of_wide(target.defined() ? widened(target) : target, {}, pos_weight,
+                                        target_value);
+      result[2] = factor_of(grad, input, std::nullopt, mean) *
+                  BceOps<form>::Elementwise::call(widened(input), of_wide.all());
+    }
+    if constexpr (form == BceForm::kLogits) {
+      if (call.needs[3]) result[3] = factor * of_loss.by_pos_weight();
     }
     return result;
   }
 };
 
 template <BceForm form, bool reduced>
-class BceFunction : public torch::autograd::Function<BceFunction<form, reduced>> {
- public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const OptionalTensor&,
-                        const BceSettings<form>& settings, bool mean) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    save(ctx, Tensor(), input, settings, mean);
-    return loss(input, settings, mean);
-  }
-
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    variable_list result(4);
-    if (!grads[0].defined()) return result;
-    const Saved<form> saved(ctx);
-    const Tensor& input = saved.input;
-    if (ctx->needs_input_grad(0)) {
-      result[0] = BceOps<form>::Backward::call(grads[0], input, saved.settings, saved.mean);
-    }
-    if (saved.settings.target.has_value() && ctx->needs_input_grad(1)) {
-      const Tensor factor = factor_of(grads[0], input, saved.settings.weight, saved.mean);
-      result[1] = (factor * derivatives(input, saved.settings).by_target).to(input.scalar_type());
-    }
-    return result;
-  }
-
-  static Tensor loss(const Tensor& input, const BceSettings<form>& settings, bool mean) {
+Tensor forward_autograd(const Tensor& input, const BceSettings<form>& settings, bool mean) {
+  const auto& [target, target_value, weight, pos_weight] = settings;
+  const char* const op = BceOps<form>::Elementwise::kName;
+  const bool wanted = needs_gradient(op, input, target, weight, pos_weight);
+  Tensor loss = below_autograd([&] {
     if constexpr (reduced) {
       return BceOps<form>::Reduced::call(input, settings, mean);
     } else {
       return BceOps<form>::Elementwise::call(input, settings);
     }
+  });
+  if (wanted) {
+    const auto node =
+        new_node<Backward<form>>({target_value, mean},
+                                 {input, target.value_or(Tensor()), weight.value_or(Tensor()),
+                                  pos_weight.value_or(Tensor())},
+                                 input, target, weight, pos_weight);
+    torch::autograd::set_history(loss, node);
   }
-};
-
-bool requires_grad(const OptionalTensor& tensor) {
-  return tensor.has_value() && tensor->requires_grad();
-}
-
-// As in PyTorch, the loss is not differentiable with respect to its weights.
-template <BceForm form>
-bool needs_gradient(const char* op, const Tensor& input, const BceSettings<form>& settings,
-                    const Tensor& grad = {}) {
-  check_no_tangent(op, input, settings.target, settings.weight, settings.pos_weight, grad);
-  if (!at::GradMode::is_enabled()) return false;
-  TORCH_CHECK(!requires_grad(settings.weight), "fastgan::", op,
-              ": expected weight that does not require grad, got one that does");
-  TORCH_CHECK(!requires_grad(settings.pos_weight), "fastgan::", op,
-              ": expected pos_weight that does not require grad, got one that does");
-  return input.requires_grad() || requires_grad(settings.target) ||
-         (grad.defined() && grad.requires_grad());
-}
-
-template <BceForm form, bool reduced>
-Tensor forward_autograd(const Tensor& input, const BceSettings<form>& settings, bool mean) {
-  if (needs_gradient(BceOps<form>::Elementwise::kName, input, settings)) {
-    return BceFunction<form, reduced>::apply(input, settings.target, settings, mean);
-  }
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return BceFunction<form, reduced>::loss(input, settings, mean);
+  return loss;
 }
 
 template <BceForm form>
@@ -147,11 +144,19 @@ Tensor elementwise_autograd(const Tensor& input, const BceSettings<form>& settin
 template <BceForm form>
 Tensor backward_autograd(const Tensor& grad, const Tensor& input, const BceSettings<form>& settings,
                          bool mean) {
-  if (needs_gradient(BceOps<form>::Backward::kName, input, settings, grad)) {
-    return BceBackwardFunction<form>::apply(grad, input, settings.target, settings, mean);
+  using Op = typename BceOps<form>::Backward;
+  const auto& [target, target_value, weight, pos_weight] = settings;
+  const bool wanted = needs_gradient(Op::kName, grad, input, target, weight, pos_weight);
+  Tensor grad_input = below_autograd([&] { return Op::call(grad, input, settings, mean); });
+  if (wanted) {
+    const auto node =
+        new_node<DoubleBackward<form>>({target_value, mean},
+                                       {grad, input, target.value_or(Tensor()),
+                                        weight.value_or(Tensor()), pos_weight.value_or(Tensor())},
+                                       grad, input, target, weight, pos_weight);
+    torch::autograd::set_history(grad_input, node);
   }
-  const at::AutoDispatchBelowADInplaceOrView below;
-  return BceOps<form>::Backward::call(grad, input, settings, mean);
+  return grad_input;
 }
 
 template <BceForm form>
@@ -168,18 +173,25 @@ OptionalTensor to_float(const OptionalTensor& tensor) {
   return at::autocast::cached_cast(at::kFloat, *tensor, device);
 }
 
+// The settings' tensors in float32.
 template <c10::DeviceType device, BceForm form>
-BceSettings<form> to_float(const BceSettings<form>& settings) {
-  return {to_float<device>(settings.target), settings.target_value,
-          to_float<device>(settings.weight), to_float<device>(settings.pos_weight)};
-}
+struct FloatSettings {
+  OptionalTensor target, weight, pos_weight;
+  BceSettings<form> settings;
+
+  explicit FloatSettings(const BceSettings<form>& given)
+      : target(to_float<device>(given.target)),
+        weight(to_float<device>(given.weight)),
+        pos_weight(to_float<device>(given.pos_weight)),
+        settings{target, given.target_value, weight, pos_weight} {}
+};
 
 template <c10::DeviceType device, BceForm form>
 Tensor elementwise_autocast(const Tensor& input, const BceSettings<form>& settings) {
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(
       at::autocast::get_autocast_dispatch_key_from_device_type(device));
   return BceOps<form>::Elementwise::call(at::autocast::cached_cast(at::kFloat, input, device),
-                                         to_float<device>(settings));
+                                         FloatSettings<device, form>(settings).settings);
 }
 
 template <c10::DeviceType device, BceForm form>
@@ -187,7 +199,7 @@ Tensor reduced_autocast(const Tensor& input, const BceSettings<form>& settings, 
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(
       at::autocast::get_autocast_dispatch_key_from_device_type(device));
   return BceOps<form>::Reduced::call(at::autocast::cached_cast(at::kFloat, input, device),
-                                     to_float<device>(settings), mean);
+                                     FloatSettings<device, form>(settings).settings, mean);
 }
 
 template <c10::DeviceType device, BceForm form>

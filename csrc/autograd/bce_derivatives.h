@@ -7,15 +7,15 @@
 #include <ATen/ops/logical_and.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <limits>
 #include <optional>
-#include <utility>
 
 #include "kernels/bce.h"
 #include "ops/bce.h"
 
-// Row bce: the derivatives that have no kernel, those with respect to the target and the second
+// Row bce: the derivatives that have no kernel, those by the target and pos_weight and the second
 // ones. They are composed of torch's operations, so they can be differentiated again. Halves are
 // computed in float32.
 
@@ -36,43 +36,81 @@ Tensor target_of(const Tensor& input, const BceSettings<form>& settings) {
 inline Tensor factor_of(const Tensor& grad, const Tensor& input, const OptionalTensor& weight,
                         bool mean) {
   Tensor factor = widened(grad);
-  if (weight.has_value()) factor = factor * widened(*weight);
+  if (weight.has_value()) factor = factor * *weight;
   return mean ? factor / input.sym_numel() : factor;
 }
 
-// Of one element's loss: the derivative with respect to the target, and those of its gradient (the
-// derivative with respect to the input) with respect to input and target.
-struct Derivatives {
-  Tensor by_target;
-  Tensor gradient_by_input;
-  Tensor gradient_by_target;
+// The derivatives of one element's loss, without its weight, and of its gradient, which is the
+// derivative by the input.
+template <BceForm form>
+struct Derivatives;
+
+template <>
+struct Derivatives<BceForm::kLogits> {
+  Tensor x, target, pos_weight;  // pos_weight: undefined is 1
+
+  Derivatives(const Tensor& input, const LogitSettings& settings)
+      : x(widened(input)),
+        target(target_of(input, settings)),
+        pos_weight(settings.pos_weight.value_or(Tensor())) {}
+
+  Tensor by_target() const {
+    if (!pos_weight.defined()) return -x;
+    return at::log_sigmoid(-x) - pos_weight * at::log_sigmoid(x);
+  }
+
+  // 0 at target 0, where the logarithm may be infinite.
+  Tensor by_pos_weight() const {
+    return at::where(target == 0.0, at::zeros_like(x), -target * at::log_sigmoid(x));
+  }
+
+  Tensor gradient_by_input() const {
+    const Tensor curvature = at::sigmoid(x) * at::sigmoid(-x);
+    return pos_weight.defined() ? curvature * (1.0 - target + pos_weight * target) : curvature;
+  }
+
+  Tensor gradient_by_target() const {
+    if (!pos_weight.defined()) return at::full_like(x, -1.0);
+    return -(at::sigmoid(x) + pos_weight * at::sigmoid(-x));
+  }
+
+  Tensor gradient_by_pos_weight() const { return -target * at::sigmoid(-x); }
 };
 
-inline Derivatives derivatives(const Tensor& input, const LogitSettings& settings) {
-  const Tensor x = widened(input);
-  const Tensor curvature = at::sigmoid(x) * at::sigmoid(-x);
-  if (!settings.pos_weight.has_value()) return {-x, curvature, at::full_like(x, -1.0)};
-  const Tensor weight = widened(*settings.pos_weight), target = target_of(input, settings);
-  return {at::log_sigmoid(-x) - weight * at::log_sigmoid(x),
-          curvature * (1.0 - target + weight * target),
-          -(at::sigmoid(x) + weight * at::sigmoid(-x))};
-}
+template <>
+struct Derivatives<BceForm::kProbabilities> {
+  Tensor p, target;
 
-// A clamped logarithm has derivative 0.
-inline Derivatives derivatives(const Tensor& input, const ProbabilitySettings& settings) {
-  const Tensor p = widened(input), target = target_of(input, settings);
-  const double most = p.scalar_type() == at::kDouble ? std::numeric_limits<double>::max()
-                                                     : std::numeric_limits<float>::max();
-  const auto log_and_inverse = [most](const Tensor& p) {
-    const Tensor unclamped = at::logical_and(p > 0.0, p >= kLeastUnclamped);
-    const Tensor safe = at::where(unclamped, p, 1.0);
-    return std::make_pair(at::where(unclamped, safe.log(), -kMostCost),
-                          // Kept finite, as infinity times a target of 0 would be NaN.
-                          at::where(unclamped, safe.reciprocal().clamp_max(most), 0.0));
-  };
-  const auto [log_p, by_p] = log_and_inverse(p);
-  const auto [log_q, by_q] = log_and_inverse(1.0 - p);
-  return {log_q - log_p, target * by_p * by_p + (1.0 - target) * by_q * by_q, -(by_p + by_q)};
-}
+  Derivatives(const Tensor& input, const ProbabilitySettings& settings)
+      : p(widened(input)), target(target_of(input, settings)) {}
+
+  Tensor by_target() const { return log_of(1.0 - p) - log_of(p); }
+
+  Tensor gradient_by_input() const {
+    const Tensor by_p = slope_of_log(p), by_q = slope_of_log(1.0 - p);
+    return target * by_p * by_p + (1.0 - target) * by_q * by_q;
+  }
+
+  Tensor gradient_by_target() const { return -(slope_of_log(p) + slope_of_log(1.0 - p)); }
+
+ private:
+  static Tensor unclamped(const Tensor& p) {
+    return at::logical_and(p > 0.0, p >= kLeastUnclamped);
+  }
+
+  static Tensor log_of(const Tensor& p) {
+    const Tensor inside = unclamped(p);
+    return at::where(inside, at::where(inside, p, 1.0).log(), -kMostCost);
+  }
+
+  // A clamped logarithm has derivative 0. The others are kept finite, as infinity times a target of
+  // 0 would be NaN.
+  static Tensor slope_of_log(const Tensor& p) {
+    const double most = p.scalar_type() == at::kDouble ? std::numeric_limits<double>::max()
+                                                       : std::numeric_limits<float>::max();
+    const Tensor inside = unclamped(p);
+    return at::where(inside, at::where(inside, p, 1.0).reciprocal().clamp_max(most), 0.0);
+  }
+};
 
 }  // namespace fastgan

@@ -1,122 +1,152 @@
 #include "ops/bias_act_dropout.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/VariableTypeUtils.h>
-#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include "autograd/tangents.h"
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "autograd/backward_node.h"
+#include "autograd/zero_gradients.h"
 
 namespace fastgan {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
 using Settings = BiasActDropoutSettings;
 using BackwardSettings = BiasActDropoutBackwardSettings;
 
-void save(AutogradContext* ctx, const Tensor& state, const BackwardSettings& settings) {
-  ctx->save_for_backward({state});
-  ctx->saved_data["stride"] = settings.stride;
-  ctx->saved_data["negative_slope"] = settings.negative_slope;
-  ctx->saved_data["scale"] = settings.scale;
-  ctx->saved_data["has_active"] = settings.has_active;
-  ctx->saved_data["has_positive"] = settings.has_positive;
-}
+// BackwardSettings, of one's own, and what the bias' gradient needs.
+struct Constants {
+  std::vector<c10::SymInt> stride;
+  double negative_slope;
+  double scale;
+  bool has_active;
+  bool has_positive;
+  int64_t channel_dim;
+  at::ScalarType bias_type;
 
-void save_bias(AutogradContext* ctx, const Settings& settings) {
-  if (!settings.bias.has_value() || !settings.bias->requires_grad()) return;
-  ctx->saved_data["channel_dim"] = settings.channel_dim;
-  ctx->saved_data["bias_type"] = settings.bias->scalar_type();
-}
-
-Tensor gradient_of_input(AutogradContext* ctx, const Tensor& grad) {
-  if (!grad.defined()) return {};
-  auto& data = ctx->saved_data;
-  const std::vector<c10::SymInt> stride = data["stride"].toSymIntVector();
-  return ops::bias_act_dropout_backward::call(
-      grad, ctx->get_saved_variables()[0],
-      {stride, data["negative_slope"].toDouble(), data["scale"].toDouble(),
-       data["has_active"].toBool(), data["has_positive"].toBool()});
-}
-
-// The sum of the input's gradient over all dimensions but the channels', in the bias' dtype.
-Tensor gradient_of_bias(AutogradContext* ctx, const Tensor& grad_input) {
-  auto& data = ctx->saved_data;
-  if (!grad_input.defined() || data.count("bias_type") == 0) return {};
-  const int64_t channel_dim = at::maybe_wrap_dim(data["channel_dim"].toInt(), grad_input.dim());
-  std::vector<int64_t> others;
-  for (int64_t dim = 0; dim < grad_input.dim(); ++dim) {
-    if (dim != channel_dim) others.push_back(dim);
-  }
-  const at::ScalarType type = data["bias_type"].toScalarType();
-  // sum() over no dimensions would be the sum over all.
-  return others.empty() ? grad_input.to(type) : grad_input.sum(others, false, type);
-}
-
-// Of (input, bias, settings). apply() finds the tensors to differentiate by among its arguments, so
-// the bias is an argument of its own too.
-class BiasActDropoutFunction : public torch::autograd::Function<BiasActDropoutFunction> {
- public:
-  static variable_list forward(AutogradContext* ctx, const Tensor& input, const OptionalTensor&,
-                               const Settings& settings) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    auto [output, state] = ops::bias_act_dropout::call(input, settings);
-    const auto stride = output.sym_strides();
-    save(ctx, state, settings.backward(stride));
-    save_bias(ctx, settings);
-    ctx->mark_non_differentiable({state});
-    return {output, state};
+  auto fields() {
+    return std::tie(stride, negative_slope, scale, has_active, has_positive, channel_dim,
+                    bias_type);
   }
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const Tensor grad_input = gradient_of_input(ctx, grads[0]);
-    return {grad_input, gradient_of_bias(ctx, grad_input), {}};
+  BackwardSettings settings() const {
+    return {stride, negative_slope, scale, has_active, has_positive};
   }
 };
 
-// Returns only the input, as autograd refuses to modify a view in place in a Function with two
-// outputs. The state is returned through `state`.
-class BiasActDropoutInplaceFunction
-    : public torch::autograd::Function<BiasActDropoutInplaceFunction> {
- public:
-  static Tensor forward(AutogradContext* ctx, Tensor input, const OptionalTensor&,
-                        const Settings& settings, Tensor* state) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    *state = ops::bias_act_dropout_::call(input, settings);
-    save(ctx, *state, settings.backward(input.sym_strides()));
-    save_bias(ctx, settings);
-    ctx->mark_dirty({input});
-    return input;
-  }
+Constants constants_of(const BackwardSettings& settings, int64_t channel_dim,
+                       at::ScalarType bias_type) {
+  return {settings.stride.vec(),
+          settings.negative_slope,
+          settings.scale,
+          settings.has_active,
+          settings.has_positive,
+          channel_dim,
+          bias_type};
+}
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const Tensor grad_input = gradient_of_input(ctx, grads[0]);
-    return {grad_input, gradient_of_bias(ctx, grad_input), {}, {}};
+Tensor backward_with_zeros(const Tensor& grad, const Tensor& state, const Constants& constants,
+                           const edge_list& zeros);
+
+// Of (grad, input, bias). Linear in the gradient with constant factors, so its derivative by the
+// gradient is the same op again. Those by input and bias are zero: these two are no arguments, but
+// gradients flow to them.
+struct DoubleBackward {
+  static constexpr const char* kName = "FastganBiasActDropoutBackward";
+  static constexpr int kInputs = 3;
+  static constexpr int kSaved = 1;
+  using Constants = fastgan::Constants;
+
+  static variable_list backward(const BackwardCall<DoubleBackward>& call) {
+    variable_list result(kInputs);
+    const Tensor& grad = call.grads[0];
+    if (!grad.defined()) return result;
+    edge_list zeros(2);
+    if (call.edges != nullptr) zeros.assign(call.edges->begin() + 1, call.edges->end());
+    if (call.needs[0]) {
+      result[0] = backward_with_zeros(grad, call.saved[0], call.constants, zeros);
+    }
+    if (!(call.needs[1] || call.needs[2])) return result;
+    if (call.edges != nullptr && !zero_gradients_are_seen(zeros)) return result;
+    if (call.needs[1]) result[1] = at::zeros_like(grad);
+    if (call.needs[2]) {
+      result[2] = at::zeros_symint({grad.sym_size(call.constants.channel_dim)},
+                                   grad.options().dtype(call.constants.bias_type));
+    }
+    return result;
   }
 };
 
-// Linear in the gradient with constant factors, so the derivative is the same op again.
-class BiasActDropoutBackwardFunction
-    : public torch::autograd::Function<BiasActDropoutBackwardFunction> {
- public:
-  static Tensor forward(AutogradContext* ctx, const Tensor& grad, const Tensor& state,
-                        const BackwardSettings& settings) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    save(ctx, state, settings);
-    return ops::bias_act_dropout_backward::call(grad, state, settings);
+// Differentiable: by `grad`, and with zeros along the edges of `zeros`, of input and bias.
+Tensor backward_with_zeros(const Tensor& grad, const Tensor& state, const Constants& constants,
+                           const edge_list& zeros) {
+  using Op = ops::bias_act_dropout_backward;
+  const bool wanted = needs_gradient(Op::kName, grad);
+  Tensor grad_input = below_autograd([&] { return Op::call(grad, state, constants.settings()); });
+  const bool carries_zeros =
+      at::GradMode::is_enabled() && (zeros[0].is_valid() || zeros[1].is_valid());
+  if (!wanted && !carries_zeros) return grad_input;
+  edge_list edges = torch::autograd::collect_next_edges(grad);
+  edges.insert(edges.end(), zeros.begin(), zeros.end());
+  torch::autograd::set_history(
+      grad_input, new_node_with_edges<DoubleBackward>(constants, {state}, std::move(edges)));
+  return grad_input;
+}
+
+// Of (input, bias).
+struct Backward {
+  static constexpr const char* kName = "FastganBiasActDropout";
+  static constexpr int kInputs = 2;
+  static constexpr int kSaved = 1;
+  using Constants = fastgan::Constants;
+
+  static variable_list backward(const BackwardCall<Backward>& call) {
+    variable_list result(kInputs);
+    if (!call.grads[0].defined()) return result;
+    const Tensor grad_input = gradient_of_input(call);
+    if (call.needs[1]) result[1] = gradient_of_bias(grad_input, call.constants);
+    if (call.needs[0]) result[0] = grad_input;
+    return result;
   }
 
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    return {gradient_of_input(ctx, grads[0]), {}, {}};
+ private:
+  static Tensor gradient_of_input(const BackwardCall<Backward>& call) {
+    const Tensor& grad = call.grads[0];
+    const Tensor& state = call.saved[0];
+    // As in PyTorch, the second derivative of leaky ReLU is zero and that of dropout does not
+    // exist.
+    if (at::GradMode::is_enabled() && call.edges != nullptr && call.constants.has_positive) {
+      return backward_with_zeros(grad, state, call.constants, *call.edges);
+    }
+    return ops::bias_act_dropout_backward::call(grad, state, call.constants.settings());
+  }
+
+  // The sum of the input's gradient over all dimensions but the channels', in the bias' dtype.
+  static Tensor gradient_of_bias(const Tensor& grad_input, const Constants& constants) {
+    const int64_t channel_dim = at::maybe_wrap_dim(constants.channel_dim, grad_input.dim());
+    std::vector<int64_t> others;
+    for (int64_t dim = 0; dim < grad_input.dim(); ++dim) {
+      if (dim != channel_dim) others.push_back(dim);
+    }
+    // sum() over no dimensions would be the sum over all.
+    return others.empty() ? grad_input.to(constants.bias_type)
+                          : grad_input.sum(others, false, constants.bias_type);
   }
 };
 
-bool needs_gradient(const char* op, const Tensor& input, const OptionalTensor& bias) {
-  check_no_tangent(op, input, bias);
-  return at::GradMode::is_enabled() &&
-         (input.requires_grad() || (bias.has_value() && bias->requires_grad()));
+auto new_backward(const Tensor& input, const Tensor& output, const Tensor& state,
+                  const Settings& settings) {
+  const auto stride = output.sym_strides();
+  const at::ScalarType bias_type =
+      settings.bias.has_value() ? settings.bias->scalar_type() : input.scalar_type();
+  return new_node<Backward>(
+      constants_of(settings.backward(stride), settings.channel_dim, bias_type), {state}, input,
+      settings.bias);
 }
 
 Settings with_state(const Settings& settings) {
@@ -126,33 +156,36 @@ Settings with_state(const Settings& settings) {
 }
 
 std::tuple<Tensor, Tensor> forward_autograd(const Tensor& input, const Settings& settings) {
-  if (!needs_gradient(ops::bias_act_dropout::kName, input, settings.bias)) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    return ops::bias_act_dropout::call(input, settings);
+  using Op = ops::bias_act_dropout;
+  if (!needs_gradient(Op::kName, input, settings.bias)) {
+    return below_autograd([&] { return Op::call(input, settings); });
   }
-  variable_list out = BiasActDropoutFunction::apply(input, settings.bias, with_state(settings));
-  return {std::move(out[0]), std::move(out[1])};
+  auto [output, state] = below_autograd([&] { return Op::call(input, with_state(settings)); });
+  torch::autograd::set_history(output, new_backward(input, output, state, settings));
+  return {std::move(output), std::move(state)};
 }
 
 Tensor inplace_autograd(Tensor& input, const Settings& settings) {
-  const char* op = ops::bias_act_dropout_::kName;
-  if (!needs_gradient(op, input, settings.bias)) {
+  using Op = ops::bias_act_dropout_;
+  if (!needs_gradient(Op::kName, input, settings.bias)) {
     const at::AutoDispatchBelowAutograd below;
-    return ops::bias_act_dropout_::call(input, settings);
+    return Op::call(input, settings);
   }
-  // Checked here, before anything is written: mark_dirty() raises its error after the write.
-  TORCH_CHECK(!(input.requires_grad() && input.is_leaf()), "fastgan::", op,
+  TORCH_CHECK(!(input.requires_grad() && input.is_leaf()), "fastgan::", Op::kName,
               ": expected input that is not a leaf variable that requires grad (inplace=True "
               "would overwrite it), got a leaf of shape ",
               input.sizes(), "; use inplace=False");
   torch::autograd::check_inplace(input, /*requires_grad=*/true);
   if (!input.is_non_overlapping_and_dense()) {
-    auto [output, state] = forward_autograd(input, with_state(settings));
+    auto [output, state] = forward_autograd(input, settings);
     input.copy_(output);
     return state;
   }
-  Tensor state;
-  BiasActDropoutInplaceFunction::apply(input, settings.bias, with_state(settings), &state);
+  Tensor state = [&] {
+    const at::AutoDispatchBelowAutograd below;
+    return Op::call(input, with_state(settings));
+  }();
+  torch::autograd::rebase_history(input, new_backward(input, input, state, settings));
   return state;
 }
 
@@ -174,11 +207,8 @@ Tensor inplace_versioned(Tensor& input, const Settings& settings) {
 
 Tensor backward_autograd(const Tensor& grad, const Tensor& state,
                          const BackwardSettings& settings) {
-  if (!needs_gradient(ops::bias_act_dropout_backward::kName, grad, std::nullopt)) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    return ops::bias_act_dropout_backward::call(grad, state, settings);
-  }
-  return BiasActDropoutBackwardFunction::apply(grad, state, settings);
+  const Constants constants = constants_of(settings, /*channel_dim=*/0, grad.scalar_type());
+  return backward_with_zeros(grad, state, constants, edge_list(2));
 }
 
 }  // namespace

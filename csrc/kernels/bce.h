@@ -17,10 +17,10 @@ namespace fastgan {
 // What each element's loss is computed from.
 template <class T>
 struct BceTerms {
-  const T* input;       // [elements]
-  const T* target;      // [elements] or null: target_value for all
-  const T* weight;      // [elements] or null: 1
-  const T* pos_weight;  // [elements] or null: 1; logits only
+  const T* input;                   // [elements]
+  const T* target;                  // [elements] or null: target_value for all
+  const Arithmetic<T>* weight;      // [elements] or null: 1
+  const Arithmetic<T>* pos_weight;  // [elements] or null: 1; logits only
   Arithmetic<T> target_value;
   int64_t elements;
   bool probabilities;  // false: logits

@@ -21,9 +21,13 @@ struct Activated {
 template <class V, class M>
 FASTGAN_MATH Activated<V, M> activate(V x, M keep, const ActivationFactors<V>& factors) {
   const M positive = greater(x, factors.zero);
-  V value = x * select(positive, factors.positive, factors.nonpositive);
-  // ReLU gives exactly 0 for x <= 0. The product would be NaN at -inf.
-  if (factors.zero_slope) value = select(less_equal(x, factors.zero), factors.zero, value);
+  V value;
+  if (factors.zero_slope) {
+    // ReLU gives exactly 0 for x <= 0. The product with 0 would be NaN at -inf.
+    value = select(less_equal(x, factors.zero), factors.zero, x * factors.positive);
+  } else {
+    value = x * select(positive, factors.positive, factors.nonpositive);
+  }
   M active = keep;
   if (factors.has_clamp) {
     const M high = less_equal(factors.clamp, value);

@@ -39,7 +39,7 @@ FASTGAN_MATH LogitTarget<V> logit_target(V target, V pos_weight, V one) {
 // s = sigmoid(-|x|), at most 1/2.
 template <class V>
 FASTGAN_MATH V sigmoid_of(Exp<V> e, V one) {
-  return e.value / (one + e.value);
+  return quotient(e.value, one + e.value);
 }
 
 // The loss without the term that holds the logarithm.
@@ -68,10 +68,10 @@ FASTGAN_MATH V logit_gradient(V x, V sigmoid, LogitTarget<V> target, V zero) {
   return select(less_equal(zero, x), target.negative - both, both - target.positive);
 }
 
-// sigmoid(x) from s = sigmoid(-|x|).
+// sigmoid(x) from e = exp(-|x|).
 template <class V>
-FASTGAN_MATH V probability_of(V x, V sigmoid, V zero, V one) {
-  return select(less_equal(zero, x), one - sigmoid, sigmoid);
+FASTGAN_MATH V probability_of(V x, Exp<V> e, V zero, V one) {
+  return quotient(select(less_equal(zero, x), one, e.value), one + e.value);
 }
 
 // On probabilities: loss = -t max(log(p), -100) - (1 - t) max(log(1 - p), -100), with PyTorch's

@@ -49,28 +49,39 @@ FASTGAN_HD PhiloxKey philox_key(RandomKey key) {
   return {{static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32)}};
 }
 
+// The octet's index comes in two halves, as octets that share the upper one share work.
+FASTGAN_HD PhiloxBlock draw_octet(RandomKey key, uint32_t low, uint32_t high) {
+  return philox4x32(
+      {{static_cast<uint32_t>(key.offset), static_cast<uint32_t>(key.offset >> 32), low, high}},
+      philox_key(key));
+}
+
 FASTGAN_HD PhiloxBlock draw_octet(RandomKey key, int64_t octet) {
   const uint64_t index = static_cast<uint64_t>(octet);
-  return philox4x32({{static_cast<uint32_t>(key.offset), static_cast<uint32_t>(key.offset >> 32),
-                      static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32)}},
-                    philox_key(key));
+  return draw_octet(key, static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32));
 }
 
-// Draw i of an octet: the low half (even i) or the high half (odd i) of word i / 2.
-FASTGAN_HD uint32_t draw_of(const PhiloxBlock& block, int i) {
-  return (block.word[i / 2] >> (16 * (i % 2))) & 0xFFFFu;
-}
-
-// The 8 keep decisions of an octet: bit i is set where element i is kept.
-FASTGAN_HD uint8_t keep_octet(RandomKey key, int64_t octet, uint32_t threshold) {
-  const PhiloxBlock block = draw_octet(key, octet);
+// The 8 keep decisions of an octet, for a threshold above 0: bit i is set where element i is kept.
+// Draw i is the low half (even i) or the high half (odd i) of word i / 2; it keeps its element if
+// it is at least the threshold.
+FASTGAN_HD uint8_t keep_bits(const PhiloxBlock& block, uint32_t threshold) {
+  // The draw is compared where it is, or moved to the upper half: a GPU moves bits beside
+  // comparing. The largest word of a dropped draw has 32 bits for every threshold, kThresholdOne
+  // included.
+  const uint32_t most_dropped = (threshold << 16) - 1;
   uint32_t bits = 0;
 #ifdef __CUDACC__
 #pragma unroll
 #endif
-  for (int i = 0; i < kOctet; ++i)
-    bits |= static_cast<uint32_t>(draw_of(block, i) >= threshold) << i;
+  for (int k = 0; k < kOctet / 2; ++k) {
+    bits |= static_cast<uint32_t>((block.word[k] << 16) > most_dropped) << (2 * k);
+    bits |= static_cast<uint32_t>(block.word[k] > most_dropped) << (2 * k + 1);
+  }
   return static_cast<uint8_t>(bits);
+}
+
+FASTGAN_HD uint8_t keep_octet(RandomKey key, int64_t octet, uint32_t threshold) {
+  return keep_bits(draw_octet(key, octet), threshold);
 }
 
 // The bits of an octet that belong to one of the tensor's `elements` elements.

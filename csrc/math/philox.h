@@ -21,6 +21,16 @@ constexpr uint32_t kPhiloxMultiplier1 = 0xCD9E8D57u;
 constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9u;
 constexpr uint32_t kPhiloxWeyl1 = 0xBB67AE85u;
 
+// The upper 32 bits of a product of 64. nvcc would widen the exclusive-ors after it to 64 bits,
+// too.
+FASTGAN_HD uint32_t high_product(uint32_t a, uint32_t b) {
+#ifdef __CUDA_ARCH__
+  return __umulhi(a, b);
+#else
+  return static_cast<uint32_t>((static_cast<uint64_t>(a) * b) >> 32);
+#endif
+}
+
 struct PhiloxKey {
   uint32_t word[2];
 };
@@ -39,12 +49,10 @@ FASTGAN_HD PhiloxBlock philox4x32(PhiloxBlock counter, PhiloxKey key) {
 #pragma unroll
 #endif
   for (int round = 0; round < rounds; ++round) {
-    const uint64_t product0 = static_cast<uint64_t>(kPhiloxMultiplier0) * counter.word[0];
-    const uint64_t product1 = static_cast<uint64_t>(kPhiloxMultiplier1) * counter.word[2];
-    counter = {{static_cast<uint32_t>(product1 >> 32) ^ counter.word[1] ^ key.word[0],
-                static_cast<uint32_t>(product1),
-                static_cast<uint32_t>(product0 >> 32) ^ counter.word[3] ^ key.word[1],
-                static_cast<uint32_t>(product0)}};
+    counter = {{high_product(kPhiloxMultiplier1, counter.word[2]) ^ counter.word[1] ^ key.word[0],
+                kPhiloxMultiplier1 * counter.word[2],
+                high_product(kPhiloxMultiplier0, counter.word[0]) ^ counter.word[3] ^ key.word[1],
+                kPhiloxMultiplier0 * counter.word[0]}};
     key = next_key(key);
   }
   return counter;

@@ -16,8 +16,8 @@
 namespace fastgan {
 namespace {
 
-// The arguments of one call, checked. After lay_out() the input is dense and the other tensors are
-// in its memory order.
+// The arguments of one call, checked. Errors end in the words of torch's, which other code looks
+// for. After lay_out() the input is dense and the other tensors are in its memory order.
 struct Arguments {
   const char* op;
   bool probabilities;
@@ -37,20 +37,23 @@ struct Arguments {
         weight(settings.weight.value_or(Tensor())),
         pos_weight(settings.pos_weight.value_or(Tensor())) {
     check_floating(op, "input", input);
-    check("target", this->target);
-    check("weight", this->weight);
-    check("pos_weight", this->pos_weight);
+    const at::ScalarType type = input.scalar_type();
+    const at::ScalarType arithmetic = type == at::kDouble ? at::kDouble : at::kFloat;
+    check("target", this->target, type);
+    check("weight", this->weight, arithmetic);
+    check("pos_weight", this->pos_weight, arithmetic);
     TORCH_CHECK(!probabilities || (target_value >= 0.0 && target_value <= 1.0), "fastgan::", op,
                 ": expected target in [0, 1], got ", target_value);
   }
 
-  void check(const char* argument, const Tensor& tensor) const {
+  void check(const char* argument, const Tensor& tensor, at::ScalarType type) const {
     if (!tensor.defined()) return;
     check_same_device(op, argument, tensor, input);
     TORCH_CHECK_VALUE(tensor.sym_sizes() == input.sym_sizes(), "fastgan::", op, ": expected ",
                       argument, " of shape ", input.sym_sizes(), ", got ", tensor.sym_sizes());
-    TORCH_CHECK(tensor.scalar_type() == input.scalar_type(), "fastgan::", op, ": expected ",
-                argument, " of dtype ", input.scalar_type(), ", got ", tensor.scalar_type());
+    TORCH_CHECK(tensor.scalar_type() == type, "fastgan::", op, ": expected ", argument,
+                " of dtype ", type, ", got ", tensor.scalar_type(), ": Found dtype ",
+                tensor.scalar_type(), " but expected ", type);
   }
 
   void lay_out() {
@@ -65,15 +68,16 @@ struct Arguments {
     if (outside == 0) return;
     const char* argument = (outside & kInputOutside) != 0 ? "input" : "target";
     TORCH_CHECK(false, "fastgan::", op, ": expected ", argument,
-                " in [0, 1], got NaN or a value outside");
+                " in [0, 1], got NaN or a value outside: all elements of ", argument,
+                " should be between 0 and 1");
   }
 
   template <class T>
   BceTerms<T> terms(std::atomic<int>* outside = nullptr) const {
     return {input.const_data_ptr<T>(),
             data<T>(target),
-            data<T>(weight),
-            data<T>(pos_weight),
+            data<Arithmetic<T>>(weight),
+            data<Arithmetic<T>>(pos_weight),
             static_cast<Arithmetic<T>>(target_value),
             input.numel(),
             probabilities,

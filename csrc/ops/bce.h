@@ -10,13 +10,16 @@ namespace fastgan {
 
 enum class BceForm { kLogits, kProbabilities };
 
-// The arguments that all ops of a form share, besides the input.
+inline const OptionalTensor kNoTensor;
+
+// The arguments that all ops of a form share, besides the input. Valid during the call.
 template <BceForm form>
 struct BceSettings {
-  OptionalTensor target;
+  const OptionalTensor& target;
   double target_value;  // every element's target where there is no tensor
-  OptionalTensor weight;
-  OptionalTensor pos_weight = {};  // logits only
+  // The weights have the dtype of the arithmetic: float32 for halves.
+  const OptionalTensor& weight;
+  const OptionalTensor& pos_weight = kNoTensor;  // logits only
 
   auto fields() const {
     if constexpr (form == BceForm::kLogits) {

@@ -44,15 +44,19 @@ void check(const char* op, const Tensor& input, const Settings& settings) {
 }
 
 // How a dense tensor's elements, in memory order, find their entry in a table by channel, or by
-// sample and channel. A dimension of size 1 may have stride 0; any positive stride serves there.
+// sample and channel. The stride of a dimension of size 1 means nothing, and may be 0: the whole
+// tensor is one run of it.
+int64_t stride_of(const Tensor& dense, int64_t dim) {
+  return std::max<int64_t>(dense.size(dim) == 1 ? dense.numel() : dense.stride(dim), 1);
+}
+
 Channels channels_of(const Tensor& dense, int64_t channel_dim) {
-  return {std::max<int64_t>(dense.stride(channel_dim), 1), dense.size(channel_dim),
+  return {stride_of(dense, channel_dim), dense.size(channel_dim),
           std::max<int64_t>(dense.numel(), 1), 1};
 }
 
 Channels maps_of(const Tensor& dense) {
-  return {std::max<int64_t>(dense.stride(1), 1), dense.size(1),
-          std::max<int64_t>(dense.stride(0), 1), dense.size(0)};
+  return {stride_of(dense, 1), dense.size(1), stride_of(dense, 0), dense.size(0)};
 }
 
 template <class S>

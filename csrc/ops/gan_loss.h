@@ -16,6 +16,7 @@ struct GanLossSettings {
   double fake_weight;
 
   auto fields() const { return std::tie(real_target, fake_target, real_weight, fake_weight); }
+  auto fields() { return std::tie(real_target, fake_target, real_weight, fake_weight); }
 };
 
 struct GeneratorLossSettings {
@@ -23,6 +24,7 @@ struct GeneratorLossSettings {
   double weight;
 
   auto fields() const { return std::tie(target, weight); }
+  auto fields() { return std::tie(target, weight); }
 };
 
 namespace ops {

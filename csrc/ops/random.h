@@ -13,6 +13,7 @@
 
 #ifdef FASTGAN_WITH_CUDA
 #include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <c10/cuda/CUDAGuard.h>
 #endif
 
 namespace fastgan {
@@ -39,7 +40,9 @@ inline RandomSource random_source(const char* op, c10::Device device,
                     ": expected a seed with offset ", offset, ", got none");
   TORCH_CHECK_VALUE(!(seed.has_value() && generator.has_value()), "fastgan::", op,
                     ": expected seed or generator, got both");
-  TORCH_CHECK(!generator.has_value() || generator->device().type() == device.type(),
+  // The CPU's tensors and generators may or may not carry an index.
+  TORCH_CHECK(!generator.has_value() || generator->device() == device ||
+                  (device.is_cpu() && generator->device().is_cpu()),
               "fastgan::", op, ": expected a generator on ", device, ", got one on ",
               generator->device());
   return {seed, offset, generator};
@@ -62,6 +65,8 @@ inline RandomState random_state(c10::Device device, const RandomSource& source) 
     return state;
   }
 #ifdef FASTGAN_WITH_CUDA
+  // The generator asks whether the current device's stream is capturing a graph.
+  const c10::cuda::CUDAGuard guard(device);
   auto* cuda = at::get_generator_or_default<at::CUDAGeneratorImpl>(
       source.generator, at::cuda::detail::getDefaultCUDAGenerator(device.index()));
   std::lock_guard<std::mutex> lock(cuda->mutex_);

@@ -53,8 +53,8 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def pick_device(name: str, processes: int = 1, local_rank: int = 0) -> torch.device:
-    """Return the device called `name`; "auto" is a GPU where there is one.
+def pick_device(op: str, name: str, processes: int = 1, local_rank: int = 0) -> torch.device:
+    """Return the device called `name` for the work called `op`; "auto" is a GPU where there is one.
 
     With several processes, each one uses the GPU of its `local_rank` and makes it the current one.
 
@@ -66,17 +66,17 @@ def pick_device(name: str, processes: int = 1, local_rank: int = 0) -> torch.dev
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and processes > 1:
         if name != "cuda":
-            raise ValueError(f"train: expected `device` to be cuda, cpu or auto with several processes, got '{name}'")
+            raise ValueError(f"{op}: expected `device` to be cuda, cpu or auto with several processes, got '{name}'")
         name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):  # torch knows others, such as mps, which have no kernels
-        raise ValueError(f"train: expected `device` to be cpu, cuda, cuda:N or auto, got '{name}'")
+        raise ValueError(f"{op}: expected `device` to be cpu, cuda, cuda:N or auto, got '{name}'")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"train: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"
+            f"{op}: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"
         )
     if device.index is not None and processes > 1:
         torch.cuda.set_device(device)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgan._support.extras import require
+from fastgan._support.files import write_with
 from fastgan.bench._results import Result
 
 # The palette "bright" of Paul Tol, which colour-blind readers can tell apart.
@@ -60,7 +61,7 @@ def bars(results: Sequence[Result], path: Path, title: str) -> bool:
     figure.suptitle(title, fontsize=8)
     present = [peer for peer in COLOURS if any(peer in result.ratios for result in rows)]
     axes.legend([_patch(COLOURS[peer]) for peer in present], present, fontsize=7, loc="lower right")
-    figure.savefig(path, dpi=90)
+    write_with(path, lambda file: figure.savefig(file, format="png", dpi=90))
     return True
 
 
@@ -100,5 +101,5 @@ def roofline(results: Sequence[Result], copies: Mapping[int, float], path: Path,
     figure.suptitle(title, fontsize=8)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
-    figure.savefig(path, dpi=90)
+    write_with(path, lambda file: figure.savefig(file, format="png", dpi=90))
     return True

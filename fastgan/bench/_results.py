@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastgan._support.files import write_atomic
 from fastgan.bench._host import machine
 
 Work = Callable[[], object]
@@ -221,4 +222,4 @@ def write_json(path: Path, device: str, results: list[Result], extra: dict[str, 
         "results": [asdict(result) for result in results],
         **(extra or {}),
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())

@@ -52,10 +52,10 @@ def check_there(command: str, spec: str) -> None:
     Raises:
         FileNotFoundError: with the path.
     """
-    from fastgan.data import check_spec
+    from fastgan.data import FROM_PATH, check_spec
 
     kind, path = check_spec(spec)
-    if path and not Path(path).exists():
+    if path and not FROM_PATH[kind].pattern and not Path(path).exists():
         raise FileNotFoundError(
             f"{command}: expected the data of the run in '{path}', found none there; --data {kind}:PATH tells where "
             "they are now"

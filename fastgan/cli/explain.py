@@ -71,6 +71,7 @@ def explain(
 ) -> None:
     """Show what a run's discriminator looks at: heat maps by integrated gradients, LIME and kernel SHAP."""
     check(("captum", "matplotlib"), "explain")
+    from fastgan.data.table import TableSchema
     from fastgan.explain import PackedDiscriminator, attribute, heat_maps
     from fastgan.train.pictures import is_image
     from fastgan.train.saved_run import load_discriminator, load_run
@@ -109,10 +110,11 @@ def explain(
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
     names = [""] * len(samples) if labels is None else [f"{name}, " for name in trained.names_of(labels)]
     titles = [f"{name}logit {value:.2f}" for name, value in zip(names, logits.tolist(), strict=True)]
-    heat_maps(samples, found, titles, target)
+    columns = TableSchema.from_dict(trained.units.table).names if trained.units.table is not None else []
+    heat_maps(samples, found, titles, target, columns)
     arrays = {"samples": samples, "logits": logits, **found}
-    columns: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
-    write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **columns))
+    stored: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
+    write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **stored))
     kind = "generated" if data is None else "given"
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
 

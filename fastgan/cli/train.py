@@ -7,11 +7,14 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from fastgan.cli._dry_run import describe
 from fastgan.cli._run_data import check_describes, check_there
 from fastgan.cli._terminal import Action, is_rank_zero
+
+if TYPE_CHECKING:
+    from fastgan.train import GANTrainer
 
 __all__ = ["add_command"]
 
@@ -64,14 +67,16 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
                 raise
             # The training is done and saved, so a run that cannot be measured is no failure.
             print(f"no FID: {' '.join(str(error).split())}")
-        print(f"the report: {out / 'report.html'}" if report_every else _next_steps(out, trainer.global_step))
+        print(f"the report: {out / 'report.html'}" if report_every else _next_steps(out, trainer))
 
 
-def _next_steps(out: Path, step: int) -> str:
+def _next_steps(out: Path, trainer: GANTrainer) -> str:
     """What to do with a run, in one line."""
+    samples = "new.csv" if trainer.data.units.table is not None else "samples.npz"
+    samples = "grid.png" if len(trainer.size.sample_shape) == 3 else samples
     return (
-        f"next: fastgan report {out} (a page of curves, pictures and scores), fastgan sample {out} --out grid.png, "
-        f"or fastgan train --out {out} --resume --steps {2 * step} to go on"
+        f"next: fastgan report {out} (a page of curves, pictures and scores), fastgan sample {out} --out {samples}, "
+        f"or fastgan train --out {out} --resume --steps {2 * trainer.global_step} to go on"
     )
 
 

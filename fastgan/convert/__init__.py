@@ -15,8 +15,9 @@ from torch import nn
 
 from fastgan import nn as fnn
 from fastgan.convert import tracing
-from fastgan.convert.fuse import Fuser, to_sequential, unfuse
-from fastgan.convert.references import ModuleReferences, has_hooks, is_scripted
+from fastgan.convert.fuse import Fuser, holders_of_pairs, to_sequential, unfuse
+from fastgan.convert.reach import out_of_reach
+from fastgan.convert.references import ModuleReferences, OutsideHolders, has_hooks, is_scripted
 from fastgan.convert.verify import EquivalenceCheck
 
 __all__ = ["Report", "convert", "revert"]
@@ -37,19 +38,26 @@ class Report:
     Attributes:
         swapped: (name, class) of each layer that fastgan computes now, without those in ``fused``.
         fused: (name of the first, name of the second) of each pair of layers that one kernel computes now.
-        skipped: (name, reason) of each layer that was not swapped, or not fused with the next one.
+        unfused: (name of the first, name of the second, reason) of each pair that stays two layers.
+        skipped: (name, reason) of each layer that stays torch's.
+        unreached: (name, what) of modules that draw or activate where ``convert`` does not reach: in functions, which
+            ``trace=True`` replaces, or inside torch's LSTM, attention and the like.
     """
 
     swapped: list[tuple[str, str]] = field(default_factory=list)
     fused: list[tuple[str, str]] = field(default_factory=list)
+    unfused: list[tuple[str, str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    unreached: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         pairs = f"{len(self.fused)} pair{'s' * (len(self.fused) != 1)} fused"
         lines = [f"fastgan: {len(self.swapped)} swapped, {pairs}, {len(self.skipped)} skipped"]
         lines += [f"  swapped {name or '(the model)'}: {kind}" for name, kind in self.swapped]
         lines += [f"  fused   {first} and {second}" for first, second in self.fused]
+        lines += [f"  unfused {first} and {second}: {reason}" for first, second, reason in self.unfused]
         lines += [f"  skipped {name or '(the model)'}: {reason}" for name, reason in self.skipped]
+        lines += [f"  beyond  {name or '(the model)'}: {what}" for name, what in self.unreached]
         return "\n".join(lines)
 
 
@@ -79,6 +87,12 @@ def _is_candidate(module: nn.Module) -> bool:
     if is_scripted(module):
         return getattr(module, "original_name", None) in {kind.__name__ for kind in _FASTGAN_CLASS}
     return isinstance(module, tuple(_FASTGAN_CLASS)) and type(module) not in _TORCH_CLASS
+
+
+def _changeable(modules: list[nn.Module], fuse: bool) -> list[nn.Module]:
+    """Return the modules that are changed where nothing else uses them, and those that hold pairs to fuse."""
+    layers = [module for module in modules if _is_candidate(module) or (fuse and type(module) in _TORCH_CLASS)]
+    return [*layers, *(holders_of_pairs(modules) if fuse else [])]
 
 
 def _copy_sharing_tensors(module: nn.Module) -> nn.Module:
@@ -114,7 +128,7 @@ def _fuse(references: ModuleReferences, report: Report) -> list[Callable[[], Non
     undo: list[Callable[[], None]] = []
     for first, second, reason, undo_pair in Fuser(references).fuse():
         if reason is not None:
-            report.skipped.append((first, f"not fused with '{second}': {reason}"))
+            report.unfused.append((first, second, reason))
             continue
         undo.append(undo_pair)
         report.fused.append((first, second))
@@ -125,9 +139,6 @@ def _fuse(references: ModuleReferences, report: Report) -> list[Callable[[], Non
 def _rewrite_forwards(references: ModuleReferences, report: Report, fuse: bool) -> list[Callable[[], None]]:
     undo: list[Callable[[], None]] = []
     for name, result, undo_module in tracing.install(references, fuse):
-        if isinstance(result, str):
-            report.skipped.append((name, result))
-            continue
         undo.append(undo_module)
         prefix = f"{name}." if name else ""
         pairs = [(prefix + first, prefix + second) for first, second in result.fused]
@@ -166,13 +177,15 @@ def convert(
             the inputs must be equal within rounding. Inputs, buffers, ``.grad``, training modes and the state of the
             random generators are left as they were. Where the model draws random numbers in eval, dropout is off there
             too. A warning names what differs between two runs of the unconverted model, and is not compared.
-        trace: whether to also rewrite each ``forward`` that :mod:`torch.fx` can trace, so that it calls fastgan for
-            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses, and for modules called one after
-            the other. When the module's attributes change, it uses its original ``forward`` again.
+        trace: whether to also rewrite the methods of the model's modules, so that they call fastgan for
+            ``F.leaky_relu``, ``F.relu``, ``F.dropout``, its variants and the losses. All else in them stays: branches,
+            optional arguments, helper functions. A ``forward`` that :mod:`torch.fx` can trace is also recorded, so that
+            what it calls one after the other is fused; when the module's attributes change, the recording is not used.
+            A method that a subclass calls by ``super()`` is not rewritten.
         fuse: whether to fuse pairs.
 
     Returns:
-        What was swapped, fused and skipped, and why.
+        What was swapped, fused and left as it is, and why.
 
     Raises:
         RuntimeError: where something differs with ``example_inputs``. The message names the first module that differs,
@@ -187,9 +200,12 @@ def convert(
           fused   1 and 2
     """
     report, undo = Report(), list[Callable[[], None]]()
+    # First, because what is made here would hold the model, too.
+    outside = OutsideHolders().find(model, functools.partial(_changeable, fuse=fuse))
     equivalence = None if example_inputs is None else EquivalenceCheck(model, example_inputs)
     try:
-        references = ModuleReferences(model)
+        references = ModuleReferences(model, outside)
+        report.unreached = [(references.name(m), what) for m in references.modules for what in out_of_reach(m, trace)]
         undo += _swap(references, report)
         if equivalence is not None:
             equivalence.observe_swapped()
@@ -234,7 +250,7 @@ def revert(model: _Model) -> _Model:
         )
     """
     tracing.remove(model)
-    references = ModuleReferences(model, search_outside=False)
+    references = ModuleReferences(model)
     for module in references.modules:
         if not isinstance(module, fnn.LeakyReLUDropout):
             continue

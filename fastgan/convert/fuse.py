@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from fastgan import nn as fnn
 from fastgan.convert.references import ModuleReferences, has_hooks, is_scripted
@@ -19,6 +20,7 @@ __all__ = [
     "dropout_p",
     "fused_inplace",
     "fused_layer",
+    "holders_of_pairs",
     "to_sequential",
     "unfuse",
 ]
@@ -96,6 +98,32 @@ def allocates_output(layer: nn.Module | None) -> bool:
     return any(isinstance(layer, kind) and type(layer).forward is kind.forward for kind in _ALLOCATING)
 
 
+def holders_of_pairs(modules: list[nn.Module]) -> list[nn.Module]:
+    """Return the Sequentials in ``modules`` that hold an activation and a dropout, and all that hold those.
+
+    Args:
+        modules: the modules of a model, in the order of ``named_modules``, with torch's layers or fastgan's.
+    """
+    found: dict[int, nn.Module] = {}
+
+    def holds(module: nn.Module, kinds: tuple[type[nn.Module], ...]) -> bool:
+        return any(isinstance(child, kinds) for child in module.children())
+
+    for module in modules:
+        if (
+            isinstance(module, nn.Sequential)
+            and holds(module, (nn.ReLU, nn.LeakyReLU))
+            and holds(module, (_DropoutNd,))
+        ):
+            found[id(module)] = module
+    while found:
+        holders = [m for m in modules if id(m) not in found and any(id(child) in found for child in m.children())]
+        if not holders:
+            break
+        found.update({id(module): module for module in holders})
+    return list(found.values())
+
+
 class Fuser:
     """Fuses the pairs of one model, and gives the reason for each pair that stays two layers.
 
@@ -155,7 +183,7 @@ class Fuser:
                 return f"{kind} reads an input without a batch dimension in another way than the fused layer"
             if has_hooks(layer):
                 return f"{kind} has hooks, or a forward of its own"
-            if len(self._references.registered[key]) > 1 or self._references.is_used_elsewhere(layer):
+            if self._references.is_used_elsewhere(layer) or self._usage.runs_in_other_places(layer, sequential):
                 return f"{kind} is used in other places too"
             if key in self._references.unregistered:
                 holder, attribute = self._references.unregistered[key][0]

@@ -18,7 +18,7 @@ from fastgan.convert.fuse import activation_slope, allocates_output, dropout_p, 
 from fastgan.convert.references import has_hooks
 from fastgan.functional import composed
 
-__all__ = ["Rewriter", "dropout_off", "rewritable_calls"]
+__all__ = ["Rewriter", "dropout_is_off", "dropout_off"]
 
 _ACTIVATIONS = (fnn.LeakyReLU, fnn.ReLU)
 _DROPOUTS = (fnn.Dropout, fnn.Dropout1d, fnn.Dropout2d, fnn.Dropout3d)
@@ -59,6 +59,11 @@ def dropout_off() -> Iterator[None]:
             yield
     finally:
         _dropout_is_off = False
+
+
+def dropout_is_off() -> bool:
+    """Return whether the code runs in a block of :func:`dropout_off`."""
+    return _dropout_is_off
 
 
 def _layer_of(owner: nn.Module, node: fx.Node) -> nn.Module | None:
@@ -128,12 +133,6 @@ def _output_is_private(node: fx.Node, owner: nn.Module) -> bool:
 
 def _name_of(node: fx.Node) -> str:
     return str(node.target) if node.op == "call_module" else node.name
-
-
-def rewritable_calls(owner: nn.Module) -> set[str]:
-    """Return the names of functions that the code of ``owner``'s forward seems to call and that could be rewritten."""
-    code = getattr(inspect.unwrap(type(owner).forward), "__code__", None)
-    return {function.__name__ for function in (*_LAYERS, *_LOSSES)} & set(code.co_names if code else ())
 
 
 class Rewriter:

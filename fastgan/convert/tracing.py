@@ -1,27 +1,43 @@
-"""Replaces the forwards of modules by recorded and rewritten ones.
+"""Replaces the forwards and methods of modules by rewritten ones.
 
-A traced module gets a subclass of its class. Where the recorded graph does not apply (other arguments, changed
-settings, a module that grew), the module runs the forward that its author wrote.
+Such a module gets a subclass of its class, whose methods call fastgan's functions. Where its forward can be recorded as
+a graph, pairs are fused in it, too. Where the graph does not apply (other arguments, changed settings, a module that
+grew), the module runs the forward that its author wrote, with fastgan's functions.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx, nn
 
+from fastgan.convert.functions import rewritten_methods
 from fastgan.convert.record import Dependencies, UnsupportedForwardError, record
 from fastgan.convert.references import ModuleReferences, is_scripted
-from fastgan.convert.rewrite import Rewriter, rewritable_calls
+from fastgan.convert.rewrite import Rewriter
 
-__all__ = ["TracedForwards", "install", "remove"]
+__all__ = ["Changes", "TracedForwards", "install", "remove"]
 
 _ATTRIBUTE = "_fastgan_traced"
 _ORIGINAL = "_fastgan_original"
-_traced_classes: dict[type[nn.Module], type[nn.Module]] = {}
+_changed_classes: dict[tuple[type[nn.Module], bool], type[nn.Module]] = {}
+
+
+class Changes(NamedTuple):
+    """What was rewritten in one module.
+
+    Attributes:
+        swapped: (name of the call, name of the function) of the functions that are fastgan's.
+        fused: (name of the first call, name of the second) of the pairs that are one call.
+    """
+
+    swapped: list[tuple[str, str]]
+    fused: list[tuple[str, str]]
 
 
 class TracedForwards:
@@ -98,40 +114,40 @@ def _original_class(module: nn.Module) -> type[nn.Module]:
     return original
 
 
-def _forward_of(cls: type[nn.Module]) -> Callable[..., Any]:
-    """Return the forward of the traced modules of ``cls``."""
+def _forward_of(cls: type[nn.Module], rewritten: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the forward of the traced modules of ``cls``, with the one for calls that no graph covers."""
     original = cls.forward
 
     def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         # torch.fx sees the author's forward, because a graph of ours calls layers that the model does not register.
-        is_traced = torch.compiler.is_compiling() or any(isinstance(argument, fx.Proxy) for argument in args)
-        if not kwargs and not is_traced:
-            rewritten = vars(self)[_ATTRIBUTE].forward_for(self, args)
-            if rewritten is not None:
-                return rewritten(self, *args)
-        return original(self, *args, **kwargs)
+        if torch.compiler.is_compiling() or any(isinstance(argument, fx.Proxy) for argument in args):
+            return original(self, *args, **kwargs)
+        recorded = None if kwargs else vars(self)[_ATTRIBUTE].forward_for(self, args)
+        return (recorded or rewritten)(self, *args, **kwargs)
 
     vars(forward)["__wrapped__"] = original  # inspect.signature and torch.fx read the arguments there
     return forward
 
 
 def _reduce(self: nn.Module, _: Any) -> tuple[Any, ...]:
-    return _rebuild, (_original_class(self),), dict(vars(self))
+    return _rebuild, (_original_class(self), _ATTRIBUTE in vars(self)), dict(vars(self))
 
 
-def _rebuild(cls: type[nn.Module]) -> nn.Module:
-    traced = _traced_class(cls)
-    return traced.__new__(traced)
+def _rebuild(cls: type[nn.Module], has_graphs: bool) -> nn.Module:
+    changed = _changed_class(cls, has_graphs)
+    return changed.__new__(changed)
 
 
-def _traced_class(cls: type[nn.Module]) -> type[nn.Module]:
-    """Return the one class of all traced modules of ``cls``."""
-    if cls in _traced_classes:
-        return _traced_classes[cls]
-    body = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
-    body |= {_ORIGINAL: cls, "forward": _forward_of(cls), "__reduce_ex__": _reduce}
-    _traced_classes[cls] = type(cls.__name__, (cls,), body)
-    return _traced_classes[cls]
+def _changed_class(cls: type[nn.Module], has_graphs: bool) -> type[nn.Module]:
+    """Return the one subclass of ``cls`` for all modules whose methods are rewritten, with or without graphs."""
+    if (cls, has_graphs) in _changed_classes:
+        return _changed_classes[cls, has_graphs]
+    body: dict[str, Any] = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    body |= {_ORIGINAL: cls, "__reduce_ex__": _reduce}
+    body |= {name: method.function for name, method in rewritten_methods(cls).items()}
+    if has_graphs:
+        body["forward"] = _forward_of(cls, body.get("forward", cls.forward))
+    return _changed_classes.setdefault((cls, has_graphs), type(cls.__name__, (cls,), body))
 
 
 def _has_custom_forward(module: nn.Module) -> bool:
@@ -141,31 +157,43 @@ def _has_custom_forward(module: nn.Module) -> bool:
     return is_custom and not is_scripted(module) and "forward" not in vars(module)
 
 
-def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, TracedForwards | str, Callable[[], None]]]:
-    """Rewrite the forwards of a model's modules where that is possible and changes something.
+def _calls(module: nn.Module) -> list[tuple[str, str]]:
+    """Return (name of the call, name of the function) for each call that rewritten methods replace."""
+    counts: Counter[str] = Counter()
+    calls = []
+    for method in rewritten_methods(type(module)).values():
+        for function in method.calls:
+            calls.append((f"{function}_{counts[function]}" if counts[function] else function, function))
+            counts[function] += 1
+    return calls
+
+
+def install(references: ModuleReferences, fuse: bool) -> Iterator[tuple[str, Changes, Callable[[], None]]]:
+    """Rewrite the forwards and methods of a model's modules where that is possible and changes something.
 
     Args:
         references: the references of the model.
         fuse: whether to make an activation and a dropout, one after the other, one call.
 
     Yields:
-        For each module, its name, what was rewritten and how to undo it; or its name and why nothing was, where its
-        code seems to call a function that could be.
+        For each module of which something was rewritten: its name, what was, and how to undo it.
     """
     for module in references.modules:
-        if not _has_custom_forward(module):
+        if not _has_custom_forward(module) or _ORIGINAL in vars(type(module)):
             continue
         traced = TracedForwards(fuse)
-        try:
+        with contextlib.suppress(UnsupportedForwardError):
             traced.make(module)
-        except UnsupportedForwardError as reason:
-            if rewritable_calls(module):
-                yield references.name(module), f"forward is not rewritten: {reason}", lambda: None
-            continue
+        calls = _calls(module)
         if traced.swapped or traced.fused:
             vars(module)[_ATTRIBUTE] = traced
-            module.__class__ = _traced_class(type(module))
-            yield references.name(module), traced, functools.partial(_restore, module)
+            changes = Changes(traced.swapped, traced.fused)
+        elif calls:
+            changes = Changes(calls, [])
+        else:
+            continue
+        module.__class__ = _changed_class(type(module), _ATTRIBUTE in vars(module))
+        yield references.name(module), changes, functools.partial(_restore, module)
 
 
 def _restore(module: nn.Module) -> None:
@@ -174,7 +202,7 @@ def _restore(module: nn.Module) -> None:
 
 
 def remove(model: nn.Module) -> None:
-    """Give the modules of ``model`` the forwards of their authors back."""
+    """Give the modules of ``model`` the forwards and methods of their authors back."""
     for module in model.modules():
         if _ORIGINAL in vars(type(module)):
             _restore(module)

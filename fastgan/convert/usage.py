@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import nn
 
+from fastgan.convert.loops import loads_of_calling_loops, runs_its_layers_whole
 from fastgan.convert.references import ModuleReferences
 
 __all__ = ["SequentialUsage"]
@@ -99,8 +100,12 @@ def _reachable_code(functions: Iterator[FunctionType]) -> Iterator[CodeType]:
             waiting += [f for f in called if isinstance(f, FunctionType) and not _is_torch(f)]
 
 
-def _exposed_attributes(code: CodeType) -> Iterator[str]:
-    """Yield the attributes that the code reads, except where it calls, checkpoints or uses them safely."""
+def _exposed_attributes(code: CodeType) -> Iterator[tuple[str, bool]]:
+    """Yield the attributes that the code reads, except where it calls, checkpoints or uses them safely.
+
+    Beside each one stands whether the code only iterates over it, and calls each of its elements.
+    """
+    loops = loads_of_calling_loops(code)
     instructions = list(dis.get_instructions(code))
     for i, instruction in enumerate(instructions):
         if instruction.opname not in ("LOAD_ATTR", "LOAD_METHOD"):
@@ -112,7 +117,7 @@ def _exposed_attributes(code: CodeType) -> Iterator[str]:
         # `checkpoint(self.main, x)` loads the function, then self, then the attribute.
         is_checkpointed = i >= 2 and instructions[i - 2].argval == "checkpoint"
         if not (is_call or is_checkpointed or follower in _SAFE_ATTRIBUTES):
-            yield instruction.argval
+            yield instruction.argval, instruction.offset in loops
 
 
 class _ClassCode:
@@ -121,18 +126,28 @@ class _ClassCode:
     Attributes:
         exposed: attributes that the code reads, so that it could run single layers of a Sequential under that name;
             each with the function that reads it.
+        iterated: attributes whose elements the code calls one after the other, each with the function that does.
+        read: all attributes that the code reads.
         finds_layers: a function that may find layers by computed names, or "".
+        runs_layers_whole: whether a container of this class does with its layers nothing but call them.
     """
 
     def __init__(self, cls: type) -> None:
         self.exposed: dict[str, str] = {}
+        self.iterated: dict[str, str] = {}
+        self.read: set[str] = set()
         self.finds_layers = ""
+        self.runs_layers_whole = True
         for code in _reachable_code(_functions_of(cls)):
             location = f"{cls.__name__}.{code.co_name}"
-            for attribute in _exposed_attributes(code):
-                self.exposed.setdefault(attribute, location)
+            self.read.update(code.co_names)
+            for attribute, is_loop in _exposed_attributes(code):
+                (self.iterated if is_loop else self.exposed).setdefault(attribute, location)
             if not _FINDS_LAYERS.isdisjoint(code.co_names):
-                self.finds_layers = location
+                loops = loads_of_calling_loops(code)
+                found = {step.offset for step in dis.get_instructions(code) if step.argval in _FINDS_LAYERS}
+                self.finds_layers = self.finds_layers if found <= loops else location
+            self.runs_layers_whole = self.runs_layers_whole and runs_its_layers_whole(code)
 
 
 class SequentialUsage:
@@ -154,40 +169,63 @@ class SequentialUsage:
             self._classes[cls] = _ClassCode(cls)
         return self._classes[cls]
 
+    def runs_in_other_places(self, layer: nn.Module, sequential: nn.Sequential) -> bool:
+        """Return whether something may run ``layer`` that is not this Sequential.
+
+        A class that builds its Sequential of layers that are its attributes, too, does not, if no code reads these.
+        """
+        others = [place for place in self._references.registered[id(layer)] if place[0] is not sequential]
+        if len(others) + 1 < len(self._references.registered[id(layer)]):
+            return True
+        return any(
+            isinstance(parent, _CONTAINERS)
+            or _is_torch(type(parent))
+            or self._code_of(parent).finds_layers
+            or any(attribute in code.read for code in self._classes.values())
+            for parent, attribute in others
+        )
+
     def why_exposed(self, sequential: nn.Sequential) -> str | None:
         """Return why code may see the value between two layers of ``sequential``, or None where none may."""
-        waiting: list[nn.Module] = [sequential]
-        seen: set[int] = set()
+        # Beside a module: whether indices alone lead from it to the layers. Where an attribute is on the way, code
+        # needs its name, and is found by that.
+        waiting: list[tuple[nn.Module, bool]] = [(sequential, True)]
+        seen: set[tuple[int, bool]] = set()
         while waiting:
-            module = waiting.pop()
-            if id(module) in seen:
-                continue
-            seen.add(id(module))
-            if reason := self._why_module_exposes(module):
-                return reason
+            module, by_index = waiting.pop()
             key = id(module)
+            if (key, by_index) in seen:
+                continue
+            seen.add((key, by_index))
+            if reason := self._why_module_exposes(module, by_index, module is sequential):
+                return reason
             for holder, attribute in self._references.unregistered.get(key, []):
                 return f"'{attribute}' of {type(holder).__name__} holds its Sequential too"
             registered = self._references.registered.get(key, [])
-            for parent, name in registered + self._references.outside.get(key, []):
-                if not isinstance(parent, _CONTAINERS) and (reason := self._why_attribute_exposes(parent, name)):
-                    return reason
-            waiting += [parent for parent, _ in registered]
+            for parent, name in registered + self._references.outside.by_modules.get(key, []):
+                if by_index and not isinstance(parent, _CONTAINERS):
+                    reason = self._why_attribute_exposes(parent, name, module is sequential)
+                    if reason:
+                        return reason
+            waiting += [(parent, by_index and isinstance(parent, _CONTAINERS)) for parent, _ in registered]
         return None
 
-    def _why_module_exposes(self, module: nn.Module) -> str | None:
+    def _why_module_exposes(self, module: nn.Module, by_index: bool, is_itself: bool) -> str | None:
+        code = self._code_of(module)
         if isinstance(module, _CONTAINERS):
             own = not _has_torch_methods(module) or "forward" in vars(module)
-            return f"{type(module).__name__} runs its layers by a function of its own" if own else None
-        finds = self._code_of(module).finds_layers
-        return f"{finds} may find layers by computed names" if finds else None
+            whole = not is_itself and "forward" not in vars(module) and code.runs_layers_whole and not code.finds_layers
+            if own and by_index and not whole:
+                return f"{type(module).__name__} runs its layers by a function of its own"
+        return f"{code.finds_layers} may find layers by computed names" if code.finds_layers else None
 
-    def _why_attribute_exposes(self, parent: nn.Module, attribute: str) -> str | None:
+    def _why_attribute_exposes(self, parent: nn.Module, attribute: str, is_itself: bool) -> str | None:
         if _is_torch(type(parent)):
             known = type(parent).__name__ in _WRAPPERS
             return None if known else f"{type(parent).__name__} holds its Sequential"
         self._code_of(parent)
         for code in self._classes.values():
-            if location := code.exposed.get(attribute):
+            location = code.exposed.get(attribute) or (code.iterated.get(attribute) if is_itself else None)
+            if location:
                 return f"{location} reads '{attribute}' other than by calling it, and may see a value between layers"
         return None

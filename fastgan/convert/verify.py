@@ -118,7 +118,7 @@ class _Reference:
 class EquivalenceCheck:
     """Compares what a model computes before its conversion with what it computes after.
 
-    The construction runs the unconverted model, twice in each mode. What differs between the two runs cannot be
+    The construction runs the unconverted model, twice in each of two modes. What differs between the two runs cannot be
     compared; a warning says so.
 
     Args:
@@ -138,11 +138,12 @@ class EquivalenceCheck:
             )
         self._model, self._inputs = model, inputs
         try:
+            in_eval = self._run(self._eval_mode, gradients=True)
             # A model that draws in eval may keep dropout on there, as pix2pix does; the masks would differ.
-            draws = self._run(self._eval_mode, gradients=False).draws
-            in_eval = self._reference("in eval with p = 0", lambda: _without_dropout(model, False)) if draws else None
             self._plain = [
-                in_eval or self._reference("in eval", self._eval_mode),
+                self._reference("in eval with p = 0", lambda: _without_dropout(model, False))
+                if in_eval.draws
+                else self._reference("in eval", self._eval_mode, first=in_eval),
                 self._reference("in training with p = 0", lambda: _without_dropout(model, True)),
             ]
         except Exception as error:
@@ -156,11 +157,13 @@ class EquivalenceCheck:
         with preserved(self._model), mode():
             return observe(self._model, self._inputs, gradients)
 
-    def _reference(self, mode: str, enter: Callable[[], Any], gradients: bool = True) -> _Reference:
+    def _reference(
+        self, mode: str, enter: Callable[[], Any], gradients: bool = True, first: Observation | None = None
+    ) -> _Reference:
         def run() -> Observation:
             return self._run(enter, gradients)
 
-        first, second = run(), run()
+        first, second = first or run(), run()
         gaps = {kind: _first_difference(getattr(first, kind), getattr(second, kind)) for kind in _KINDS}
         unstable = {kind for kind, gap in gaps.items() if gap}
         for kind in unstable:

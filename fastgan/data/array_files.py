@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgan.data.arrays import StoredArrays
 from fastgan.data.idx import read_idx
 from fastgan.data.memory import fit_data, from_array
 from fastgan.data.npz import read_npz
@@ -21,9 +28,7 @@ def read_npz_data(path: str, options: ReadOptions) -> Data:
     Raises:
         ValueError: for a file that cannot be read, unusable arrays, or settings of images for rows.
     """
-    stored = read_npz(path)
-    data = from_array(stored.samples, stored.labels, path, stored.layout, stored.notes)
-    return fit_data(data, options.image_size, options.color, options.background)
+    return _data(read_npz(path), path, options)
 
 
 def read_idx_data(path: str, options: ReadOptions) -> Data:
@@ -36,6 +41,21 @@ def read_idx_data(path: str, options: ReadOptions) -> Data:
     Raises:
         ValueError: for a file that cannot be read, unusable arrays, or settings of images for rows.
     """
-    stored = read_idx(path)
-    data = from_array(stored.samples, stored.labels, path, stored.layout, stored.notes)
+    return _data(read_idx(path), path, options)
+
+
+def _data(stored: StoredArrays, path: str, options: ReadOptions) -> Data:
+    """Arrays as data; a mapped array is read into memory where it fits there, so that a GPU can hold it."""
+    samples = stored.samples
+    is_fitted = options.image_size != 0 or options.color != "auto"  # then what is kept is made from it
+    if isinstance(samples, np.memmap) and isinstance(samples.base, mmap.mmap) and not is_fitted:
+        samples = _read(samples) if options.keeps(samples.nbytes) else samples
+    data = from_array(samples, stored.labels, path, stored.layout, stored.notes)
     return fit_data(data, options.image_size, options.color, options.background)
+
+
+def _read(mapped: np.memmap[Any, Any]) -> NDArray[Any]:
+    """A mapped array in memory. It is read from the file: pages of the map would count as memory, too."""
+    samples: NDArray[Any] = np.fromfile(str(mapped.filename), mapped.dtype, mapped.size, offset=mapped.offset)
+    shaped: NDArray[Any] = samples.reshape(mapped.shape, order="C" if mapped.flags.c_contiguous else "F")
+    return shaped

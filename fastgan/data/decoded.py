@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan._support.extras import require
+from fastgan.data.fingerprint import of_choice
 from fastgan.data.formats import UnreadableImageError, skipped_note
 from fastgan.data.images import ImageReader
 from fastgan.data.options import ReadOptions
@@ -202,15 +205,25 @@ def image_data(
         return _labelled(View(source, torch.from_numpy(kept)), kept, labels, class_names, units, name, said)
     pixels = torch.empty((len(kept), *source.shape), dtype=torch.uint8)  # what is not written to takes no memory yet
     count, decoded = 0, []
-    for part in torch.from_numpy(kept).split(_PART):
-        good, images = source.readable(part)
-        pixels[count : count + len(good)] = images
-        count += len(good)
-        decoded.append(part[good])
+    with _progress(len(kept)) as bar:
+        for part in torch.from_numpy(kept).split(_PART):
+            positions, images = source.readable(part)
+            pixels[count : count + len(positions)] = images
+            count += len(positions)
+            decoded.append(part[positions])
+            bar.update(len(part))
     if count == 0:
         raise ValueError(f"data: expected images in {name}, got none that can be decoded: {source.notes[0]}")
-    whole = MemorySource(pixels[:count], source.fingerprint)
-    return _labelled(whole, torch.cat(decoded).numpy(), labels, class_names, units, name, [*said, *source.notes])
+    good = torch.cat(decoded)
+    same = count == len(kept)  # as when images are decoded as they are read
+    whole = MemorySource(pixels[:count], source.fingerprint if same else of_choice(source.fingerprint, good))
+    return _labelled(whole, good.numpy(), labels, class_names, units, name, [*said, *source.notes])
+
+
+def _progress(count: int) -> Any:
+    """A progress bar on the terminal of the first process, if decoding takes some seconds."""
+    hidden = True if os.environ.get("RANK", "0") != "0" else None  # None hides it where there is no terminal
+    return require("tqdm").tqdm(total=count, desc="decoding", unit="image", delay=3, leave=False, disable=hidden)
 
 
 def _labelled(

@@ -1,7 +1,7 @@
 """Fingerprints of data: short texts that are equal where the data are, wherever they lie.
 
-A fingerprint is of the names and sizes of files, or of an array's shape, dtype and values. It
-reads as `files=12; bytes=9876; digest=5f2c...`, so that two of them also tell what differs. No path is part of it.
+A fingerprint is of the names and sizes of files, or of an array's shape, dtype and values. It reads as
+`files=12; bytes=9876; digest=5f2c...`, so that two of them also tell what differs. No path is part of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 __all__ = ["difference", "of_choice", "of_dataset", "of_entries", "of_tensors"]
 
-_BLOCKS = 64  # parts of a large file or tensor that are read
+_BLOCKS = 64  # parts of a large tensor that are read
 _BLOCK = 1 << 20  # bytes in a part
 _DIGEST = 10  # bytes: two different data sets agree by chance in 1 of 10^24 cases
 
@@ -25,7 +25,7 @@ def of_entries(entries: Iterable[tuple[str, int]]) -> str:
     """The fingerprint of named contents.
 
     Args:
-        entries: the name and the size of each, in any order.
+        entries: the name, relative to the folder, and the size of each, in any order.
     """
     entries = sorted((name.replace(os.sep, "/"), size) for name, size in entries)
     digest = hashlib.blake2b(digest_size=_DIGEST)
@@ -92,30 +92,31 @@ def difference(expected: str, got: str) -> str:
     if expected == got:
         return ""
     before, now = _parts(expected), _parts(got)
-    if before.keys() - {"labels"} != now.keys() - {"labels"}:
+    if _kind(before) != _kind(now):
         return f"{_kind(now)} instead of {_kind(before)}"
     words = [
-        f"{_word(name, now.get(name))} instead of {_value(before.get(name))}"
+        "other samples that can be read"
+        if name == "chosen"
+        else f"{_word(name, now.get(name))} instead of {_value(before.get(name))}"
         for name in dict.fromkeys((*before, *now))
-        if name != "digest" and before.get(name) != now.get(name)
+        if name != "digest" and _value(before.get(name)) != _value(now.get(name))
     ]
+    others = [name for name in ("labels", "chosen") if before.get(name) != now.get(name)]
+    if not words and others:
+        return "other labels" if "labels" in others else "other samples that can be read"
     return ", ".join(words) or ("other names or sizes of files" if "files" in now else "other values")
 
 
 def _update(digest: hashlib.blake2b, x: Tensor) -> None:
-    """Add the bytes of a tensor to a digest, those of the first dimension's parts where they are many."""
-    row = x[0].numel() * x.element_size() if len(x) else 1
-    rows = max(1, _BLOCK // max(1, row))
-    for start in _starts(len(x) * row):
-        part = x[start // row : start // row + rows].detach().cpu().contiguous()
+    """Add the bytes of a tensor to a digest: all, or of a large one parts evenly spaced along the first dimension."""
+    row = max(1, x[0].numel() * x.element_size()) if len(x) else 1
+    rows = max(1, _BLOCK // row)
+    starts = list(range(0, len(x), rows))
+    if len(starts) > _BLOCKS:  # the first and the last part are among them
+        starts = [i * (len(x) - rows) // (_BLOCKS - 1) for i in range(_BLOCKS)]
+    for start in starts:
+        part = x[start : start + rows].detach().cpu().contiguous()
         digest.update(part.flatten().view(torch.uint8).numpy().data)
-
-
-def _starts(size: int) -> Iterable[int]:
-    """Where the parts begin that are read of `size` bytes: all of them, or 64 that include the first and the last."""
-    if size <= _BLOCKS * _BLOCK:
-        return range(0, size, _BLOCK)
-    return [i * (size - _BLOCK) // (_BLOCKS - 1) for i in range(_BLOCKS)]
 
 
 def _join(**parts: object) -> str:
@@ -130,12 +131,14 @@ def _kind(parts: dict[str, str]) -> str:
     """What kind of data a fingerprint is of."""
     if "files" in parts:
         return "a folder"
+    if "prepared" in parts:
+        return "prepared data"
     return "a Dataset" if "samples" in parts else "samples in memory"
 
 
 def _word(name: str, value: str | None) -> str:
     """A part as words: 13 files, 9,999 bytes, shape 40x3."""
-    if name in ("files", "bytes", "samples", "labels"):
+    if name in ("files", "bytes", "samples", "labels", "chosen"):
         return f"{_value(value)} {name}"
     return f"{name} {_value(value)}"
 
@@ -143,4 +146,5 @@ def _word(name: str, value: str | None) -> str:
 def _value(value: str | None) -> str:
     if value is None:
         return "none"
+    value = value.partition("-")[0]  # without the digest of labels or of chosen samples
     return f"{int(value):,}" if value.isdigit() else value

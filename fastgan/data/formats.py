@@ -71,7 +71,7 @@ def image_endings() -> frozenset[str]:
     Raises:
         MissingExtraError: without Pillow.
     """
-    formats = set(image_formats())
+    formats = {*image_formats(), "MPO"}  # a JPEG with further pictures behind it, which is opened as a JPEG
     return frozenset(ending for ending, name in pillow().registered_extensions().items() if name in formats)
 
 

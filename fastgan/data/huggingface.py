@@ -27,6 +27,9 @@ class HuggingFaceItems:
         dataset: of `datasets`.
         column: of images, which are not decoded.
         name: what to call the data in messages.
+
+    Raises:
+        MissingExtraError: without `datasets`.
     """
 
     def __init__(self, dataset: Any, column: str, name: str) -> None:
@@ -58,7 +61,7 @@ class HuggingFaceItems:
         return content if content is not None else cell.get("path") or b""
 
     def name(self, index: int) -> str:
-        """The row in words."""
+        """What to call the image of row `index` in messages."""
         return f"row {index} of {self._name}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.data.arrays import StoredArrays
-from fastgan.data.npz import check_memory, expected, small_in_memory
+from fastgan.data.npz import check_memory, expected, usable
 
 __all__ = ["read_idx"]
 
@@ -25,7 +25,7 @@ def read_idx(path: str) -> StoredArrays:
 
     Labels are found by name: `images` is `labels` there, the rank is 1, and dots, hyphens, underscores, capitals and
     `.gz` may differ. So the labels of `train-images.idx3-ubyte` may be in `train-labels-idx1-ubyte.gz`. A file of
-    64 MiB or more of bytes that is not packed is mapped, not read.
+    bytes that is not packed is mapped, not read.
 
     Args:
         path: the file of images.
@@ -77,7 +77,7 @@ def _array(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.frombuffer(content[:end], dtype, offset=first).reshape(shape)
     else:
         array = np.memmap(path, dtype, "r", first, shape)
-    return small_in_memory(array)
+    return usable(array)
 
 
 def _content(path: Path, opened: Any, end: int) -> tuple[int, bytes]:

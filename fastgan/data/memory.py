@@ -97,7 +97,8 @@ def fit_data(data: Data, image_size: int = 0, color: str = "auto", background: s
     units = data.units
     if not units.layout or units.low is None or units.high is None:
         setting = f"`image_size` {image_size}" if image_size else f"`color` {color}"
-        raise ValueError(f"data: expected images for {setting}, got samples {data.source.shape} in {data.name}")
+        where = f" in {data.name}" if data.name else ""
+        raise ValueError(f"data: expected images for {setting}, got samples {data.source.shape}{where}")
     fitted: NDArray[Any] | None = None
     layout = units.layout
     for indices in chunks(len(data), _CHUNK):

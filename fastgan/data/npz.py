@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from fastgan.data.arrays import StoredArrays
 
-__all__ = ["check_memory", "expected", "read_npz", "small_in_memory"]
+__all__ = ["check_memory", "expected", "read_npz", "usable"]
 
-_MAPPED = 2**26  # bytes of an array from which on it stays in its file
 _LOCAL_HEADER = 30  # bytes of a member's header in a zip file, before its name and extra field
 
 
@@ -52,13 +51,13 @@ def check_memory(path: str | Path, size: int) -> None:
         raise ValueError(f"data: expected {path} to hold at most this machine's {memory:,} bytes, got {size:,}")
 
 
-def small_in_memory(mapped: NDArray[Any]) -> NDArray[Any]:
-    """A mapped array as it is, if it has 64 MiB or more; else a copy in memory, which is faster to read from.
+def usable(mapped: NDArray[Any]) -> NDArray[Any]:
+    """A mapped array as it is, if torch can read it so; else a copy in memory.
 
     Args:
         mapped: the array.
     """
-    if mapped.nbytes >= _MAPPED and mapped.flags.aligned and mapped.dtype.isnative:
+    if mapped.flags.aligned and mapped.dtype.isnative:
         return mapped
     return np.array(mapped, mapped.dtype.newbyteorder("="))
 
@@ -67,7 +66,7 @@ def read_npz(path: str) -> StoredArrays:
     """Read the arrays of an .npz file, or the samples of an .npy file.
 
     An .npz holds an array `samples` (or one array of any name), and may hold `labels`, and `layout`: the text hwc, chw
-    or hw. Arrays keep their dtypes. Those of 64 MiB or more that are not compressed are mapped, not read.
+    or hw. Arrays keep their dtypes. Those that are not compressed are mapped, not read.
 
     Args:
         path: the file.
@@ -78,7 +77,7 @@ def read_npz(path: str) -> StoredArrays:
     """
     if path.lower().endswith(".npy"):
         with expected(path, "an .npy file of an array"):
-            return StoredArrays(small_in_memory(np.load(path, mmap_mode="r", allow_pickle=False)))
+            return StoredArrays(usable(np.load(path, mmap_mode="r", allow_pickle=False)))
     with expected(path, "an .npz file of arrays"), zipfile.ZipFile(path) as packed:
         members = {member.filename.removesuffix(".npy"): member for member in packed.infolist()}
     others = [name for name in members if name not in ("labels", "layout", "class_names")]
@@ -117,4 +116,4 @@ def _member(path: str, member: zipfile.ZipInfo) -> NDArray[Any]:
     mapped = np.memmap(path, dtype, "r", first, shape, "F" if fortran else "C")
     if mapped.nbytes + data != member.file_size:
         raise ValueError(f"expected {member.filename} of {mapped.nbytes + data:,} bytes, got {member.file_size:,}")
-    return small_in_memory(mapped)
+    return usable(mapped)

@@ -26,7 +26,6 @@ class ReadOptions:
         workers: threads that decode images; 0 decodes where images are read.
         exclude: folders that are not data, such as that of the run.
         keep: whether decoded images may be kept in memory, where they fit.
-        column: the column of images of a data set that has several; "" finds it.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
     """
@@ -38,7 +37,6 @@ class ReadOptions:
     workers: int = 0
     exclude: tuple[str, ...] = ()
     keep: bool = True
-    column: str = ""
     table: TableOptions = field(default_factory=TableOptions)
     conditional: bool = True
 

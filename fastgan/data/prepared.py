@@ -139,7 +139,7 @@ def _about(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if about["format"] != "fastgan prepared data":
-            raise KeyError("format")
+            raise ValueError("it is of another program")
         version = about["version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else error

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.data.fingerprint import of_choice, of_tensors
+from fastgan.data.unchanged import Unchanged
 
 __all__ = ["ArraySource", "MemorySource", "Source", "View", "chunks", "is_resident", "placed", "to_device"]
 
@@ -103,7 +104,8 @@ class MemorySource:
 class ArraySource:
     """Samples in a NumPy array, which may be a map of a file: only what is read comes into memory.
 
-    Unsigned integers of more than 8 bits, which torch hardly knows, are widened as they are read.
+    Unsigned integers of more than 8 bits, which torch hardly knows, are widened as they are read. A mapped file must
+    stay as it was.
 
     Args:
         samples: (N, ...) numbers.
@@ -115,6 +117,8 @@ class ArraySource:
     def __init__(self, samples: NDArray[Any]) -> None:
         self.samples = samples
         self.notes: list[str] = []
+        path = getattr(samples, "filename", None)
+        self._file = None if path is None else Unchanged(1, lambda _: str(path))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -137,7 +141,13 @@ class ArraySource:
         return len(self.samples)
 
     def read(self, indices: Tensor) -> Tensor:
-        """The samples (M, *shape) at the `indices` (M,), copied into memory."""
+        """The samples (M, *shape) at the `indices` (M,), copied into memory.
+
+        Raises:
+            ValueError: naming a mapped file that changed or vanished.
+        """
+        if self._file is not None:
+            self._file.check(0)  # before the map is touched: reading behind the end of a file kills the process
         rows = np.asarray(self.samples[indices.cpu().numpy()])
         if not rows.dtype.isnative:
             rows = rows.astype(rows.dtype.newbyteorder("="))

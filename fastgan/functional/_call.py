@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -88,8 +90,14 @@ def feature_dropout(
     """Drop whole feature maps of (N, C, ...) with ``batched_dim`` dimensions, or of (C, ...) with one less."""
     check(op, input, p, seed, offset)
     dim = input.dim()
-    # torch reads a 3-D input of dropout2d as (N, C, L), with a warning. fastgan reads it so without a warning.
-    batched = dim == batched_dim or (op == "dropout2d" and dim == 3)
+    batched = dim == batched_dim
+    if op == "dropout2d" and dim == 3:  # as torch, whose words are in the warning
+        warnings.warn(
+            "fastgan::dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is"
+            " desired, on (N, C, L); dropout1d does that without this warning",
+            stacklevel=4,
+        )
+        batched = True
     if not batched and dim != batched_dim - 1:
         shapes = "[N, C, L]" if op == "dropout2d" else f"{batched_dim - 1} dimensions"
         raise ValueError(

@@ -14,7 +14,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """Return ``x if x > 0 else negative_slope * x``, as :func:`torch.nn.functional.leaky_relu`.
 
     A slope of 0 is ReLU and gives exactly 0 for every x <= 0, -inf included. A slope of 1 returns the input itself. The
-    backward reads one bit an element.
+    backward reads one bit an element. Two signs differ from PyTorch's: ReLU of -0.0 is 0.0, and the gradient of ReLU at
+    NaN is 0, not 1.
 
     Args:
         input: any shape and floating dtype.
@@ -108,8 +109,8 @@ def dropout2d(
 ) -> Tensor:
     """Zero whole feature maps of (N, C, H, W) with probability ``p``.
 
-    As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L). Arguments and errors
-    are those of :func:`dropout`. Another rank is a ValueError.
+    As :func:`torch.nn.functional.dropout2d`, which reads 3 dimensions as (N, C, L), with a warning. Arguments and
+    errors are those of :func:`dropout`. Another rank is a ValueError.
 
     Example:
         >>> dropout2d(torch.ones(2, 3, 4, 4), seed=3).mean((2, 3))  # a map is doubled or zeroed

@@ -205,7 +205,7 @@ def bias_act_dropout(
 
 def _reduced(loss: Tensor, weight: Tensor | None, reduction: str, dtype: torch.dtype) -> Tensor:
     if weight is not None:
-        loss = loss * weight
+        loss = loss * weight.to(loss.dtype)
     if reduction == "mean":
         loss = loss.mean()
     elif reduction == "sum":
@@ -228,7 +228,8 @@ def bce_with_logits(
     """
     dtype = torch.promote_types(input.dtype, target.dtype) if isinstance(target, Tensor) else input.dtype
     x = input.to(torch.promote_types(dtype, torch.float32))
-    positive = target if pos_weight is None else pos_weight * target
+    target = target.to(x.dtype) if isinstance(target, Tensor) else target
+    positive = target if pos_weight is None else pos_weight.to(x.dtype) * target
     log_sigmoid = torch.nn.functional.logsigmoid
     loss = -_weighted(positive, log_sigmoid(x)) - _weighted(1.0 - target, log_sigmoid(-x))
     return _reduced(loss, weight, reduction, dtype)

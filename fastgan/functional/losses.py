@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn._reduction import get_enum
+from torch.nn._reduction import get_enum, legacy_get_string
 
 from fastgan.functional import composed
 
@@ -20,8 +20,10 @@ _generator_loss = torch.ops.fastgan.generator_loss.default
 _REDUCTIONS = ("none", "mean", "sum")
 
 
-def _check_reduction(reduction: str) -> str:
-    """Return ``reduction`` in today's spelling; others get the warning or the ValueError that torch gives them."""
+def _reduction_of(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    """Return the reduction in today's spelling; others get the warning or the ValueError that torch gives them."""
+    if size_average is not None or reduce is not None:
+        return legacy_get_string(size_average, reduce)
     if reduction in _REDUCTIONS:
         return reduction
     return _REDUCTIONS[get_enum(reduction)]
@@ -34,15 +36,17 @@ def _check_input(op: str, input: Tensor, target: Tensor | float) -> None:
     composed.check_floating(op, "input", input, "; input and target may be swapped" if swapped else "")
 
 
-def _check_target(op: str, input: Tensor, target: Tensor) -> None:
+def _check_target(op: str, input: Tensor, target: Tensor, words: str) -> None:
+    """Refuse a target of another shape than the input's. The message ends in torch's ``words``."""
     if target.shape != input.shape:
         raise ValueError(
-            f"fastgan::{op}: expected target of shape {list(input.shape)}, as input's, got {list(target.shape)}"
+            f"fastgan::{op}: expected target of shape {list(input.shape)}, as input's, got {list(target.shape)}:"
+            f" {words.format(target=target.size(), input=input.size())}"
         )
 
 
 def _expanded(op: str, argument: str, input: Tensor, weight: Tensor) -> Tensor:
-    """Return a weight expanded to the input's shape, in the input's dtype."""
+    """Return a weight expanded to the input's shape, in the dtype of the arithmetic."""
     try:
         expanded = weight.expand(input.shape)
     except RuntimeError:
@@ -50,11 +54,16 @@ def _expanded(op: str, argument: str, input: Tensor, weight: Tensor) -> Tensor:
             f"fastgan::{op}: expected {argument} of a shape that broadcasts to {list(input.shape)}, input's,"
             f" got {list(weight.shape)}"
         ) from None
-    return expanded.to(input.dtype)
+    return expanded.to(torch.float64 if input.dtype == torch.float64 else torch.float32)
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor | float, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor | float,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Binary cross-entropy of probabilities, as :func:`torch.nn.functional.binary_cross_entropy`.
 
@@ -64,12 +73,14 @@ def binary_cross_entropy(
     The gradient is ``(1 - target) / (1 - input) - target / input``, where the term of a clamped logarithm is 0. So it
     is never NaN; it is -1 at (input, target) = (1, 1) and 1 at (0, 0). (PyTorch divides by
     ``max(input * (1 - input), 1e-12)``, so behind a sigmoid the gradient of a very wrong answer vanishes.)
-    The loss is differentiable twice and more by ``input`` and ``target``.
+    The loss is differentiable twice and more by ``input``, ``target`` and ``weight``.
 
     Args:
         input: probabilities of any shape and floating dtype.
         target: of the same shape and dtype, or one number for all elements. For a number no tensor is made.
-        weight: broadcasts to the shape of ``input``.
+        weight: broadcasts to the shape of ``input``; in float32 for float16 and bfloat16.
+        size_average: torch's older spelling of ``reduction``, with a warning.
+        reduce: torch's older spelling of ``reduction``, with a warning.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Returns:
@@ -79,20 +90,21 @@ def binary_cross_entropy(
     Raises:
         ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
         TypeError: where a dtype is not floating.
-        RuntimeError: where dtypes differ, where a weight does not broadcast or requires grad, or where ``input`` or
-            ``target`` holds NaN or a value outside [0, 1]. On CUDA the last check would have to wait for the device, so
-            there the loss of such an element, and the gradient of such an input, are NaN instead.
+        RuntimeError: where dtypes differ, where a weight does not broadcast, or where ``input`` or ``target`` holds NaN
+            or a value outside [0, 1]. On CUDA the last check would have to wait for the device, so there the loss of
+            such an element, and the gradient of such an input, are NaN instead.
 
     Example:
         >>> binary_cross_entropy(torch.tensor([0.9, 0.5, 0.1]), 1.0, reduction="none")
         tensor([0.1054, 0.6931, 2.3026])
     """
     op = "binary_cross_entropy"
-    reduction = _check_reduction(reduction)
+    reduction = _reduction_of(reduction, size_average, reduce)
     _check_input(op, input, target)
     targets, value = (target, 0.0) if isinstance(target, Tensor) else (None, float(target))
     if targets is not None:
-        _check_target(op, input, targets)
+        words = "a target size ({target}) that is different to the input size ({input}) is deprecated"
+        _check_target(op, input, targets, words)
     if composed.needed(op, input):
         return composed.bce(input, target, weight, reduction)
     if weight is not None:
@@ -113,23 +125,27 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor | float,
     weight: Tensor | None = None,
-    pos_weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
+    pos_weight: Tensor | None = None,
 ) -> Tensor:
     """Binary cross-entropy of logits, as :func:`torch.nn.functional.binary_cross_entropy_with_logits`.
 
     The loss of an element is ``weight * (pos_weight * target * softplus(-input) + (1 - target) * softplus(input))``.
 
-    It is differentiable twice and more by ``input`` and ``target``. In float32 the loss and its gradient have a
-    relative error of at most 4e-7 for targets of 0 and 1 (an absolute one of 1e-30 where they are tiny), at large
-    logits too. An infinite logit with the right target costs 0.
+    It is differentiable twice and more by all four tensors. In float32 the loss and its gradient have a relative error
+    of at most 4e-7 for targets of 0 and 1 (an absolute one of 1e-30 where they are tiny), at large logits too. An
+    infinite logit with the right target costs 0.
 
     Args:
         input: logits of any shape and floating dtype.
         target: of the same shape, or one number for all elements. For a number no tensor is made.
-        weight: broadcasts to the shape of ``input``.
-        pos_weight: a factor of the first term; broadcasts to the shape of ``input``.
+        weight: broadcasts to the shape of ``input``; in float32 for float16 and bfloat16.
+        size_average: torch's older spelling of ``reduction``, with a warning.
+        reduce: torch's older spelling of ``reduction``, with a warning.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        pos_weight: a factor of the first term, as ``weight``.
 
     Returns:
         The loss in the dtype of ``target``, or of ``input`` where ``target`` is a number. Under autocast it is float32.
@@ -138,7 +154,7 @@ def binary_cross_entropy_with_logits(
     Raises:
         ValueError: where the shapes of ``input`` and ``target`` differ or ``reduction`` is unknown.
         TypeError: where a dtype is not floating.
-        RuntimeError: where a weight does not broadcast or requires grad.
+        RuntimeError: where a weight does not broadcast.
 
     Example:
         >>> logits = torch.tensor([-200.0, 0.0, 200.0])  # a sigmoid would round the first and the last
@@ -146,16 +162,18 @@ def binary_cross_entropy_with_logits(
         tensor([200.0000,   0.6931,   0.0000])
     """
     op = "binary_cross_entropy_with_logits"
-    reduction = _check_reduction(reduction)
+    reduction = _reduction_of(reduction, size_average, reduce)
     _check_input(op, input, target)
     targets, value = (target, 0.0) if isinstance(target, Tensor) else (None, float(target))
     if targets is not None:
-        _check_target(op, input, targets)
+        _check_target(op, input, targets, "Target size ({target}) must be the same as input size ({input})")
     if composed.needed(op, input):
         return composed.bce_with_logits(input, target, weight, pos_weight, reduction)
     if targets is not None and targets.dtype != input.dtype and targets.is_floating_point():
         wider = torch.promote_types(input.dtype, targets.dtype)
-        loss = binary_cross_entropy_with_logits(input.to(wider), targets.to(wider), weight, pos_weight, reduction)
+        loss = binary_cross_entropy_with_logits(
+            input.to(wider), targets.to(wider), weight, reduction=reduction, pos_weight=pos_weight
+        )
         return loss.to(_dtype_under_autocast(targets))
     if weight is not None:
         weight = _expanded(op, "weight", input, weight)

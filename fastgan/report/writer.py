@@ -15,8 +15,9 @@ from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data import Data
 from fastgan.data.fingerprint import difference
+from fastgan.data.table import TableSchema
 from fastgan.metrics.report import evaluate
-from fastgan.report.columns import compare_columns, correlations
+from fastgan.report.columns import MOST_COLUMNS, compare_columns, compare_tables, correlations
 from fastgan.report.pictures import frames
 from fastgan.report.records import Record, differing, read_record
 from fastgan.report.samples import class_rows, interpolations, neighbours
@@ -183,16 +184,24 @@ def _measured(run: Run, data: tuple[Data, Data | None], notes: list[str]) -> dic
 
 
 def _add_columns(section: dict[str, Any], run: Run, data: Data) -> None:
-    real = run.units.restore(data.subsample(_ROWS).samples).astype(np.float64)
-    generated = run.units.restore(run.sample(_ROWS, seed=0)).astype(np.float64)
+    """The distributions of a table's own columns, and the correlations of the numbers that stand for them."""
+    few = data.subsample(_ROWS)
+    drawn = run.sample(_ROWS, seed=0)
+    real, generated = (run.units.restore(rows).astype(np.float64) for rows in (few.samples, drawn))
     if not np.isfinite(generated).all():
         section["notes"].append("The generator draws NaN or infinity, so no distribution is shown.")
         return
     names = [f"column {i + 1}" for i in range(real.shape[1])]
-    section["columns"] = compare_columns(real, generated, names)
+    if run.units.table is None:
+        section["columns"] = compare_columns(real, generated, names)
+    else:
+        schema = TableSchema.from_dict(run.units.table)
+        names = schema.names
+        shown = [column.name for column in schema.columns if column.width]  # ids say nothing
+        section["columns"] = compare_tables(schema.decode(real)[shown], schema.decode(generated)[shown])
     if real.shape[1] > 1:
         section["correlations"] = {
-            "names": names[: len(section["columns"])],
+            "names": names[:MOST_COLUMNS],
             "real": correlations(real),
             "generated": correlations(generated),
         }

@@ -148,7 +148,7 @@ def make_model(
         return pipeline([("scale", scale), ("model", model)]), "model__"
     for name in ("class_weight", "sampling"):
         if settings.get(name) not in (None, "uniform"):
-            raise ValueError(f"fit: expected --{name.replace('_', '-')} with --task classify only")
+            raise ValueError(f"fit: expected `{name}` with `task` classify only")
     own = {name: value for name, value in settings.items() if name not in ("class_weight", "sampling")}
     steps = pipeline([("scale", scale), ("model", FastGANRegressor(random_state=seed, **own))])
     transformed = require("sklearn.compose").TransformedTargetRegressor

@@ -35,7 +35,7 @@ def parse_setting(spec: str) -> tuple[str, list[float]]:
     name, equals, text = spec.partition("=")
     name = name.strip().replace("-", "_")
     if name not in _SEARCHABLE:
-        raise ValueError(unknown_name("fit: --search: unknown setting", name, _SEARCHABLE))
+        raise ValueError(unknown_name("fit: search: unknown setting", name, _SEARCHABLE))
     try:
         if ":" in text:
             low, high, count = text.split(":")
@@ -47,7 +47,7 @@ def parse_setting(spec: str) -> tuple[str, list[float]]:
     kind = _SEARCHABLE[name]
     if not equals or not values or not all(math.isfinite(v) and kind(v) == v for v in values):
         raise ValueError(
-            f"fit: expected --search {name}=LOW:HIGH:COUNT or {name}=A,B,C of {kind.__name__}s, got '{spec}'"
+            f"fit: expected a search {name}=LOW:HIGH:COUNT or {name}=A,B,C of {kind.__name__}s, got '{spec}'"
         )
     return name, [kind(value) for value in values]
 
@@ -81,10 +81,10 @@ class Search:
     ) -> None:
         selection = require("sklearn.model_selection")
         if cv < 2:
-            raise ValueError(f"fit: expected --cv to be at least 2, got {cv}")
+            raise ValueError(f"fit: expected `cv` to be at least 2, got {cv}")
         combinations = math.prod(map(len, grid.values()))
         if not 0 <= draws <= combinations:
-            raise ValueError(f"fit: expected --draws from 0 to {combinations}, the combinations, got {draws}")
+            raise ValueError(f"fit: expected `draws` from 0 to {combinations}, the combinations, got {draws}")
         folds = (selection.StratifiedKFold if classify else selection.KFold)(cv, shuffle=True, random_state=seed)
         losses = ("neg_log_loss", "accuracy") if classify else ("neg_mean_squared_error", "r2")
         settings = {

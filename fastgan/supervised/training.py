@@ -97,7 +97,7 @@ def fit_supervised(
         2.0
     """
     config = replace(config or FitConfig(), **settings)
-    device = pick_device(config.device)
+    device = pick_device("fit", config.device)
     _check_samples(x, y, config)
     if held_out is not None and (held_out[0].shape[1:] != x.shape[1:] or held_out[0].dtype != x.dtype):
         raise ValueError(f"fit: expected held-out samples as those of training, got {tuple(held_out[0].shape)}")

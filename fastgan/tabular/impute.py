@@ -99,7 +99,7 @@ class GAINImputer(_OneToOne, _TransformerMixin, _BaseEstimator):  # type: ignore
             TrainingDivergedError: where a loss becomes NaN or infinite.
         """
         self._check_settings()
-        device = pick_device(self.device)
+        device = pick_device("impute", self.device)
         x = _validation.validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         empty = np.isnan(x).all(axis=0)
         if empty.any():

@@ -89,7 +89,7 @@ class TabularGAN:
             if not value >= low:
                 raise ValueError(f"tabular: expected `{name}` to be at least {low}, got {value}")
         self.epochs, self.hidden, self.modes, self.most_categories = epochs, tuple(hidden), modes, most_categories
-        self.device, self.cpu_threads = pick_device(device), cpu_threads
+        self.device, self.cpu_threads = pick_device("tabular", device), cpu_threads
         self._settings = {**DEFAULTS, **settings, "seed": seed}
         self.config = TrainConfig(**self._settings)
         self.history: list[dict[str, float]] = []

@@ -26,6 +26,7 @@ __all__ = ["Alarm", "AlarmMonitor", "SampleAlarms", "StatisticsAlarms", "Trainin
 _SAMPLES = 100  # generated samples in a check
 _CHECKS = 2  # consecutive checks of samples that must agree
 _MAX_COMPARED = 200_000_000  # numbers of the training set, at most, with which samples are compared
+_MAX_AT_ONCE = 2**24  # numbers of them that are converted at a time
 _MAX_READ = 2000  # the same in samples, where they must be read, and perhaps decoded, first
 
 # A loss counts as constant if its readings differ by less, relatively; means over different batches differ by more.
@@ -221,4 +222,5 @@ def _distances(x: Tensor, data: Data) -> Tensor:
     x = x.flatten(1).float()
     # Matrix products are far faster in many dimensions. They lose small distances, which matter in few dimensions.
     mode = f"{'donot_' if x.shape[1] <= 64 else ''}use_mm_for_euclid_dist"
-    return torch.cat([torch.cdist(x, part.flatten(1), compute_mode=mode) for part in data.batches(4096)], 1)
+    size = max(64, min(4096, _MAX_AT_ONCE // x.shape[1]))
+    return torch.cat([torch.cdist(x, part.flatten(1), compute_mode=mode) for part in data.batches(size)], 1)

@@ -84,7 +84,7 @@ class GANTrainer:
         self._said: set[str] = set()
         self.config, self.global_step = config, 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
-        self.device = pick_device(config.device, distributed.world_size(), distributed.local_rank())
+        self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
         self.data = setup.as_data(data, config)
         self._record = RunRecord.of(config, self.data, data, generator, discriminator)

@@ -25,6 +25,7 @@ _IN_PYTHON = {
     "generator": "fastgan.train.load_run(path, generator=...) fills one with its weights",
     "discriminator": "weights.safetensors holds its weights under the names discriminator.*",
 }
+_ABOUT = {"size", "units", "step", "data", "class_names"}  # the entries of the weights' metadata
 
 
 @dataclass(frozen=True)
@@ -245,4 +246,8 @@ def _load_network(path: Path, name: str, best: bool = False, given: nn.Module | 
             f"the network '{config.network}' as {settings} says" if given is None else f"a {type(given).__name__}"
         )
         raise RunFolderError(f"expected {weights} to hold the weights of {expected}: {error}") from error
+    if lacking := sorted(_ABOUT - about.keys()):
+        raise RunFolderError(
+            f"expected {weights} to be of this version of fastgan, got one without {', '.join(lacking)}"
+        )
     return _Saved(config, passed, about, size, network.eval())

@@ -48,17 +48,34 @@ def write_run(folder, report, cases=(), **statuses):
     return folder
 
 
+LIMITS = {name: int(seconds) for name, seconds in re.findall(r"\[([\w-]+)\]=(\d+)", SCRIPT)}
+
+
 def test_steps_end_in_less_than_nine_minutes():
-    limits = {name: int(seconds) for name, seconds in re.findall(r"\[(\w+)\]=(\d+)", SCRIPT)}
-    assert sum(limits.values()) + 2 * len(limits) + 20 < 540  # --kill-after=2, and the report
+    last = int(re.search(r"LAST_SECOND=(\d+)", SCRIPT)[1])
     assert "--kill-after=2 " in SCRIPT
-    # Every step that the script takes has a limit; pytest's, side by side, have that of `tests`.
-    steps = set(re.findall(r"^ *(?:PYTORCH_\S+ )?step (\w+)", SCRIPT, re.MULTILINE)) | {
-        "tests",
-        "memcheck",
-        "racecheck",
-    }
-    assert steps == set(limits)
+    # What comes before the last part ends early enough to leave it `rest` seconds; then comes the report.
+    assert sum(LIMITS.values()) + 2 * len(LIMITS) <= last
+    assert last + 2 + 25 < 540
+
+
+def test_every_step_has_a_limit_or_is_one_of_the_last(report):
+    steps = set(re.findall(r"^ *(?:\w+=\S+ )?(?:cpu_)?(?:step|tests) ([a-z-]+) [\"t]", SCRIPT, re.MULTILINE))
+    assert steps - set(LIMITS) == set(report.LAST_STEPS)
+    assert set(LIMITS) - steps == {"rest"}
+    assert set(report.NEEDED_STEPS) <= steps
+
+
+def test_the_parts_stand_in_the_order_of_what_is_wanted_most():
+    wanted = ["build", "cuda-tests", "ops", "steps", "memcheck", "racecheck", "emulated-tests"]
+    places = [re.search(rf"(step|tests) {name} ", SCRIPT).start() for name in wanted]
+    assert places == sorted(places)
+
+
+def test_no_case_begins_so_late_that_its_step_would_be_killed():
+    for name in ("ops", "steps"):
+        begins = int(re.search(rf"gpu_figures.py {name} --seconds (\d+)", SCRIPT)[1])
+        assert begins + 15 <= LIMITS[name]
 
 
 def test_skipped_cuda_tests_are_excused_by_lack_of_gpus_or_memory_only(report, tmp_path):
@@ -118,9 +135,11 @@ def test_files_may_be_left_out_for_lack_of_a_package_but_not_those_of_cuda(repor
 
 def test_a_run_without_mistakes_passes_and_is_written(report, monkeypatch, capsys, tmp_path):
     write_run(tmp_path, report, step=0)
-    (tmp_path / "step.json").write_text('{"anything": 1}')
-    rows = [{"name": f"row {i}", "seconds": {"fastgan": 1e-5, "eager": 3e-5}} for i in range(40)]
-    (tmp_path / "micro.json").write_text(json.dumps({"results": rows}))
+    (tmp_path / "out").mkdir()
+    skipped = {"a case": "no time left"}
+    (tmp_path / "out/gpu-steps.json").write_text(json.dumps({"results": [], "skipped": skipped}))
+    rows = [{"name": f"row {i}", "seconds": {"fastgan": 1e-5, "eager": 3e-5}, "share_of_copy": 0.9} for i in range(40)]
+    (tmp_path / "out/gpu-ops.json").write_text(json.dumps({"results": rows}))
     monkeypatch.setenv("OUT", str(tmp_path / "out"))
     monkeypatch.setenv("COMMIT", "0123456789abcdef")
     monkeypatch.setattr(sys, "argv", ["gpu_report.py", str(tmp_path), "321"])
@@ -131,10 +150,11 @@ def test_a_run_without_mistakes_passes_and_is_written(report, monkeypatch, capsy
     assert (written["gpu"], written["driver"], written["seconds"]) == ("NVIDIA H200 141GB", "580.1", 321)
     assert written["commit"] == "0123456789abcdef"
     assert written["tests"]["cuda-tests"]["cuda_passed"] == report.FEWEST_CUDA_TESTS
-    assert written["benchmarks"] == {"micro": {"results": rows}, "step": {"anything": 1}}
+    assert written["benchmarks"] == {"ops": {"results": rows}, "steps": {"results": [], "skipped": skipped}}
     table = capsys.readouterr().out.splitlines()
     assert "passed in 321 s" in table
-    assert "  row 0: fastgan 10.0 us, eager 30.0 us" in table
+    assert "  row 0: fastgan 10.0 us, eager 30.0 us, 0.90 of the copy" in table
+    assert "  left out: a case: no time left" in table
     assert len(table) < 50
 
 
@@ -143,7 +163,8 @@ def test_a_run_without_mistakes_passes_and_is_written(report, monkeypatch, capsy
     [
         ({"build": 1}, "build: failed with 1"),
         ({"memcheck": 9}, "memcheck: failed with 9"),
-        ({"micro": 124}, "micro: failed with 124 (no time left)"),
+        ({"ops": 124}, "ops: failed with 124 (no time left)"),
+        ({"emulated-tests": 2}, "emulated-tests: failed with 2"),
         ({"cuda-tests": 137}, "cuda-tests: failed with 137 (no time left)"),
     ],
 )
@@ -162,8 +183,15 @@ def test_failed_tests_fail_the_run_once(report, tmp_path):
 def test_a_step_that_is_missing_fails_the_run(report, tmp_path):
     write_run(tmp_path, report)
     steps = (tmp_path / "steps").read_text().splitlines(keepends=True)
-    (tmp_path / "steps").write_text("".join(line for line in steps if not line.startswith("micro")))
-    assert report.collect(tmp_path, 1)["wrong"] == ["micro: not run"]
+    (tmp_path / "steps").write_text("".join(line for line in steps if not line.startswith("ops")))
+    assert report.collect(tmp_path, 1)["wrong"] == ["ops: not run"]
+
+
+def test_the_last_part_may_run_out_of_time_and_the_table_says_so(report, tmp_path):
+    found = report.collect(write_run(tmp_path, report, tests=124, **{"train-tests": 137}), 1)
+    assert found["wrong"] == []
+    told = [line.split()[:3] for line in report.table(found) if "tests " in line and "no time" in line]
+    assert told == [["tests", "no", "time"], ["train-tests", "no", "time"]]
 
 
 def test_few_cuda_tests_fail_the_run(report, tmp_path):
@@ -210,3 +238,16 @@ def test_the_script_without_a_gpu_fails_at_once_and_writes_its_json(tmp_path):
     assert "WRONG: expected a GPU, found none" in ended.stdout
     written = json.loads((tmp_path / "out/no-gpu.json").read_text())
     assert (written["gpu"], written["commit"], written["steps"]) == (None, "0123456789abcdef", {})
+    assert written["benchmarks"] == {}  # no figure is made up
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["gpu-check-logs.tar.gz", "no-gpu.json"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="would profile")
+def test_the_profile_without_a_gpu_fails_at_once_and_says_why(tmp_path):
+    environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path)}
+    ended = subprocess.run(
+        ["bash", str(BENCHMARKS / "gpu_profile.sh")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert (tmp_path / "gpu-profile.txt").read_text() == ended.stderr
+    assert ended.stderr == "gpu_profile.sh: expected a GPU, found none that torch sees\n"

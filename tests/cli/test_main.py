@@ -146,7 +146,7 @@ def test_a_device_without_kernels_is_one_line_and_exit_code_2(command, device, t
     assert _fastgan(*command, *files, "--device", device) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "expected `device` to be cpu" in said
+    assert f"fastgan: {command[0]}: expected `device` to be cpu" in said
     assert f"got '{device}'" in said
     assert not (tmp_path / "runs").exists()
 

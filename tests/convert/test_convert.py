@@ -65,12 +65,11 @@ def test_loss_with_a_weight_shared_with_another_model():
 def test_the_report_as_text():
     report = fastgan.convert(nn.Sequential(*pair(), nn.Dropout1d(), nn.ReLU()))
     assert str(report).splitlines() == [
-        "fastgan: 2 swapped, 1 pair fused, 1 skipped",
+        "fastgan: 2 swapped, 1 pair fused, 0 skipped",
         "  swapped 3: Dropout1d",
         "  swapped 4: ReLU",
         "  fused   1 and 2",
-        "  skipped 3: not fused with '4': Dropout1d reads an input without a batch dimension in another way than the"
-        " fused layer",
+        "  unfused 3 and 4: Dropout1d reads an input without a batch dimension in another way than the fused layer",
     ]
 
 
@@ -91,7 +90,7 @@ def test_fuse_false_swaps_only():
     net = pair()
     report = fastgan.convert(net, fuse=False)
     assert [name for name, _ in report.swapped] == ["1", "2"]
-    assert report.fused == report.skipped == []
+    assert report.fused == report.unfused == report.skipped == []
 
 
 class OwnForward(nn.LeakyReLU):
@@ -158,8 +157,10 @@ def test_a_skipped_layer_has_a_reason(change, swapped, reason):
     report = fastgan.convert(net)
     assert report.fused == []
     assert len(report.swapped) == swapped
-    assert [name for name, *_ in report.skipped] == ["1"]
-    assert reason in report.skipped[0][-1]
+    (entry,) = report.skipped + report.unfused
+    assert entry[0] == "1"
+    assert reason in entry[-1]
+    assert not {name for name, _ in report.skipped} & {name for name, _ in report.swapped}
     if swapped == 1:
         assert type(net[1]) is kinds[1]
 
@@ -231,3 +232,30 @@ def test_bad_example_inputs_change_nothing():
     with pytest.raises(RuntimeError, match="shapes"):
         fastgan.convert(net, (torch.randn(4, 5),))
     assert type(net[1]) is nn.LeakyReLU
+
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return nn.functional.scaled_dot_product_attention(x, x, x, dropout_p=0.1)
+
+
+def test_the_report_names_dropout_that_is_out_of_reach():
+    model = nn.ModuleDict(
+        {
+            "lstm": nn.LSTM(4, 4, 2, dropout=0.1),
+            "single": nn.LSTM(4, 4),
+            "heads": nn.MultiheadAttention(4, 2, dropout=0.1),
+            "plain": nn.MultiheadAttention(4, 2),
+            "attention": Attention(),
+            "functions": models.Functional(),
+        }
+    )
+    report = fastgan.convert(model)
+    assert report.unreached == [
+        ("lstm", "the dropout between the layers of LSTM is inside torch's op"),
+        ("heads", "the dropout of MultiheadAttention is inside torch's op"),
+        ("attention", "the dropout of scaled_dot_product_attention is inside torch's op"),
+        ("functions", "calls dropout, leaky_relu, relu; trace=True replaces that"),
+    ]
+    assert "  beyond  functions: calls dropout" in str(report)
+    assert [name for name, _ in fastgan.convert(model, trace=True).unreached] == ["lstm", "heads", "attention"]

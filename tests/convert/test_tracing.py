@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import re
 import types
 
 import pytest
@@ -14,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import fastgan
 from convert_checks import rows
+from fastgan.convert.record import Dependencies, UnsupportedForwardError, record
 
 SLOPE, SETTINGS = 0.2, types.SimpleNamespace(slope=0.2)
 
@@ -152,15 +152,18 @@ def test_functions_become_fastgans_in_both_modes():
         (Closed, "its 'function'"),
     ],
 )
-def test_a_forward_that_a_graph_does_not_cover_stays(kind, reason):
+def test_a_forward_that_a_graph_does_not_cover_is_not_recorded(kind, reason):
     net, state = kind(), torch.get_rng_state()
     attributes = dict(vars(net))
-    report = fastgan.convert(net, trace=True)
-    assert type(net) is kind
-    assert [name for name, _ in report.skipped] == [""]
-    assert re.search(reason, report.skipped[0][-1]), report.skipped[0][-1]
+    with pytest.raises(UnsupportedForwardError, match=reason):
+        record(net, Dependencies())
     assert torch.equal(state, torch.get_rng_state())
     assert vars(net) == attributes
+    report = fastgan.convert(net, trace=True)  # its functions are fastgan's where they stand
+    assert report.fused == report.skipped == []
+    assert ("leaky_relu", "leaky_relu") in report.swapped
+    assert vars(net) == attributes
+    assert type(fastgan.revert(net)) is kind
 
 
 def test_a_graph_is_used_only_while_its_dependencies_are_unchanged(monkeypatch):
@@ -276,5 +279,5 @@ def test_the_name_of_a_function_is_no_attribute_of_a_module():
         "relu",
         "dropout",
     }
-    report = fastgan.convert(ReadsTheNumber(), trace=True)
-    assert "reads 'dropout' of another module" in report.skipped[0][-1]
+    with pytest.raises(UnsupportedForwardError, match="reads 'dropout' of another module"):
+        record(ReadsTheNumber(), Dependencies())

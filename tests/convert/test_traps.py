@@ -27,7 +27,7 @@ CASES = {
     "dropout first": (models.dropout_before_activation, images(), (0, 2, 0)),
     "plain list": (models.PlainList, rows(), (2, 0, 1)),
     "features": (taps.Features, rows(), (0, 1, 0)),
-    "loop": (models.Loop, rows(), (4, 0, 2)),
+    "loop": (models.Loop, rows(), (0, 2, 0)),
     "feature taps": (taps.FeatureTaps, rows(), (2, 0, 1)),
     "sliced taps": (taps.SlicedTaps, rows(), (2, 0, 1)),
     "taps in a method": (taps.TapsInAMethod, rows(), (2, 0, 1)),
@@ -36,6 +36,14 @@ CASES = {
     "taps in a wrapper": (taps.TapsInAWrapper, rows(), (2, 0, 1)),
     "taps in a function": (taps.TapsInAFunction, rows(), (2, 0, 1)),
     "taps by name": (taps.TapsByName, rows(), (2, 0, 1)),
+    "layers that are attributes too": (taps.Registered, rows(), (0, 1, 0)),
+    "blocks by index": (taps.StackOfRegistered, rows(), (0, 2, 0)),
+    "attributes that are run too": (taps.RegisteredAndRead, rows(), (2, 0, 1)),
+    "dense block": (taps.DenseBlock, rows(), (0, 2, 0)),
+    "dense block over itself": (taps.DenseBlockByItself, rows(), (0, 2, 0)),
+    "taps of a dense block": (taps.DenseBlockTaps, rows(), (4, 0, 2)),
+    "taps in a loop": (taps.LoopTaps, rows(), (2, 0, 1)),
+    "blocks kept by a loop": (taps.LoopKeeps, rows(), (2, 0, 1)),
     "own forward": (
         lambda: models.OwnForward(nn.Linear(6, 8), nn.LeakyReLU(0.2), nn.Dropout(0.5)),
         rows(),
@@ -163,7 +171,7 @@ def test_taps_of_a_model_that_holds_this_one():
     outer = taps.TapsFromOutside(net.features)
     report = fastgan.convert(net)
     assert report.fused == []
-    assert "TapsFromOutside.forward reads 'features'" in report.skipped[0][-1]
+    assert "TapsFromOutside.forward reads 'features'" in report.unfused[0][-1]
     assert outer.features is net.features
     assert len(fastgan.convert(taps.Features()).fused) == 1
 

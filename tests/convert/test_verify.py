@@ -11,6 +11,7 @@ from torch import nn
 import fastgan
 from convert_checks import rows
 from fastgan import nn as fnn
+from fastgan.convert.verify import EquivalenceCheck
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +153,11 @@ def test_an_error_of_the_model_itself_is_named_so():
     with pytest.raises(RuntimeError, match=r"the model itself.*TypeError"):
         fastgan.convert(net, (*rows(), *rows()))
     assert type(net.act) is nn.LeakyReLU
+
+
+@pytest.mark.parametrize(("kind", "runs"), [(Base, 4), (AlwaysOn, 5)])
+def test_a_model_runs_twice_in_each_mode_and_once_more_where_it_draws_in_eval(kind, runs):
+    net, count = kind(), []
+    net.register_forward_hook(lambda *_: count.append(1))
+    EquivalenceCheck(net, tuple(rows()))
+    assert len(count) == runs

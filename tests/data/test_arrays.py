@@ -160,5 +160,5 @@ def test_digits_can_be_enlarged_and_coloured():
 
 @pytest.mark.parametrize(("settings", "words"), [((8, "auto"), "`image_size` 8"), ((0, "grey"), "`color` grey")])
 def test_size_and_colour_of_points_are_refused(settings, words):
-    with pytest.raises(ValueError, match=rf"expected images for {words}, got samples \(2,\)"):
+    with pytest.raises(ValueError, match=rf"expected images for {words}, got samples \(2,\)$"):
         fit_data(ring(), *settings)

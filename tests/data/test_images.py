@@ -191,6 +191,16 @@ def test_the_endings_beside_png_and_jpg_are_read(ending, tmp_path):
     np.testing.assert_allclose(pixels.astype(int), np.broadcast_to([200, 100, 50], (16, 16, 3)), atol=3)  # lossy ones
 
 
+def test_a_photo_with_further_pictures_behind_it_is_a_photo(tmp_path):
+    photos = [Image.new("RGB", (16, 16), color) for color in ((200, 100, 50), (0, 0, 0))]
+    photos[0].save(tmp_path / "x.mpo", save_all=True, append_images=photos[1:])
+    assert ".mpo" in image_endings()
+    header = probe(str(tmp_path / "x.mpo"), "x.mpo")
+    assert (header.mode, header.frames) == ("RGB", False)
+    pixels = ImageReader().read(str(tmp_path / "x.mpo"), "x.mpo")
+    np.testing.assert_allclose(pixels[8, 8].astype(int), [200, 100, 50], atol=3)  # JPEG's loss
+
+
 def test_values_of_16_bits_are_scaled_from_their_range():
     levels = np.linspace(0, 4095, 1600).astype(np.uint16).reshape(40, 40)
     content = _encoded(levels, "PNG")

@@ -1,11 +1,16 @@
 """Loading takes little more memory than the decoded images: measured in a process of its own."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from fastgan.data import Data, Units
+from fastgan.data.prepared import prepare
 
 COUNT, SIDE = 200, 256
 PIXELS = COUNT * SIDE * SIDE * 3
@@ -51,3 +56,41 @@ def test_loading_peaks_at_1_3_times_the_bytes_of_the_decoded_images(tmp_path, ki
     peak, dtype, count = done.stdout.split()
     assert (dtype, count) == ("torch.float32", str(COUNT))
     assert int(peak) <= 1.3 * PIXELS
+
+
+# The resident set beyond that of the libraries, after a run's own way of reading; alarms and batches are what reads.
+RESIDENT = """
+import resource, sys, torch
+from fastgan.data import load
+from fastgan.train import TrainConfig
+from fastgan.train.alarms import SampleAlarms
+from fastgan.train.batches import Batches
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+SampleAlarms(load("digits"), TrainConfig())
+before = resident()
+data = load("prepared:" + sys.argv[1])
+batches = Batches(data, 64, seed=0, labelled=True)
+assert batches[len(data) // 64 * 3 + 5][0].shape == (64, 3, 64, 64)  # as a run that resumes in its fourth epoch
+for k in range(400):
+    batches[k]
+SampleAlarms(data, TrainConfig())
+print(resident() - before, len(data))
+"""
+
+
+def test_prepared_data_of_any_size_take_little_memory(tmp_path):
+    count = 200_000  # 2.5 GB, which are not written: the file is sparse
+    few = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
+    folder = prepare(Data(few, [0, 1], Units([127.5], [127.5], 0, 255, "uint8", "hwc")), tmp_path / "many")
+    about = json.loads((folder / "data.json").read_text())
+    (folder / "data.json").write_text(json.dumps(about | {"count": count}))
+    np.save(folder / "labels.npy", np.arange(count) % 2)
+    np.lib.format.open_memmap(folder / "samples.npy", "w+", np.uint8, (count, 64, 64, 3)).flush()
+    done = subprocess.run([sys.executable, "-c", RESIDENT, str(folder)], capture_output=True, text=True, check=True)
+    resident, found = map(int, done.stdout.split())
+    assert found == count
+    # 2,000 samples for the alarms, once as bytes and in parts as floats; labels; batches in advance.
+    assert resident < 400 * 2**20

@@ -11,7 +11,8 @@ from PIL import Image
 from fastgan.data import load, options
 from fastgan.data.source import is_resident
 from fastgan.metrics.evaluator import FIDEvaluator
-from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train import GANTrainer, TrainConfig, distributed
+from fastgan.train.batches import Batches
 
 
 @pytest.fixture
@@ -130,3 +131,38 @@ def test_a_folder_that_cannot_be_read_to_the_end_is_no_reason_to_keep_threads(pi
     os.rename(pictures, pictures.with_name("moved"))
     with pytest.raises(ValueError, match="got none"):
         data.batch(torch.tensor([5]))
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "idx"])
+def test_an_array_that_does_not_fit_stays_on_the_disk_and_gives_the_same_run(tmp_path, monkeypatch, kind):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 6, 5), np.uint8)
+    path = tmp_path / f"a.{kind}"
+    if kind == "idx":
+        path.write_bytes(bytes([0, 0, 8, 3]) + np.array(pixels.shape, ">u4").tobytes() + pixels.tobytes())
+    else:
+        np.savez(path, samples=pixels) if kind == "npz" else np.save(path, pixels)
+    config = TrainConfig(data=f"{kind.replace('npy', 'npz')}:{path}", batch_size=8)
+    assert is_resident(load(config.data).source)
+    inside = _weights(config)
+    monkeypatch.setattr(options, "free_memory", lambda: 1000)
+    data = load(config.data)
+    assert not is_resident(data.source)
+    assert all(torch.equal(a, b) for a, b in zip(inside, _weights(config), strict=True))
+    os.truncate(path, 500)
+    with pytest.raises(ValueError, match=r"a\.\w+ to stay as it was"):
+        data.batch(torch.tensor([39]))
+
+
+def test_each_process_reads_its_own_share_of_a_batch(pictures, no_memory, monkeypatch):
+    data = load(f"folder:{pictures}")
+    whole = Batches(data, 12, seed=0, flip=True)[3][0]
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(distributed, "shard", lambda x, rank=rank: x.chunk(2)[rank])
+        share = load(f"folder:{pictures}")
+        batches = Batches(share, 12, seed=0, flip=True)
+        read = []
+        plain = share.source.base.read
+        monkeypatch.setattr(share.source.base, "read", lambda i, plain=plain, read=read: (read.append(i), plain(i))[1])
+        assert torch.equal(batches[3][0], whole.chunk(2)[rank])
+        assert {len(indices) for indices in read} == {6}

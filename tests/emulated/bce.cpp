@@ -33,7 +33,8 @@ constexpr Grid kGrids[] = {kWholeGrid, {1, 0, true}, {kMostBlocksOfCuda, 3, true
 
 template <class T>
 struct Tensors {
-  Buffer<T> input, target, weight, pos_weight;
+  Buffer<T> input, target;
+  Buffer<Arithmetic<T>> weight, pos_weight;
 
   Tensors(int64_t elements, int64_t shift, bool probabilities, int64_t first = 0)
       : input(elements, shift, first),

@@ -10,7 +10,11 @@ namespace {
 
 constexpr int64_t kChannels = 3, kInner = 5;
 
-enum class Table { kNone, kContiguous, kChannelsLast };
+// How elements find their channel. A tile's part has 2, 4 or 8 elements. Of kShort's channels it
+// may have several; of kRuns' at most two. Of kWholeRows it has channels that a 16-byte access may
+// load, of kOddRows channels that wrap around. kOneRun has one channel, whose stride is past the
+// end.
+enum class Table { kNone, kShort, kInnermost, kRuns, kOneRun, kWholeRows, kOddRows };
 
 struct Options {
   const char* name;
@@ -32,14 +36,21 @@ constexpr Options kOptions[] = {
     {"dropout, slope 1", kThird, 1.0},
     {"ReLU and dropout", kThird, 0.0},
     {"all dropped", kThresholdOne},
+    {"ReLU", 0, 0.0},
     {"clamp", kThird, 0.2, 1.5},
-    {"bias, contiguous", kThird, 0.2, 0.0, Table::kContiguous},
-    {"bias, channels last", kThird, 0.2, 0.0, Table::kChannelsLast},
-    {"maps, contiguous", kThird, 0.2, 0.0, Table::kNone, Table::kContiguous},
-    {"maps, channels last", kThird, 0.2, 0.0, Table::kNone, Table::kChannelsLast},
-    {"all, contiguous", kThird, 0.0, 1.5, Table::kContiguous, Table::kContiguous},
-    {"all, channels last", kThird, 0.2, 1.5, Table::kChannelsLast, Table::kChannelsLast},
-    {"all, in place", kThird, 0.2, 1.5, Table::kContiguous, Table::kChannelsLast, true, true},
+    {"clamp, all dropped", kThresholdOne, 0.0, 1.5},
+    {"bias, contiguous", kThird, 0.2, 0.0, Table::kShort},
+    {"bias, channels last", kThird, 0.2, 0.0, Table::kInnermost},
+    {"bias, long runs", kThird, 0.2, 0.0, Table::kRuns},
+    {"bias, long runs, clamp, in place", 0, 0.2, 1.5, Table::kRuns, Table::kNone, true, true},
+    {"bias, one run", 0, 0.2, 0.0, Table::kOneRun},
+    {"bias, whole rows", kThird, 0.0, 0.0, Table::kWholeRows},
+    {"bias, odd rows, clamp", kThird, 0.0, 1.5, Table::kOddRows},
+    {"maps, contiguous", kThird, 0.2, 0.0, Table::kNone, Table::kShort},
+    {"maps, channels last", kThird, 0.2, 0.0, Table::kNone, Table::kInnermost},
+    {"all, contiguous", kThird, 0.0, 1.5, Table::kShort, Table::kShort},
+    {"all, channels last", kThird, 0.2, 1.5, Table::kInnermost, Table::kInnermost},
+    {"all, in place", kThird, 0.2, 1.5, Table::kRuns, Table::kInnermost, true, true},
 };
 // The last grid has more blocks than there is work for.
 constexpr Grid kGrids[] = {kWholeGrid, {2, 0, true}, {1, 0, true}, {kMostBlocksOfCuda, 3, true}};
@@ -67,8 +78,21 @@ struct Captured {
   }
 };
 
-Channels table_of(Table order, int64_t sample_stride, int64_t samples) {
-  return {order == Table::kContiguous ? kInner : 1, kChannels, sample_stride, samples};
+Channels table_of(Table table, int64_t sample_stride, int64_t samples) {
+  switch (table) {
+    case Table::kShort:
+      return {kInner, kChannels, sample_stride, samples};
+    case Table::kRuns:
+      return {17, kChannels, sample_stride, samples};
+    case Table::kOneRun:
+      return {int64_t{1} << 40, 1, sample_stride, samples};
+    case Table::kWholeRows:
+      return {1, 24, sample_stride, samples};
+    case Table::kOddRows:
+      return {1, 13, sample_stride, samples};
+    default:
+      return {1, kChannels, sample_stride, samples};
+  }
 }
 
 template <class S>
@@ -89,7 +113,7 @@ void check_maps(const DrawMaps& params, Buffer<uint8_t>& emulated, Buffer<uint8_
   DrawMaps other = params;
   other.map_keep = reference.data();
   run_cpu(other, reference.first() / kOctet, octets_of(params.maps));
-  start_at(emulated.first());
+  start_at(emulated.first(), params.maps);
   run_cuda(params, nullptr);
   expect_equal("map_keep", emulated, reference);
 }
@@ -109,7 +133,7 @@ void check_backward(const Options& options, int64_t elements, int64_t shift, int
                                    factors_of<Arithmetic<T>>(options)};
   run_cpu(params, first / kOctet, octets_of(elements));
   params.grad_input = emulated.data();
-  start_at(first);
+  start_at(first, elements);
   run_cuda(params, nullptr);
   expect_close("grad_input", emulated, reference);
 }
@@ -133,7 +157,8 @@ void check(const Options& options, const Random& random, int64_t elements, int64
   Buffer<T> y_reference(elements, shift, first);
   Buffer<uint8_t> active(octets, 0, first_octet), active_reference(octets, 0, first_octet);
   Buffer<uint8_t> positive(octets, 0, first_octet), positive_reference(octets, 0, first_octet);
-  Buffer<S> bias(kChannels);
+  const Channels bias_channels = table_of(options.bias, elements, 1);
+  Buffer<S> bias(bias_channels.channels, cases / 2 % 2);  // aligned for 16-byte access or not
   Buffer<uint8_t> map_keep(maps, 0, first_map), map_keep_reference(maps, 0, first_map);
   fill_uniform(x, -3.0, 3.0);
   sprinkle(x, special_numbers());
@@ -150,7 +175,7 @@ void check(const Options& options, const Random& random, int64_t elements, int64
   if (options.state) params.positive = positive_reference.data();
   if (options.bias != Table::kNone) {
     params.bias = bias.data();
-    params.bias_channels = table_of(options.bias, elements, 1);
+    params.bias_channels = bias_channels;
   }
   if (options.maps != Table::kNone) {
     check_maps({map_keep.data(), maps, options.threshold, params.random}, map_keep,
@@ -170,7 +195,7 @@ void check(const Options& options, const Random& random, int64_t elements, int64
   }
   if (options.state) params.active = active.data();
   if (options.state) params.positive = positive.data();
-  start_at(first);
+  start_at(first, elements);
   run_cuda(params, nullptr);
   expect_close("y", y, y_reference);
   if (options.state) {

@@ -137,6 +137,12 @@ constexpr int64_t kFarBlocks = (kFarElements + kBlockOfCuda - 1) / kBlockOfCuda;
 // thread.
 inline void start_at(int64_t element) { settings.first_block = element / kBlockOfCuda; }
 
+// The same for kernels whose threads have one octet or several.
+inline void start_at(int64_t element, int64_t elements) {
+  settings.first_element = element;
+  settings.elements = elements;
+}
+
 // A shape of grid: the most blocks, and how many blocks more than there is work for.
 struct Grid {
   int64_t most, more;

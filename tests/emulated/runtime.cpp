@@ -220,11 +220,13 @@ void run_grid(const char* name, Thread thread, const void* call, int64_t blocks,
   warp_order.resize(block / kWarpLanes);
   next_warp_barriers.resize(block / kWarpLanes);
   lane_order.resize(kWarpLanes);
-  if (settings.first_block >= blocks) fail("expected a first block below %ld", long{blocks});
-  std::vector<int64_t> block_order(blocks - settings.first_block);
+  const auto share = static_cast<__int128>(blocks) * settings.first_element / settings.elements;
+  const int64_t first_block = settings.first_block + static_cast<int64_t>(share);
+  if (first_block >= blocks) fail("expected a first block below %ld", long{blocks});
+  std::vector<int64_t> block_order(blocks - first_block);
   std::iota(warp_order.begin(), warp_order.end(), 0);
   std::iota(lane_order.begin(), lane_order.end(), 0);
-  std::iota(block_order.begin(), block_order.end(), settings.first_block);
+  std::iota(block_order.begin(), block_order.end(), first_block);
   if (settings.order != 0) std::shuffle(block_order.begin(), block_order.end(), random_order);
   races::begin_launch();
   for (const int64_t index : block_order) run_block(index);

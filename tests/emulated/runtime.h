@@ -25,6 +25,9 @@ struct Settings {
   int64_t most_blocks = kMostBlocksOfCuda;  // the limit for a grid, lowered to get small grids
   int64_t more_blocks = 0;                  // added to each grid, without work
   int64_t first_block = 0;                  // the blocks before it do not run
+  // The same for a grid that shares out `elements` elements evenly: the blocks before that of
+  // `first_element` do not run. 0: all run.
+  int64_t first_element = 0, elements = 1;
 };
 extern Settings settings;
 

@@ -43,37 +43,61 @@ class Fault(NamedTuple):
 
 
 REDUCE, OCTETS, ROW = "kernels/cuda/reduce.cuh", "kernels/cuda/octet_io.cuh", "kernels/cuda/bias_act_dropout.cu"
+TILES, BIAS, GAN = "kernels/cuda/tile.cuh", "kernels/cuda/tile_bias.cuh", "kernels/cuda/gan_loss.cu"
+OCTET = "kernels/cuda/bias_act_dropout_octet.cuh"
 GUARD = "" if build.SANITIZE else "wrote"  # a sanitizer prints its own message
 FAULTS = {
     "one octet too many": Fault(
         "bias_act_dropout",
-        ROW,
-        "    store_octet(params.y, octet, params.elements, aligned, value);",
-        "    store_octet(params.y, octet, params.elements, aligned, value);\n"
-        "    if (octet + 1 == octets && params.active != nullptr) params.active[octets] = 0;",
+        OCTET,
+        "  store_octet(params.y, octet, params.elements, aligned, value);",
+        "  store_octet(params.y, octet, params.elements, aligned, value);\n"
+        "  if ((octet + 1) * kOctet >= params.elements && params.active != nullptr) params.active[octet + 1] = 0;",
         GUARD,
     ),
     "one element too many": Fault("bias_act_dropout", OCTETS, "if (i < left)", "if (i <= left)", GUARD),
     "a tail that is left out": Fault("bias_act_dropout", OCTETS, "if (i < left)", "if (i + 1 < left)", "y["),
     "a draw at the wrong bit": Fault(
         "bias_act_dropout",
-        ROW,
+        OCTET,
         "scalar::activate(value[i], ((keep >> i)",
         "scalar::activate(value[i], ((keep >> (7 - i))",
     ),
-    "a block's first octet in 32 bits": Fault(
+    "a tile's index in 32 bits": Fault("bias_act_dropout", TILES, "const int64_t tile =", "const uint32_t tile ="),
+    "an octet index of 32 bits in a tile's draws": Fault(
+        "bias_act_dropout", ROW, "static_cast<uint32_t>(owned >> 32));", "0u);", "octets above 2^32: "
+    ),
+    "a tile past the end": Fault(
+        "bias_act_dropout", TILES, "if ((first + kTileOctets) * kOctet <= elements)", "if (first * kOctet < elements)"
+    ),
+    "a row past the end": Fault(
+        "gan_loss", GAN, "(first + kWarp) * kOctet <= side.elements", "first * kOctet < side.elements"
+    ),
+    "the bits of the part beside": Fault(
+        "bias_act_dropout", TILES, ">> (kWidth * part_);", ">> (kWidth * (part_ ^ 1));"
+    ),
+    "an exchange without the lane beside": Fault(
+        "bias_act_dropout", TILES, "int distance = 1; distance < kParts", "int distance = 2; distance < kParts"
+    ),
+    "a state in another row's place": Fault(
         "bias_act_dropout",
         ROW,
-        "  const RandomKey random = random_key(params.random);\n"
-        "  for (int64_t octet = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; octet < octets;\n"
-        "       octet += stride) {\n    S value",
-        "  const RandomKey random = random_key(params.random);\n"
-        "  for (int64_t octet = blockIdx.x * blockDim.x + threadIdx.x; octet < octets; octet += stride) {\n"
-        "    S value",
+        "store_state(params, owned + row * kWarp, state);",
+        "store_state(params, owned, state);",
+    ),
+    "a bias of the channel before": Fault("bias_act_dropout", BIAS, "i < left ? first", "i <= left ? first", "bias, "),
+    "a bias that does not wrap around": Fault("bias_act_dropout", BIAS, "place >= channels", "place > channels"),
+    "a misaligned bias": Fault(
+        "bias_act_dropout",
+        BIAS,
+        " && aligned16(bias)",
+        "",
+        "misaligned address",
+        sanitize="address,undefined" if "address" in build.SANITIZE else "undefined",
     ),
     "an octet index of 32 bits in a draw": Fault(
         "bias_act_dropout",
-        ROW,
+        OCTET,
         "keep &= keep_octet(random, octet, params",
         "keep &= keep_octet(random, static_cast<uint32_t>(octet), params",
         "octets above 2^32: ",
@@ -83,15 +107,15 @@ FAULTS = {
     ),
     "a block without work that adds something": Fault(
         "gan_loss",
-        "kernels/cuda/gan_loss.cu",
+        GAN,
         "  sums = sum_over_block(sums);\n  if (threadIdx.x == 0) params.partials",
-        "  if (place.first_octet() - threadIdx.x >= octets && place.block > 0) sums.loss = 1;\n"
+        "  if (place.block * blockDim.x >= octets && place.block > 0) sums.loss = 1;\n"
         "  sums = sum_over_block(sums);\n  if (threadIdx.x == 0) params.partials",
         "more: loss: expected",
     ),
     "a draw of the next octet": Fault(
         "bias_act_dropout",
-        ROW,
+        OCTET,
         "keep &= keep_octet(random, octet, params",
         "keep &= keep_octet(random, octet + 1, params",
     ),

@@ -173,7 +173,9 @@ def test_composed_losses_equal_the_kernels(no_kernels, monkeypatch):
     calls = (
         lambda x: FF.binary_cross_entropy_with_logits(x, target),
         lambda x: FF.binary_cross_entropy_with_logits(x, 1.0, reduction="sum"),
-        lambda x: FF.binary_cross_entropy_with_logits(x, target, target, torch.tensor([3.0]), "none").sum(),
+        lambda x: FF.binary_cross_entropy_with_logits(
+            x, target, target, reduction="none", pos_weight=torch.tensor([3.0])
+        ).sum(),
         lambda x: FF.discriminator_loss(x, x[:10] - 1, real_target=0.9, fake_weight=2.0)[0],
         lambda x: FF.discriminator_loss(x, x[:10] - 1)[1].sum() + x.sum(),
         lambda x: FF.generator_loss(x),
@@ -234,7 +236,7 @@ DIFFERENTIABLE = {
     "all stages": lambda x: FF.leaky_relu_dropout(x, 0.2, 0.5, bias=x[0, :, 0] - 0.6, gain=2.0, clamp=0.5, seed=1),
     "bce": lambda x: FF.binary_cross_entropy(x, T, x),
     "bce by target": lambda x: FF.binary_cross_entropy(P, x, reduction="none"),
-    "bce with logits": lambda x: FF.binary_cross_entropy_with_logits(x, T, x, x),
+    "bce with logits": lambda x: FF.binary_cross_entropy_with_logits(x, T, x, pos_weight=x),
     "bce with logits by target": lambda x: FF.binary_cross_entropy_with_logits(P, x, reduction="sum"),
     "discriminator_loss": lambda x: FF.discriminator_loss(x, x + 1)[0],
     "generator_loss": FF.generator_loss,

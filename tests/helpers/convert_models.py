@@ -122,7 +122,7 @@ class PlainList(nn.Module):
 
 
 class Loop(nn.Module):
-    """Runs Sequentials from a ModuleList as a whole; convert cannot tell that it does."""
+    """Runs Sequentials from a ModuleList as a whole."""
 
     def __init__(self):
         super().__init__()

@@ -1,5 +1,6 @@
 """Models that read, or may read, the values between the layers of a Sequential."""
 
+import torch
 from torch import nn
 
 
@@ -86,3 +87,85 @@ class TapsFromOutside(nn.Module):
 
     def forward(self, x):
         return self.features[:2](x)
+
+
+class Registered(nn.Module):
+    """As in nnU-Net: layers that are attributes, and a Sequential of the same layers, which alone is run."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.drop, self.act = nn.Linear(6, 6), nn.Dropout(0.5), nn.LeakyReLU(0.2)
+        self.all_modules = nn.Sequential(self.linear, self.drop, self.act)
+
+    def forward(self, x):
+        return self.all_modules(x)
+
+
+class StackOfRegistered(nn.Module):
+    """Reads blocks by their index, which leads to no layer of a block."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(Registered(), Registered())
+        self.width = self.blocks[0].linear.in_features
+
+    def last(self):
+        return self.blocks[-1]
+
+    def forward(self, x):
+        return self.blocks(x)
+
+
+class RegisteredAndRead(Registered):
+    def forward(self, x):
+        return self.all_modules(x) + self.act(x)
+
+
+class DenseBlock(nn.Sequential):
+    """As in MONAI: a container with a forward of its own, which runs whole Sequentials."""
+
+    def __init__(self):
+        super().__init__(*(nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Dropout(0.3)) for _ in range(2)))
+
+    def forward(self, x):
+        for layer in self.children():
+            x = torch.maximum(x, layer(x))
+        return x
+
+
+class DenseBlockByItself(DenseBlock):
+    def forward(self, x):
+        for layer in self:
+            x = x + layer(x)
+        return x
+
+
+class DenseBlockTaps(DenseBlock):
+    def forward(self, x):
+        for layer in self:
+            x = layer[:2](x)
+        return x
+
+
+class LoopTaps(nn.Module):
+    """Runs the layers of each block of a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Dropout(0.3))])
+
+    def forward(self, x):
+        values = []
+        for block in self.blocks:
+            for layer in block:
+                x = layer(x)
+                values.append(x)
+        return values
+
+
+class LoopKeeps(LoopTaps):
+    def forward(self, x):
+        for block in self.blocks:
+            kept = block
+            x = block(x)
+        return kept[:2](x)

@@ -107,9 +107,7 @@ def test_weights_broadcast(device, dtype, shape, which, target):
     x = (torch.randn(4, 6, 5, device=device) * 3).to(dtype).requires_grad_()
     target = torch.rand(4, 6, 5, device=device).to(dtype) if target == "tensor" else target
     weights = {
-        name: (torch.rand(shape, device=device) * 3).to(dtype)
-        for name in ("weight", "pos_weight")
-        if which in (name, "both")
+        name: torch.rand(shape, device=device) * 3 for name in ("weight", "pos_weight") if which in (name, "both")
     }
     terms = (x.detach().cpu().double(), torch.as_tensor(target, dtype=torch.float64).cpu())
     known = {name: weight.cpu().double() for name, weight in weights.items()}

@@ -25,8 +25,8 @@ def close(got, expected, relative, absolute=0.0):
 def test_values_and_gradients(device, dtype, size, reduction, target):
     p = torch.rand(size, device=device).clamp(0.01, 0.99).to(dtype).requires_grad_()
     target = torch.rand(size, device=device).to(dtype) if target == "tensor" else target
-    weight = torch.rand(size, device=device).to(dtype)
-    loss = FF.binary_cross_entropy(p, target, weight, reduction)
+    weight = torch.rand(size, device=device)
+    loss = FF.binary_cross_entropy(p, target, weight, reduction=reduction)
     grad = torch.randn_like(loss)
     loss.backward(grad)
     assert (loss.dtype, p.grad.dtype) == (dtype, dtype)
@@ -121,14 +121,15 @@ def test_gradients_and_double_gradients(device, reduction, target, weighted):
     def drawn(*shape):
         return (torch.rand(shape, dtype=torch.float64, device=device) * 0.8 + 0.1).requires_grad_()
 
-    weight = drawn(3).detach() if weighted else None
-    inputs = (drawn(5, 3), drawn(5, 3)) if target == "tensor" else (drawn(5, 3),)
+    inputs = {"input": drawn(5, 3)} | ({"target": drawn(5, 3)} if target == "tensor" else {})
+    inputs |= {"weight": drawn(3)} if weighted else {}
 
-    def run(p, t=target):
-        return FF.binary_cross_entropy(p, t, weight, reduction)
+    def run(*tensors):
+        terms = {"target": target, **dict(zip(inputs, tensors, strict=True))}
+        return FF.binary_cross_entropy(**terms, reduction=reduction)
 
-    assert torch.autograd.gradcheck(run, inputs)
-    assert torch.autograd.gradgradcheck(run, inputs)
+    assert torch.autograd.gradcheck(run, tuple(inputs.values()))
+    assert torch.autograd.gradgradcheck(run, tuple(inputs.values()))
 
 
 def test_second_derivatives_of_tiny_probabilities_are_not_nan(device):
@@ -168,7 +169,8 @@ def test_derivatives_by_the_target_and_second_ones_are_finite_at_certain_probabi
 def test_opcheck(device, dtype, target):
     ops = torch.ops.fastgan
     p = torch.rand(3, 5, device=device).to(dtype).requires_grad_()
-    terms = (torch.rand_like(p) if target == "tensor" else None, 0.5, torch.rand_like(p))
+    weight = torch.rand(3, 5, device=device, dtype=torch.promote_types(dtype, torch.float32), requires_grad=True)
+    terms = (torch.rand_like(p) if target == "tensor" else None, 0.5, weight)
     torch.library.opcheck(ops.bce.default, (p, *terms))
     torch.library.opcheck(ops.bce_reduced.default, (p, *terms, True))
     for grad in (torch.randn((), device=device, dtype=dtype), torch.randn_like(p)):
@@ -237,5 +239,25 @@ def test_bad_input_is_named():
         torch.ops.fastgan.bce(p.long(), None, 1.0, None)
     with pytest.raises(ValueError, match="bad is not a valid value for reduction"):
         FF.binary_cross_entropy(p, 1.0, reduction="bad")
-    with pytest.raises(RuntimeError, match="weight that does not require grad"):
-        FF.binary_cross_entropy(p, 1.0, torch.ones(1, requires_grad=True))
+
+
+def test_errors_have_torchs_words():
+    p = torch.rand(8, 1)
+    for input, target, words in (
+        (p, torch.rand(8), r"a target size \(.*\) that is different to the input size \(.*\) is deprecated"),
+        (p + 2, p, "all elements of input should be between 0 and 1"),
+        (p, p - 2, "all elements of target should be between 0 and 1"),
+        (p, p.long(), "Found dtype Long but expected Float"),
+    ):
+        with pytest.raises((ValueError, RuntimeError), match=words):
+            torch.nn.BCELoss()(input, target)
+        with pytest.raises((ValueError, RuntimeError), match=f"expected (input|target) .*{words}"):
+            fnn.BCELoss()(input, target)
+
+
+@pytest.mark.parametrize("bad", ["input", "target"])
+def test_the_gradient_of_nan_is_nan_where_the_op_is_called_alone(bad):
+    p, target = torch.full((20,), 0.5), torch.ones(20)
+    (p if bad == "input" else target)[3] = float("nan")
+    gradient = torch.ops.fastgan.bce_backward(torch.ones(()), p, target, 0.0, None, False)
+    assert gradient.isnan().nonzero().tolist() == [[3]]

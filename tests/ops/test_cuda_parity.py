@@ -112,6 +112,24 @@ def test_bias_act_dropout_in_every_layout(dtype, layout, feature, channel_dim):
     )
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("stages", STAGES, ids=str)
+@pytest.mark.parametrize(
+    "shape", [(601, 24), (601, 13), (7, 24, 5, 17), (7, 24, 2, 2), (7, 24, 3, 1)], ids=str
+)  # a bias of whole rows, of rows that wrap around, of long runs, of short ones, of runs shorter than a part
+def test_a_bias_in_every_order_that_tiles_know(dtype, stages, shape):
+    bias = torch.randn(shape[1], dtype=torch.float64 if dtype == torch.float64 else torch.float32)
+    assert_same_act(both(lambda x, bias: act(x, bias, *stages), with_edges(shape, dtype), bias))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("slope", [0.2, 0.0])
+def test_every_half_is_activated_in_either_place_of_a_pair(dtype, slope):
+    x = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(dtype)
+    x = torch.cat([x, x[:1], x])  # the second time one place further
+    assert_same_act(both(lambda x: act(x, None, slope, 1.25, None, 0.3, channel_dim=0), x))
+
+
 # Each device keeps the docstring's bounds: a relative error of 4e-7 at targets 0 and 1 and of 6e-7 at others, and as
 # many roundings in float64. So two devices, which round in different places, may differ by twice as much. float16 and
 # bfloat16 are rounded to their own dtype in addition.

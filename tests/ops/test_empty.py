@@ -25,11 +25,13 @@ FUNCTIONS = {
     "all stages": lambda x: FF.leaky_relu_dropout(
         x, seed=1, bias=x.new_ones(x.shape[-1]).requires_grad_(), channel_dim=-1, gain=2.0, clamp=1.0
     ),
-    "bce": lambda x: FF.binary_cross_entropy(x, torch.ones_like(x).requires_grad_(), torch.ones_like(x), "none"),
+    "bce": lambda x: FF.binary_cross_entropy(
+        x, torch.ones_like(x).requires_grad_(), torch.ones_like(x), reduction="none"
+    ),
     "bce_reduced": lambda x: FF.binary_cross_entropy(x, 0.5),
     "bce_with_logits": lambda x: FF.binary_cross_entropy_with_logits(x, 0.5, reduction="none"),
     "bce_with_logits_reduced": lambda x: FF.binary_cross_entropy_with_logits(
-        x, torch.ones_like(x), torch.ones_like(x), torch.ones_like(x)
+        x, torch.ones_like(x), torch.ones_like(x), pos_weight=torch.ones_like(x)
     ),
     "gan_loss": lambda x: FF.discriminator_loss(x, x.new_ones(3))[0] + FF.discriminator_loss(x, x)[0],
     "generator_loss": FF.generator_loss,

@@ -1,9 +1,10 @@
 """Distributions and correlations of columns."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from fastgan.report.columns import compare_columns, correlations
+from fastgan.report.columns import compare_columns, compare_tables, correlations
 
 RNG = np.random.default_rng(0)
 
@@ -34,3 +35,20 @@ def test_correlations_are_pearsons():
 def test_a_constant_column_correlates_with_nothing():
     x = np.column_stack([RNG.normal(size=50), np.full(50, 7.0)])
     assert correlations(x) == [[1.0, 0.0], [0.0, 0.0]]
+
+
+def test_a_tables_columns_are_compared_as_what_they_are():
+    days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-02", "2024-03-01"])
+    real = pd.DataFrame({"city": ["Oslo", "Oslo", "Paris", "Rom"], "age": [1, 2, 3, 4], "day": days, "vip": [True] * 4})
+    generated = real.assign(city=["Oslo", "Paris", "Paris", "Bern"], age=[1.0, 2, 3, None], vip=[True, False] * 2)
+    city, age, day, vip = compare_tables(real, generated)
+    assert dict(zip(city.labels, city.real, strict=True)) == {"Oslo": 0.5, "Paris": 0.25, "Rom": 0.25, "others": 0.0}
+    assert city.generated[city.labels.index("others")] == 0.25
+    assert city.distance == 0.5
+    assert (day.labels, day.real, day.distance) == (["2024-01-01", "2024-01-02", "2024-03-01"], [0.25, 0.5, 0.25], 0)
+    assert (age.labels, age.real, age.generated) == (
+        ["1", "2", "3", "4", "missing"],
+        [0.25] * 4 + [0],
+        [0.25] * 3 + [0, 0.25],
+    )
+    assert vip.distance == 0.5

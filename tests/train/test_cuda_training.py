@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from fastgan.data import Data
-from fastgan.train import GANTrainer, TrainConfig, batches
+from fastgan.data import Data, source
+from fastgan.train import GANTrainer, TrainConfig
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -119,10 +119,10 @@ def test_cuda_compiled_step_follows_the_eager_one():
 
 
 def test_cuda_data_that_does_not_fit_comes_from_pinned_memory(monkeypatch):
-    monkeypatch.setattr(batches, "_fits", lambda samples, device: False)
+    monkeypatch.setattr(source, "_fits", lambda count, device: False)
     staged = _trainer(dropout=0.0)
-    assert staged._batches.staged
-    assert not staged._batches.samples.is_cuda
+    assert not staged._batches.resident
+    assert not staged._batches.source.samples.is_cuda
     monkeypatch.undo()
     resident = _trainer(dropout=0.0)
     for number in (0, 1, 2, 7, 3):
@@ -131,9 +131,9 @@ def test_cuda_data_that_does_not_fit_comes_from_pinned_memory(monkeypatch):
 
 def test_cuda_data_that_is_on_the_gpu_stays_there(monkeypatch):
     data = Data(_images().cuda(), torch.arange(64, device="cuda") % 2)
-    monkeypatch.setattr(batches, "_fits", lambda samples, device: False)
+    monkeypatch.setattr(source, "_fits", lambda count, device: False)
     trainer = GANTrainer(TrainConfig(batch_size=16, device="cuda", precision="fp32", conditional=True), data=data)
-    assert not trainer._batches.staged
+    assert trainer._batches.resident
     trainer.step()
     first, second = data.split(0.25)
     assert (len(first.samples), second.labels.bincount().tolist()) == (48, [8, 8])

@@ -1,20 +1,22 @@
 """Samples of a run are drawn in batches of the training's size, and are the same whatever these are."""
 
 import dataclasses
-import gc
+import json
 import weakref
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 import fastgan.cli
 from fastgan.cli._array_files import write_npy, write_npz
 from fastgan.data import Data
-from fastgan.train import GANTrainer, TrainConfig, load_run
+from fastgan.train import GANTrainer, RunFolderError, TrainConfig, load_run
 from fastgan.train.grid import SampleGrid, grid_samples
 from fastgan.train.pictures import make_grid
+from fastgan.train.run_folder import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,6 @@ class Watched(nn.Module):
 
     def forward(self, *inputs):
         samples = self.network(*inputs)
-        gc.collect()
         self.sizes.append(len(samples))
         self.alive.add(samples)
         self.most = max(self.most, len(self.alive))
@@ -125,3 +126,19 @@ def test_a_picture_of_images_one_by_one_is_that_of_the_tensor(count):
     assert picture.shape == (rows * 44, columns * 30, 3)  # enlarged 7 times, with a line around each
     assert np.array_equal(picture[1:43:7, 1:29:7], images[0].add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy())
     assert (picture[0, :30] == 64).all()
+
+
+def test_weights_of_another_version_are_told(tmp_path):
+    out = GANTrainer(TrainConfig(steps=0, out=str(tmp_path / "run"))).fit()
+    save_weights(
+        out / "weights.safetensors", {"ema": load_run(out).generator}, {"step": 3, "size": _about(out)["size"]}
+    )
+    with pytest.raises(
+        RunFolderError, match="to be of this version of fastgan, got one without class_names, data, units"
+    ):
+        load_run(out)
+
+
+def _about(out):
+    with safe_open(out / "weights.safetensors", "pt") as file:
+        return json.loads(file.metadata()["fastgan"])

@@ -8,47 +8,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cpu/bce_block.h"
 #include "kernels/cpu/simd_common.h"
-
-namespace fastgan {
-namespace {
-
-// Pointers to a block's elements in each tensor; null where there is no tensor.
-template <class T>
-struct BlockAt {
-  const T* input;
-  const T* target;
-  const T* weight;
-  const T* pos_weight;
-};
-
-template <class T>
-BlockAt<T> block_at(const BceTerms<T>& terms, int64_t element) {
-  return {terms.input + element, terms.target ? terms.target + element : nullptr,
-          terms.weight ? terms.weight + element : nullptr,
-          terms.pos_weight ? terms.pos_weight + element : nullptr};
-}
-
-// The tensor's last block, padded with a value that is valid as a logit, probability, target and
-// weight.
-template <class T>
-struct PaddedBlock {
-  T input[kBlock], target[kBlock], weight[kBlock], pos_weight[kBlock];
-
-  BlockAt<T> fill(const BlockAt<T>& from, int64_t count) {
-    return {copy(from.input, count, input), copy(from.target, count, target),
-            copy(from.weight, count, weight), copy(from.pos_weight, count, pos_weight)};
-  }
-
-  static const T* copy(const T* from, int64_t count, T* to) {
-    if (from == nullptr) return nullptr;
-    std::fill(std::copy_n(from, count, to), to + kBlock, T(0.5f));
-    return to;
-  }
-};
-
-}  // namespace
-}  // namespace fastgan
 
 #define FASTGAN_THIS_FILE "kernels/cpu/bce.cpp"
 #include "kernels/cpu/foreach_isa.h"
@@ -148,7 +109,9 @@ FASTGAN_MATH VectorOf<T> gradient_of(const BlockAt<T>& block, int i, VectorOf<T>
   const Term<V> term = load_term(block, i, target_value, one);
   V gradient;
   if constexpr (probabilities) {
-    gradient = probability_gradient(term.input, term.target, probability_limits<V>());
+    // NaN, which the limits would hide, comes back with the product.
+    gradient = probability_gradient(term.input, term.target, probability_limits<V>()) +
+               zero * (term.input * term.target);
   } else {
     gradient =
         logit_gradient(term.input, sigmoid_of(exp_nonpositive(negative_absolute(term.input)), one),

@@ -16,6 +16,12 @@
 namespace fastgan {
 namespace FASTGAN_ISA_NAMESPACE {
 
+// math/scalar.h has it, as a GPU has a cheaper one.
+template <class V>
+FASTGAN_MATH V quotient(V a, V b) {
+  return a / b;
+}
+
 // exp(x) for x <= 0: a power of two times a polynomial on [-log(2)/2, log(2)/2], as in Cody and
 // Waite, Software Manual for the Elementary Functions (1980), chapter 6. Below -87.3 the result is
 // a denormal or 0, below -104 it is 0.

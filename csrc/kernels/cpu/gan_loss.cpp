@@ -85,7 +85,7 @@ FASTGAN_MATH void add_block(const T* logits, int64_t count, int side,
     linear[i] = logit_linear(x, target, zero);
     e[i] = exponential.value;
     if (statistics) {
-      probability[i] = probability_of(x, sigmoid_of(exponential, one), zero, one);
+      probability[i] = probability_of(x, exponential, zero, one);
       right[i] = zero_unless(side == 0 ? greater(x, zero) : greater(zero, x), one);
     }
   }

@@ -10,7 +10,8 @@
 #include "kernels/reduction.h"
 #include "math/bce.h"
 
-// One thread handles one octet. T is the tensor's type. Which tensors are given is a run-time
+// One thread handles one octet. T is the type of input and target, Arithmetic<T> that of the
+// weights. Which tensors are given is a run-time
 // branch, not a template parameter, as all threads branch alike.
 
 namespace fastgan {
@@ -32,7 +33,8 @@ struct OctetTerms {
     load_or_fill(terms.pos_weight, octet, terms.elements, aligned, S(1), pos_weight);
   }
 
-  static __device__ __forceinline__ void load_or_fill(const T* base, int64_t octet,
+  template <class N>
+  static __device__ __forceinline__ void load_or_fill(const N* base, int64_t octet,
                                                       int64_t elements, bool aligned, S number,
                                                       S (&out)[kOctet]) {
     if (base != nullptr) {
@@ -128,8 +130,8 @@ __global__ void __launch_bounds__(kThreads) bce_gradient(BceGradient<T> params, 
        octet += stride) {
     const OctetTerms<T> terms(params.terms, octet, aligned);
     S grad[kOctet];
-    OctetTerms<T>::load_or_fill(params.grad_is_number ? nullptr : params.grad, octet,
-                                params.terms.elements, aligned, S(1), grad);
+    const T* const grads = params.grad_is_number ? nullptr : params.grad;
+    OctetTerms<T>::load_or_fill(grads, octet, params.terms.elements, aligned, S(1), grad);
 #pragma unroll
     for (int i = 0; i < kOctet; ++i)
       grad[i] = terms.template gradient<probabilities>(i) * (grad[i] * number);

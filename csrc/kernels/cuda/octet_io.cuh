@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/launch.cuh"
 #include "math/octet.h"
 
 // Loads and stores octets: in accesses of 16 bytes if the pointer is aligned and the octet whole,

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/tile.cuh"
 #include "kernels/reduction.h"
 
 // Sums over a grid in one launch. Every block writes its partial sums to memory, and the block that
@@ -11,7 +12,6 @@
 
 namespace fastgan {
 
-constexpr int kWarp = 32;
 static_assert(kThreads == kSumThreads, "the order of sums depends on it");
 
 // The sum over the block's threads, valid in the first thread. All threads of the block call it.
