@@ -143,7 +143,7 @@ def _ks_complement(x: Array, y: Array) -> float:
 
 def _tv_complement(x: Array, y: Array, count: int) -> float:
     shares = [np.bincount(v, minlength=count) / len(v) for v in (x, y)]
-    return float(1 - 0.5 * np.abs(shares[0] - shares[1]).sum())
+    return max(0.0, float(1 - 0.5 * np.abs(shares[0] - shares[1]).sum()))  # not -0.0 by rounding
 
 
 def _contingency_similarity(first: tuple[Array, Array, int], second: tuple[Array, Array, int]) -> tuple[float, float]:
