@@ -99,15 +99,23 @@ def in_units_of(run: Run, data: Data) -> Data:
     """The `data` scaled as those of the `run` were, and their classes numbered as there by their names.
 
     Raises:
-        ValueError: for a class that a conditional run does not have.
+        ValueError: for a class that a conditional run does not have, or a table whose columns are encoded otherwise.
     """
     import torch
 
     from fastgan.data.labels import listed
+    from fastgan.data.table import TableSchema
 
     if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
     units, own = data.units, run.units
+    if own.table is not None and units.table is not None:
+        wanted, got = (TableSchema.from_dict(table).names for table in (own.table, units.table))
+        if wanted != got:  # a category more or less, or in another order of frequency
+            raise ValueError(
+                f"data: expected the columns and categories of the run {run.path} ({listed(wanted)}) in {data.name}, "
+                f"got {listed(got)}"
+            )
     same = replace(units, scale=own.scale, offset=own.offset, low=None, high=None)
     labels, names = data.labels, data.class_names
     if labels is not None and run.classes and names != run.class_names:
