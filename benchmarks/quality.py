@@ -23,7 +23,7 @@ from fastgan import bench, metrics
 from fastgan._support.process import threads
 from fastgan.data import MIXTURES, digits
 from fastgan.train import GANTrainer, TrainConfig
-from fastgan.train.pictures import save_grid
+from fastgan.train.pictures import make_grid, save_picture
 
 SAMPLES = 50_000  # measured: 2,000 for each mode of the grid, so that a standard deviation has an error of 1.6%
 CLASSIFIED = 5_000  # generated digits that the classifier learns from
@@ -288,7 +288,7 @@ def main():
         digits_table([scores for scores, _ in made])
         verdicts |= check_digits([scores for scores, _ in made])
         if options.plot and made[0][1] is not None:
-            save_grid(made[0][1][:100], options.plot / "digits-conditional.png")
+            save_picture(make_grid(made[0][1][:100], 100), options.plot / "digits-conditional.png")
     if options.plot and pictures:
         save_mixtures(pictures, options.plot / "mixture.png")
     print("\n" + "\n".join(f"{'pass' if held else 'FAIL'}  {target}" for target, held in verdicts.items()))

@@ -101,12 +101,12 @@ _NAMESPACES = _namespaces()
 
 
 def is_torch(function: Any) -> bool:
-    """Return whether a function or class is torch's or fastgan's."""
+    """Return whether a `function` or class is torch's or fastgan's."""
     return str(getattr(function, "__module__", "")).split(".")[0] in ("torch", "fastgan")
 
 
 def nested_codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield a function's code and that of the functions and comprehensions in it."""
+    """Yield a function's `code` and that of the functions and comprehensions in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -170,7 +170,7 @@ class SequentialUsage:
         return self._classes[cls]
 
     def runs_in_other_places(self, layer: nn.Module, sequential: nn.Sequential) -> bool:
-        """Return whether something may run ``layer`` that is not this Sequential.
+        """Return whether something may run `layer` that is not the container `sequential`.
 
         A class that builds its Sequential of layers that are its attributes, too, does not, if no code reads these.
         """

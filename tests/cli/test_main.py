@@ -194,11 +194,11 @@ def test_a_finished_training_that_cannot_be_measured_has_succeeded(tmp_path, cap
     assert "no FID: data: expected samples enough to hold out 0.5 of them, got 16" in printed
 
 
-def test_samples_are_the_only_array_of_a_run_without_labels(tmp_path):
+def test_an_array_file_of_a_run_without_labels_holds_none(tmp_path):
     assert _fastgan("train", "--out", tmp_path / "run", "--steps", "2", "--batch-size", "16") == 0
     assert _fastgan("sample", tmp_path / "run", "--n", "3", "--out", tmp_path / "few.npz") == 0
     with np.load(tmp_path / "few.npz") as arrays:
-        assert arrays.files == ["samples"]
+        assert arrays.files == ["samples", "layout"]
 
 
 def test_a_programming_error_keeps_its_traceback(monkeypatch):
