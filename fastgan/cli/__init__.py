@@ -31,6 +31,7 @@ _LOADS = {
     "fit": ("fastgan.supervised.fitting", "sklearn.model_selection", "matplotlib.figure"),
     "predict": ("fastgan.supervised.saved", "sklearn.model_selection"),
     "impute": ("fastgan.tabular.impute",),
+    "synth": ("fastgan.tabular", "fastgan.metrics.fidelity", "pandas"),
     "prepare": ("fastgan.data.prepared",),
     "bench": ("fastgan.bench", "rich.table"),
 }

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": [],
     "info": [],
     "predict": ["missing"],
+    "synth": ["missing.csv", "out.csv"],
     "prepare": ["missing"],
     "report": ["missing"],
     "explore": ["missing"],
