@@ -139,14 +139,14 @@ struct Backward {
   }
 };
 
-auto new_backward(const Tensor& input, const Tensor& output, const Tensor& state,
-                  const Settings& settings) {
+auto new_backward(const Tensor& output, const Tensor& state, const Settings& settings,
+                  edge_list inputs) {
   const auto stride = output.sym_strides();
   const at::ScalarType bias_type =
-      settings.bias.has_value() ? settings.bias->scalar_type() : input.scalar_type();
-  return new_node<Backward>(
-      constants_of(settings.backward(stride), settings.channel_dim, bias_type), {state}, input,
-      settings.bias);
+      settings.bias.has_value() ? settings.bias->scalar_type() : output.scalar_type();
+  return new_node_with_edges<Backward>(
+      constants_of(settings.backward(stride), settings.channel_dim, bias_type), {state},
+      std::move(inputs));
 }
 
 Settings with_state(const Settings& settings) {
@@ -161,7 +161,8 @@ std::tuple<Tensor, Tensor> forward_autograd(const Tensor& input, const Settings&
     return below_autograd([&] { return Op::call(input, settings); });
   }
   auto [output, state] = below_autograd([&] { return Op::call(input, with_state(settings)); });
-  torch::autograd::set_history(output, new_backward(input, output, state, settings));
+  edge_list inputs = torch::autograd::collect_next_edges(input, settings.bias);
+  torch::autograd::set_history(output, new_backward(output, state, settings, std::move(inputs)));
   return {std::move(output), std::move(state)};
 }
 
@@ -181,11 +182,14 @@ Tensor inplace_autograd(Tensor& input, const Settings& settings) {
     input.copy_(output);
     return state;
   }
+  // Before the write: a view that is asked for its edge after it takes that of its base at once,
+  // and rebase_history() would leave it there, past this node.
+  edge_list inputs = torch::autograd::collect_next_edges(input, settings.bias);
   Tensor state = [&] {
     const at::AutoDispatchBelowAutograd below;
     return Op::call(input, with_state(settings));
   }();
-  torch::autograd::rebase_history(input, new_backward(input, input, state, settings));
+  torch::autograd::rebase_history(input, new_backward(input, state, settings, std::move(inputs)));
   return state;
 }
 

@@ -18,7 +18,7 @@ SCRIPT = ROOT / "benchmarks/gpu_check.sh"
 # In place of python: answers for a GPU, and writes the figures' files. The report is the real one.
 PYTHON = """#!/usr/bin/env bash
 case "$*" in
-  *get_device_capability*) echo 9.0 ;;
+  *get_device_capability*) [ -z "$NO_GPU" ] && echo 9.0 ;;
   "-c import xdist") exit 1 ;;
   *gpu_figures.py*) printf '{"results": [], "asked": "%s"}' "$2" >"${@: -1}"; [ "$2" != "$SLOW" ] || exec sleep 60 ;;
   *gpu_report.py*) exec "$REAL" "$@" ;;
@@ -78,6 +78,15 @@ def test_every_step_runs_in_its_order_and_its_results_are_kept(tmp_path):
     assert "--kernel-regex kns=fastgan --tool memcheck --report-api-errors no" in logs["memcheck.log"]
     assert "--tool racecheck" in logs["racecheck.log"]
     assert "--reductions" in logs["racecheck.log"]
+
+
+@pytest.mark.parametrize(("dry_run", "taken"), [("", []), ("1", STEPS)])
+def test_without_a_gpu_a_dry_run_takes_every_step_and_fails_all_the_same(tmp_path, dry_run, taken):
+    run = _start(tmp_path, NO_GPU="1", DRY_RUN=dry_run)
+    said = run.communicate(timeout=120)[0]
+    assert [line.split("\t")[0] for line in _logs(tmp_path).get("steps", "").splitlines()][:6] == taken
+    assert run.returncode == 1
+    assert "expected a GPU, found none" in said
 
 
 def test_a_step_that_fails_stops_no_other_and_is_told(tmp_path):
