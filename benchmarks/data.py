@@ -145,8 +145,10 @@ def opened(options, folder):
     later = options.count // 64 * 2 + 7
     found = {"count": options.count}
     for name, number in (("start", 0), ("resume", later)):
-        command = [sys.executable, "-c", OPEN, str(folder / "many"), str(number), str(options.batches)]
-        seconds, resident = map(float, subprocess.run(command, capture_output=True, check=True).stdout.split())
+        command = [sys.executable, "-c", OPEN, str((folder / "many").resolve()), str(number), str(options.batches)]
+        # From another folder than that of the sources, which would stand before the installed package.
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+        seconds, resident = map(float, done.stdout.split())
         found |= {f"{name}_seconds": seconds, f"{name}_resident_bytes": int(resident)}
         print(f"{options.count:,} prepared images, {name}: {seconds:.2f} s, {resident / 2**20:,.0f} MiB", flush=True)
     return found

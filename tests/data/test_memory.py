@@ -29,6 +29,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, x.dt
 """
 
 
+def _run(code, argument, folder):
+    """What code prints in an interpreter of its own, in a folder where no sources stand before the installed package."""
+    command = [sys.executable, "-c", code, argument]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 def _images():
     return np.random.default_rng(0).integers(0, 255, (COUNT, SIDE, SIDE, 1), np.uint8).repeat(3, axis=3)
 
@@ -52,8 +58,7 @@ def _write(kind, folder):
 @pytest.mark.parametrize("kind", ["npz", "compressed npz", "idx", "folder"])
 def test_loading_peaks_at_1_3_times_the_bytes_of_the_decoded_images(tmp_path, kind):
     spec = _write(kind, tmp_path)
-    done = subprocess.run([sys.executable, "-c", PEAK, spec], capture_output=True, text=True, check=True)
-    peak, dtype, count = done.stdout.split()
+    peak, dtype, count = _run(PEAK, spec, tmp_path).split()
     assert (dtype, count) == ("torch.float32", str(COUNT))
     assert int(peak) <= 1.3 * PIXELS
 
@@ -89,8 +94,7 @@ def test_prepared_data_of_any_size_take_little_memory(tmp_path):
     (folder / "data.json").write_text(json.dumps(about | {"count": count}))
     np.save(folder / "labels.npy", np.arange(count) % 2)
     np.lib.format.open_memmap(folder / "samples.npy", "w+", np.uint8, (count, 64, 64, 3)).flush()
-    done = subprocess.run([sys.executable, "-c", RESIDENT, str(folder)], capture_output=True, text=True, check=True)
-    resident, found = map(int, done.stdout.split())
+    resident, found = map(int, _run(RESIDENT, str(folder), tmp_path).split())
     assert found == count
     # 2,000 samples for the alarms, once as bytes and in parts as floats; labels; batches in advance.
     assert resident < 400 * 2**20
