@@ -30,7 +30,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, x.dt
 
 
 def _run(code, argument, folder):
-    """What code prints in an interpreter of its own, in a folder where no sources stand before the installed package."""
+    """What code prints in an interpreter of its own, in a folder where no sources hide the installed package."""
     command = [sys.executable, "-c", code, argument]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
