@@ -24,7 +24,7 @@ from fastgan.data.units import bytes_as_images
 
 __all__ = ["DecodedSource", "Items", "image_data"]
 
-_PART = 256  # images that are decoded together
+_PART = 1 << 20  # bytes of the images that are decoded together: their copy is what a peak of memory has besides them
 _Image = NDArray[np.uint8] | UnreadableImageError
 
 
@@ -206,7 +206,7 @@ def image_data(
     pixels = torch.empty((len(kept), *source.shape), dtype=torch.uint8)  # what is not written to takes no memory yet
     count, decoded = 0, []
     with _progress(len(kept)) as bar:
-        for part in torch.from_numpy(kept).split(_PART):
+        for part in torch.from_numpy(kept).split(max(1, _PART // int(np.prod(found.shape)))):
             positions, images = source.readable(part)
             pixels[count : count + len(positions)] = images
             count += len(positions)
