@@ -207,7 +207,10 @@ def patched(fault):
                 shutil.copytree(build.CSRC / part, unfinished / part)
             shutil.copy(build.CSRC / "macros.h", unfinished)
             (unfinished / fault.path).write_text(source.replace(fault.text, fault.patch))
-            unfinished.rename(csrc)
+            try:
+                unfinished.rename(csrc)
+            except OSError:
+                assert csrc.is_dir()  # another process made the same copy meanwhile
     return csrc
 
 
