@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from fastgan.data.table.options import HEADERS, SEPARATORS
+from fastgan.data.table.options import HEADERS, SEPARATORS, TableOptions
 
 
 def table_flags(typer: Any) -> SimpleNamespace:
@@ -27,4 +27,19 @@ def table_flags(typer: Any) -> SimpleNamespace:
         text=typer.Option(
             "", help="Columns of a table that are text although they look like numbers or dates.", show_default="none"
         ),
+    )
+
+
+def table_options(
+    separator: str, decimal: str, header: str, encoding: str, drop: str, columns: str, text: str
+) -> TableOptions:
+    """The values of the options of `table_flags`, of which the last three are names with commas."""
+    return TableOptions(
+        separator=separator,
+        decimal=decimal,
+        header=header,
+        encoding=encoding,
+        drop=drop.split(","),
+        columns=columns.split(","),
+        text=text.split(","),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import check
 from fastgan._support.process import threads
-from fastgan.cli._table_flags import table_flags
+from fastgan.cli._table_flags import table_flags, table_options
 from fastgan.cli._terminal import Action
 
 if TYPE_CHECKING:
@@ -89,17 +89,8 @@ def add_command(app: Any, typer: Any) -> None:
         ),
     ) -> Action:
         from fastgan.data.options import ReadOptions
-        from fastgan.data.table import TableOptions
 
-        table = TableOptions(
-            separator=separator,
-            decimal=decimal,
-            header=header,
-            encoding=encoding,
-            drop=drop.split(","),
-            columns=columns.split(","),
-            text=text.split(","),
-        )
+        table = table_options(separator, decimal, header, encoding, drop, columns, text)
         settings = {
             "hidden": hidden,
             "dropout": dropout,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan._support.process import threads
-from fastgan.cli._table_flags import table_flags
+from fastgan.cli._table_flags import table_flags, table_options
 from fastgan.cli._terminal import Action, check_output
 
 if TYPE_CHECKING:
@@ -52,17 +52,7 @@ def add_command(app: Any, typer: Any) -> None:
         device: str = typer.Option("auto", help="cpu, cuda, cuda:N, or auto: a GPU where there is one."),
         threads: int = typer.Option(1, help="CPU threads; 0 leaves torch's number."),
     ) -> Action:
-        from fastgan.data.table import TableOptions
-
-        options = TableOptions(
-            separator=separator,
-            decimal=decimal,
-            header=header,
-            encoding=encoding,
-            drop=keep.split(","),
-            columns=columns.split(","),
-            text=text.split(","),
-        )
+        options = table_options(separator, decimal, header, encoding, keep, columns, text)
         settings = {
             "steps": steps,
             "batch_size": batch_size,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import check, require
-from fastgan.cli._table_flags import table_flags
+from fastgan.cli._table_flags import table_flags, table_options
 from fastgan.cli._terminal import Action, check_output
 
 if TYPE_CHECKING:
@@ -49,17 +49,7 @@ def add_command(app: Any, typer: Any) -> None:
             None, help="File for the trained model, for TabularGAN.load.", show_default="it is not kept"
         ),
     ) -> Action:
-        from fastgan.data.table import TableOptions
-
-        options = TableOptions(
-            separator=separator,
-            decimal=decimal,
-            header=header,
-            encoding=encoding,
-            drop=drop.split(","),
-            columns=columns.split(","),
-            text=text.split(","),
-        )
+        options = table_options(separator, decimal, header, encoding, drop, columns, text)
         settings = {"epochs": epochs, "seed": seed, "device": device, "cpu_threads": threads}
         return partial(
             synth,

@@ -14,7 +14,7 @@ from fastgan.cli._run_data import check_describes, check_there
 from fastgan.cli._terminal import Action, is_rank_zero
 
 if TYPE_CHECKING:
-    from fastgan.train import GANTrainer
+    from fastgan.train import Callback, GANTrainer
 
 __all__ = ["add_command"]
 
@@ -30,7 +30,6 @@ def add_command(app: Any, typer: Any) -> None:
 def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, report_every: int = 0) -> None:
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
     from fastgan.metrics.report import summary
-    from fastgan.report.callback import ReportCallback
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
     from fastgan.train.setup import load_data
 
@@ -53,7 +52,7 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
             print("\n".join(lines))
         return
     with distributed.process_group():
-        trainer = GANTrainer(loaded, callbacks=[ReportCallback(report_every)] if report_every else [])
+        trainer = GANTrainer(loaded, callbacks=_callbacks(report_every))
         out = trainer.fit()
     if is_rank_zero():
         done = f"trained {loaded.steps} steps"
@@ -68,6 +67,15 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
             # The training is done and saved, so a run that cannot be measured is no failure.
             print(f"no FID: {' '.join(str(error).split())}")
         print(f"the report: {out / 'report.html'}" if report_every else _next_steps(out, trainer))
+
+
+def _callbacks(report_every: int) -> list[Callback]:
+    """The report's, if it is asked for; its library is not loaded else."""
+    if not report_every:
+        return []
+    from fastgan.report.callback import ReportCallback
+
+    return [ReportCallback(report_every)]
 
 
 def _next_steps(out: Path, trainer: GANTrainer) -> str:

@@ -42,7 +42,7 @@ def make_page(explorer: Explorer) -> Any:
         view: View = explorer.view(choice)
         return view.image, f"{view.logit:.3f}", view.heat
 
-    names = [f"class {i}" for i in range(run.classes)]
+    names = [f"class {name}" for name in run.class_names[: run.classes]]
     with gradio.Blocks(title=f"fastgan explore: {run.path.resolve().name}", analytics_enabled=False) as page:
         gradio.Markdown(f"## {run.path.resolve().name}\nRecipe `{run.config.recipe}`, step {run.step:,}")
         with gradio.Row():
