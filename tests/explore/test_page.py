@@ -37,7 +37,8 @@ def address(run):
     """The served page, which Ctrl-C must end."""
     environment = {**os.environ, "no_proxy": "127.0.0.1"}
     command = _command(run, _free_port())
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as served:
+    # Python started in the folder of the sources would find them before the installed package.
+    with subprocess.Popen(command, cwd=run, stdout=subprocess.PIPE, text=True, env=environment) as served:
         line = served.stdout.readline()
         yield re.search(r"http://127\.0\.0\.1:\d+", line)[0]
         served.send_signal(signal.SIGINT)
@@ -61,7 +62,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(run):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ended = subprocess.run(
-            _command(run, taken.getsockname()[1]), capture_output=True, text=True, check=False, timeout=120
+            _command(run, taken.getsockname()[1]), cwd=run, capture_output=True, text=True, check=False, timeout=120
         )
     assert ended.returncode == 1
     assert "expected a free --port" in ended.stderr
