@@ -14,6 +14,7 @@
 | `fastgan.data.survey` | what a set of image files has in common |
 | `fastgan.data.fit` | the crop, the resampling and the colours of images |
 | `fastgan.data.image_files` | images in folders |
+| `fastgan.data.pairs`, `fastgan.data.inputs` | pairs of images, and inputs that are made from images |
 | `fastgan.data.shards`, `fastgan.data.huggingface` | images in tar files and in Arrow files |
 | `fastgan.data.decoded` | how encoded images become data: in memory, or decoded as they are read |
 | `fastgan.data.prepared` | what `fastgan prepare` writes, and its reader |

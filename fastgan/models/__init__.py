@@ -9,20 +9,26 @@ from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.networks import NETWORKS, build, has_batch_statistics
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.translation import PatchDiscriminator, UNet, nearest_size, patch_discriminator, unet_generator
 
 __all__ = [
     "NETWORKS",
     "LabelledDiscriminator",
     "LabelledGenerator",
     "NetworkSize",
+    "PatchDiscriminator",
+    "UNet",
     "build",
     "dcgan_discriminator",
     "dcgan_generator",
     "has_batch_statistics",
     "mlp_discriminator",
     "mlp_generator",
+    "nearest_size",
+    "patch_discriminator",
     "points_discriminator",
     "points_generator",
     "resnet_discriminator",
     "resnet_generator",
+    "unet_generator",
 ]

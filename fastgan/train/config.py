@@ -14,6 +14,7 @@ from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
 from fastgan.data import FROM_PATH, check_spec
 from fastgan.data.fit import parse_background
+from fastgan.data.inputs import INPUTS
 from fastgan.data.table.options import HEADERS, TableOptions
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
@@ -73,9 +74,11 @@ class TrainConfig:
     image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
     color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
+    from_: str = option("What to make inputs for image to image of.", "none", choices=("none", *INPUTS))
+    reverse: bool = option("Of pairs, take the right image, or that of folder B, for the input.", False)
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
-    holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
+    holdout: float = option("Share of each class kept from training, for fastgan eval.", low=0, high=0.9)
     out: str | None = option("Run folder; if not given, a new folder under runs/.")
     resume: bool = option("Continue the run in --out from its newest undamaged checkpoint.", False)
     steps: int = option("Steps in the whole run, those before --resume included.", low=0)
@@ -86,7 +89,6 @@ class TrainConfig:
     keep: int = option("Number of checkpoints to keep; older ones are deleted.", 3, low=1)
     sample_every: int = option("Steps between sample grids.", low=1)
     log_every: int = option("Steps between lines of metrics.jsonl, the statistics of the training.", low=1)
-
     eval_every: int = option(
         "Steps between measurements of FID, whose lowest value selects checkpoints/best.pt; 0 measures none.", 0, low=0
     )
@@ -94,7 +96,6 @@ class TrainConfig:
         "Processes that load the samples of a Dataset, and threads that decode images; 0 uses none.", 0, low=0
     )
     threads: int = option("CPU threads for training; 0 uses torch's own number.", low=0)
-
     precision: str = option(
         "Number format of the forward passes; auto is bf16 for images on a GPU that supports it, else fp32.",
         "auto",
@@ -130,7 +131,7 @@ class TrainConfig:
     loss: str = option("Adversarial loss.", choices=LOSSES)
     latent_dim: int = option("Number of entries in a latent vector.", low=1)
     negative_slope: float = option("Slope of leaky ReLU for negative inputs.")
-    dropout: float = option("Dropout probability in the discriminator.", low=0, high=1)
+    dropout: float = option("Dropout probability in the discriminator; pix2pix's in G is its noise.", low=0, high=1)
     optimizer: str = option("Optimizer of both networks.", choices=OPTIMIZERS)
     lr_g: float = option("Learning rate of the generator, before the schedule.", above=0)
     lr_d: float = option("Learning rate of the discriminator, before the schedule.", above=0)
@@ -163,12 +164,9 @@ class TrainConfig:
         "Discriminator updates from one R1 or R2 penalty to the next; their weights are multiplied by it.", low=1
     )
     gamma_schedule: str = option("Schedule of the weights of R1 and R2 over the run.", choices=SCHEDULES)
-    l1: float = option(
-        "Weight of the L1 penalty in each network's loss: the sum of the absolute values of its weights.", low=0
-    )
-    l2: float = option(
-        "Weight of the L2 penalty in each network's loss: half the sum of the squares of its weights.", low=0
-    )
+    reconstruction: float = option("Weight in G's loss of the mean absolute difference from the target.", low=0)
+    l1: float = option("Weight of the L1 penalty of each network: the sum of its weights' absolute values.", low=0)
+    l2: float = option("Weight of the L2 penalty of each network: half the sum of its weights' squares.", low=0)
 
     def __new__(cls, **settings: Any) -> TrainConfig:
         """Note which fields are given, and refuse unknown ones with the nearest name, which a dataclass does not do."""

@@ -13,6 +13,7 @@ __all__ = ["RECIPES"]
 # Each recipe is these settings with its own differences.
 _COMMON: dict[str, Any] = {
     "conditional": False,
+    "holdout": 0.0,
     "network": "mlp",
     "loss": "bce",
     "steps": 10000,
@@ -44,6 +45,7 @@ _COMMON: dict[str, Any] = {
     "r2_gamma": 0.0,
     "r1_interval": 1,
     "gamma_schedule": "constant",
+    "reconstruction": 0.0,
     "l1": 0.0,
     "l2": 0.0,
     "threads": 0,
@@ -175,6 +177,21 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
         "ema_decay": 0.995,
         "threads": 1,
     },
+}
+
+# Isola et al. (2017), section 3.3 and appendix 6.2: Adam of 2e-4 and 0.5, L1 of weight 100, batches of 1 to 10. G has
+# no latents. The sample grids show images that are held out.
+_DIFFERENCES["pix2pix"] = {
+    "network": "pix2pix",
+    "holdout": 0.1,
+    "batch_size": 4,
+    "dropout": 0.5,
+    "latent_dim": 1,
+    "reconstruction": 100.0,
+    "ema_decay": 0.998,
+    "log_every": 20,
+    "checkpoint_every": 1000,
+    "sample_every": 500,
 }
 
 # All settings of each recipe, by its name.
