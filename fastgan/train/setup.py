@@ -18,6 +18,7 @@ from fastgan.train.batches import Batch, Batches
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
 from fastgan.train.sampling import BalancedOrder
+from fastgan.train.spread import Share
 
 __all__ = [
     "DataLike",
@@ -86,13 +87,14 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batches:
+def make_batches(data: Data, config: TrainConfig, device: torch.device, share: Share) -> Batches:
     """Make the batches of real samples.
 
     Args:
         data: what `as_data` returned.
         config: `batch_size`, `pack`, `balance`, `flip` and the other settings of batches.
         device: the training device.
+        share: which of them this process draws.
 
     Raises:
         ValueError: for a batch size that is larger than the data or that processes cannot share equally, and for `flip`
@@ -110,9 +112,10 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batch
         channels_last=config.channels_last,
         flip=config.flip,
         workers=config.workers,
+        share=share,
     )
     if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed)
+        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
     return batches
 
 
