@@ -52,7 +52,7 @@ class GANTrainer:
         callbacks: their hooks are called by `fit`.
 
     Attributes:
-        config: the settings.
+        config: the settings, fitted to the samples' size and number.
         data: the training data.
         device: the training device.
         size: shapes and sizes of the networks.
@@ -82,11 +82,13 @@ class GANTrainer:
     ) -> None:
         self._notes: list[str] = []
         self._said: set[str] = set()
-        self.config, self.global_step = config, 0
+        self.global_step = 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
         self.data = setup.as_data(data, config)
+        self.config = config = config.fit_to(self.data.sample_shape, len(self.data))
+        self._notes += setup.notes_on_fit(config)
         self._record = RunRecord.of(config, self.data, data, generator, discriminator)
         self._batches = setup.make_batches(self.data, config, self.device)
         self.size = setup.network_size(self.data, config)

@@ -27,6 +27,7 @@ __all__ = [
     "make_networks",
     "mixes_samples",
     "network_size",
+    "notes_on_fit",
     "probe_batch",
 ]
 
@@ -84,6 +85,20 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         conditional=config.conditional,
     )
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
+
+
+def notes_on_fit(config: TrainConfig) -> list[str]:
+    """What to say of the settings that a recipe fitted to the data, a line for each reason.
+
+    Args:
+        config: what `TrainConfig.fit_to` returned.
+    """
+    fitted = config.fitted or {}
+    lines = []
+    for why in dict.fromkeys(fitted.values()):
+        settings = ", ".join(f"{name} {getattr(config, name)}" for name in fitted if fitted[name] == why)
+        lines.append(f"train: recipe {config.recipe} for {why}: {settings}")
+    return lines
 
 
 def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batches:
