@@ -8,7 +8,7 @@ import os.path
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 from fastgan._support.files import write_atomic
 from fastgan._support.messages import unknown_name
@@ -124,8 +124,7 @@ class TrainConfig(MethodSettings):
     @property
     def fitted(self) -> dict[str, str] | None:
         """The settings that were fitted to the samples, each with the reason; None before `fit_to`."""
-        fitted: dict[str, str] | None = self.__dict__["_fitted"]
-        return fitted
+        return cast(dict[str, str] | None, self.__dict__["_fitted"])
 
     def fit_to(self, sample_shape: tuple[int, ...], count: int) -> TrainConfig:
         """The settings as the recipe has them for samples of this size and number (`fastgan.train.recipes.FITS`).

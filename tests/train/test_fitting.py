@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from fastgan.data import Data
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train import config as config_module
 from fastgan.train.recipes import FITS, RECIPES
@@ -72,8 +71,3 @@ def test_another_recipe_is_fitted_anew(fitted_mlp):
     fitted = TrainConfig(steps=7).fit_to((1, 16, 16), 40)
     assert fitted.replace(recipe="wgan").fitted is None
     assert fitted.replace(recipe="wgan").lr_g == RECIPES["wgan"]["lr_g"]
-
-
-def test_held_out_and_passed_data_count_as_they_are_trained_on(fitted_mlp):
-    data = Data(torch.zeros(20, 1, 8, 8))
-    assert GANTrainer(TrainConfig(batch_size=8), data=data).config.augment == "color"
