@@ -115,14 +115,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _run(trainer: GANTrainer, data: Data) -> str:
     """Steps, passes over the data, device and precision."""
-    from fastgan.train.precision import pick_precision
-
     config = trainer.config
     passes = config.steps * config.n_critic * config.batch_size / len(data)
-    precision = pick_precision(config.precision, trainer.device, len(trainer.size.sample_shape) == 3)
     return (
         f"run: {config.steps:,} steps, in which D sees the data {_rounded(passes)} times; "
-        f"device {trainer.device}, precision {precision}"
+        f"device {trainer.device}, precision {trainer.precision}"
     )
 
 

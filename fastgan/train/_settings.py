@@ -69,7 +69,8 @@ class SpeedSettings(RunSettings):
     """How the steps are computed, and what watches them."""
 
     precision: str = option(
-        "Number format of the forward passes; auto is bf16 for images on a GPU that supports it, else fp32.",
+        "Number format of the forward passes; auto is bf16 for images on a GPU that supports it, and for convolutions "
+        "on a CPU that multiplies it in hardware, else fp32.",
         "auto",
         choices=PRECISIONS,
     )
@@ -116,7 +117,20 @@ class MethodSettings(SpeedSettings):
     n_critic: int = option("Updates of the discriminator in each step.", low=1)
     g_steps: int = option("Updates of the generator in each step, after those of the discriminator.", low=1)
     ema_decay: float = option("Decay per step of the moving average of the generator's weights.", low=0, below=1)
-    lr_schedule: str = option("Schedule of both learning rates over the run.", choices=SCHEDULES)
+    beta2_start: float = option(
+        "Second beta of Adam and AdamW at first, from where it goes to that of `betas` as a cosine; 0 keeps it.",
+        low=0,
+        below=1,
+    )
+    ema_schedule: str = option(
+        "Moving average: constant, or linear, where its half-life rises from 0 to that of `ema_decay`.",
+        choices=("constant", "linear"),
+    )
+    schedule_share: float = option(
+        "Share of the run after which all schedules stay at their last values; 1 is the whole run.", above=0, high=1
+    )
+    lr_schedule: str = option("Schedule of both learning rates.", choices=SCHEDULES)
+    lr_final: float = option("Last value of the learning rates' schedule, as a share of the first.", low=0, high=1)
     warmup_steps: int = option("Steps over which both learning rates rise linearly to their full values.", low=0)
     grad_clip: float = option("Largest norm of a network's gradient, to which it is clipped; 0 does not clip.", low=0)
     real_target: float = option(
@@ -140,7 +154,8 @@ class MethodSettings(SpeedSettings):
     r1_interval: int = option(
         "Discriminator updates from one R1 or R2 penalty to the next; their weights are multiplied by it.", low=1
     )
-    gamma_schedule: str = option("Schedule of the weights of R1 and R2 over the run.", choices=SCHEDULES)
+    gamma_schedule: str = option("Schedule of the weights of R1 and R2.", choices=SCHEDULES)
+    gamma_final: float = option("Last value of the schedule of R1 and R2, as a share of the first.", low=0, high=1)
     l1: float = option(
         "Weight of the L1 penalty in each network's loss: the sum of the absolute values of its weights.", low=0
     )

@@ -171,7 +171,7 @@ class TrainConfig(MethodSettings):
         settings = read_settings(Path(path), cls.names())
         if settings.chosen.get("recipe", settings.resolved.get("recipe")) != settings.resolved.get("recipe"):
             return cls(**settings.chosen)  # the recipe was changed by hand
-        fitted = {} if settings.resolved else None
+        fitted: dict[str, str] | None = {} if settings.resolved else None
         return cls._resolved_to({**settings.resolved, **settings.chosen}, settings.chosen, fitted)
 
     def save(self, path: str | Path, passed: Mapping[str, str] | None = None) -> None:

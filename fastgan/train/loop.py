@@ -22,7 +22,7 @@ from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
 from fastgan.train.grid import SampleGrid, grid_samples
 from fastgan.train.monitor import open_monitor
-from fastgan.train.precision import pick_precision
+from fastgan.train.precision import notes_on_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
 from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
@@ -56,6 +56,7 @@ class GANTrainer:
         data: the training data.
         device: the training device.
         size: shapes and sizes of the networks.
+        precision: fp32, bf16 or fp16.
         callbacks: those given, after the one that `config.eval_every` adds.
         global_step: number of steps done.
 
@@ -96,8 +97,9 @@ class GANTrainer:
         self._noise = self._random_generator(Purpose.NOISE)
         probe_batch = setup.probe_batch(self.data, config, self.device)
         self._notes += checks.check_networks(*networks, *probe_batch, config)
-        precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
-        self._update = GANStep(config, *networks, precision, self._notes.append)
+        self.precision = setup.precision_for(config, self.size, networks, self.device)
+        self._notes += notes_on_precision(config.precision, self.precision, self.device)
+        self._update = GANStep(config, *networks, self.precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
             self._update.class_weights = class_weights(self.data.labels).to(self.device)
