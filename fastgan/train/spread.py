@@ -32,17 +32,19 @@ class Share:
         part: the number of the part that this process holds.
         place: the number of this process among those that hold its part.
         count: how many these are.
+        samples: of all parts together; 0 where it is not known.
     """
 
     parts: tuple[str, ...] = ()
     part: int = 0
     place: int = 0
     count: int = 1
+    samples: int = 0
 
     @classmethod
-    def whole(cls) -> Share:
-        """That of a process whose data are those of all processes."""
-        return cls((), 0, distributed.rank(), distributed.world_size())
+    def whole(cls, samples: int = 0) -> Share:
+        """That of a process whose data, so many `samples`, are those of all processes."""
+        return cls((), 0, distributed.rank(), distributed.world_size(), samples)
 
     def batch_size(self, whole: int) -> int:
         """The samples of a batch of `whole` samples, over all processes, that come from this process's part."""
@@ -78,7 +80,7 @@ def joined(data: Data, spread: bool) -> tuple[Data, Share, list[str]]:
     prints = [own[0] for own in everyone]
     parts = tuple(sorted(set(prints)))
     if len(parts) == 1:
-        return data, Share.whole(), []
+        return data, Share.whole(len(data)), []
     rank = distributed.rank()
     if not spread:
         other = next(i for i, own in enumerate(prints) if own != prints[0])
@@ -94,22 +96,22 @@ def joined(data: Data, spread: bool) -> tuple[Data, Share, list[str]]:
                 f"train: expected {what} in all processes for `spread`, got {everyone[0][i]} in process 0 and "
                 f"{everyone[other][i]} in process {other}"
             )
-    labelled = [bool(own[4]) for own in everyone]
+    labelled = [bool(names) for *_, names in everyone]
     if any(labelled) and not all(labelled):
         raise ValueError(
             f"train: expected labels in the data of all processes for `spread`, got none in process "
             f"{labelled.index(False)}"
         )
-    share = Share(parts, parts.index(prints[rank]), prints[:rank].count(prints[rank]), prints.count(prints[rank]))
+    own, sizes = prints[rank], [everyone[prints.index(part)][1] for part in parts]
+    share = Share(parts, parts.index(own), prints[:rank].count(own), prints.count(own), sum(sizes))
     if any(labelled):
-        found = tuple({name for own in everyone for name in own[4]})
+        found = tuple({name for *_, names in everyone for name in names})
         data = data.with_classes(encode_labels(class_values(found), "the classes of all processes")[1])
-    return data, share, _notes(parts, prints, [own[1] for own in everyone])
+    return data, share, _notes(parts, prints, sizes)
 
 
-def _notes(parts: tuple[str, ...], prints: list[str], counts: list[int]) -> list[str]:
+def _notes(parts: tuple[str, ...], prints: list[str], sizes: list[int]) -> list[str]:
     """What to say of the parts: how many samples they have, and whether some of them are seen more often."""
-    sizes = [counts[prints.index(part)] for part in parts]
     notes = [f"train: {sum(sizes):,} samples in {len(parts)} parts of {', '.join(f'{size:,}' for size in sizes)}"]
     each = [size / prints.count(part) for size, part in zip(sizes, parts, strict=True)]
     if max(each) > _UNEVEN * min(each):
