@@ -4,6 +4,7 @@
 |---|---|
 | `fastgan.data.samples` | `Data`: a source, labels, classes' names, units |
 | `fastgan.data.source` | `Source`: raw samples by index, in memory or in a mapped file |
+| `fastgan.data.tensors` | tensors as sources |
 | `fastgan.data.units` | `Units`: the conversion to the network's range and back to the data's own units |
 | `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
 | `fastgan.data.memory` | `from_array`: data from an array of images or table rows |

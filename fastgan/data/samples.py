@@ -13,13 +13,14 @@ from torch import Tensor
 
 from fastgan.data.fingerprint import of_choice
 from fastgan.data.inputs import Inputs, holes_of, joined_pairs, make_inputs
-from fastgan.data.labels import encode_labels
+from fastgan.data.labels import encode_labels, listed
 from fastgan.data.source import MemorySource, Source, View, chunks
+from fastgan.data.tensors import as_source
 from fastgan.data.units import Units, bytes_as_images
 
-__all__ = ["Data", "Units", "as_source"]
+__all__ = ["Data", "Units"]
 
-_CHUNK = 4096  # samples that are converted or checked at a time
+_CHUNK = 4096  # samples that are converted at a time
 
 
 @dataclass(frozen=True, init=False)
@@ -236,6 +237,19 @@ class Data:
         labels = None if self.labels is None else self.labels[chosen.to(self.labels.device)]
         return self._replaced(source=View(self.source, chosen), labels=labels)
 
+    def with_classes(self, class_names: tuple[str, ...]) -> Data:
+        """The same samples, their classes numbered as in `class_names`, which has all of them and perhaps others.
+
+        Raises:
+            ValueError: for a class that is not among `class_names`.
+        """
+        if unknown := [name for name in self.class_names if name not in class_names]:
+            raise ValueError(f"data: expected the classes {listed(class_names)}, got {listed(unknown)}")
+        if self.labels is None or class_names == self.class_names:
+            return self
+        number = torch.tensor([class_names.index(name) for name in self.class_names], device=self.labels.device)
+        return self._replaced(labels=number[self.labels], class_names=class_names)
+
     def subsample(self, count: int) -> Data:
         """`count` samples chosen at random, the same ones in every call; all samples if there are not as many."""
         return self if len(self) <= count else self.take(_shuffled(len(self))[:count])
@@ -258,37 +272,6 @@ class Data:
         if second.all() or not second.any():
             raise ValueError(f"data: expected samples enough to hold out {fraction} of them, got {len(order)}")
         return self.take(order[~second]), self.take(order[second])
-
-
-def as_source(samples: Tensor, units: Units | None = None) -> tuple[MemorySource, Units]:
-    """The source of a tensor of samples, and its units.
-
-    Args:
-        samples: (N, ...) of a floating dtype; or bytes, which are images (N, H, W), (N, C, H, W) or, where the last
-            dimension and not the second is 1, 3 or 4, (N, H, W, C).
-        units: the tensor's, where they are known; its dtype may then be any.
-
-    Raises:
-        TypeError: for another dtype.
-        ValueError: for an empty tensor, fewer than two dimensions, or NaN or infinity.
-    """
-    if samples.dim() < 2 or samples.numel() == 0:
-        raise ValueError(f"data: expected samples of shape (N, ...), got {tuple(samples.shape)}")
-    if samples.is_floating_point():
-        # Part by part, as the checks make tensors of the samples' size.
-        parts = samples.split(_CHUNK)
-        if not all(bool(part.isfinite().all()) for part in parts):
-            raise ValueError("data: expected finite samples, got NaN or infinity")
-        within = units is None and all(bool(part.abs().max() <= 1) for part in parts)
-        return MemorySource(samples), units or (Units(low=-1.0, high=1.0) if within else Units())
-    if units is not None:
-        return MemorySource(samples), units
-    if samples.dtype != torch.uint8 or samples.dim() not in (3, 4):
-        raise TypeError(f"data: expected samples of a floating dtype, or images of bytes, got {samples.dtype}")
-    layout = "hw"
-    if samples.dim() == 4:
-        layout = "hwc" if samples.shape[1] not in (1, 3, 4) and samples.shape[3] in (1, 3, 4) else "chw"
-    return MemorySource(samples), bytes_as_images(layout)
 
 
 def _as_array(labels: Any) -> NDArray[Any]:

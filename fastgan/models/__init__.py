@@ -6,8 +6,9 @@
 from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
-from fastgan.models.networks import NETWORKS, build, has_batch_statistics
+from fastgan.models.networks import NETWORKS, build, has_batch_statistics, has_convolutions
 from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
 from fastgan.models.translation import PatchDiscriminator, UNet, nearest_size, patch_discriminator, unet_generator
 
@@ -22,12 +23,15 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "has_batch_statistics",
+    "has_convolutions",
     "mlp_discriminator",
     "mlp_generator",
     "nearest_size",
     "patch_discriminator",
     "points_discriminator",
     "points_generator",
+    "r3gan_discriminator",
+    "r3gan_generator",
     "resnet_discriminator",
     "resnet_generator",
     "unet_generator",

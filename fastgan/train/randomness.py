@@ -41,7 +41,8 @@ class Purpose(IntEnum):
     PROCESS = 10
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
-    HOLES = 13
+    PART = 13
+    HOLES = 14
 
 
 def seed_all(seed: int) -> None:

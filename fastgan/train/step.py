@@ -83,8 +83,7 @@ class GANStep:
         device = self._parameters_g[0].device
         self._device_type = device.type
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
-        rates = ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d))
-        self.schedules = Schedules(config, rates, device)
+        self.schedules = Schedules(config, ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d)), device)
         self.sync_gradients: Callable[[Sequence[Tensor]], None] = distributed.average_gradients
         self.sync_buffers: Callable[[Sequence[Tensor]], None] = distributed.average_
         self.totals = torch.zeros(len(STATISTICS), device=device)
@@ -112,7 +111,8 @@ class GANStep:
         conditioned = batches[0][1] is not None
         inputs = [real for real, _ in batches]
         inputs += [condition for _, condition in batches if condition is not None]
-        self._run([*inputs, *latents], (penalised, conditioned))
+        run = self._run if self._steps >= self.schedules.settles else self._body  # a graph keeps numbers as they are
+        run([*inputs, *latents], (penalised, conditioned))
         self._steps += 1
         self._unread_steps += 1
 
@@ -237,9 +237,8 @@ class GANStep:
             real_logits, fake_logits = self._logits(real, fake, condition)
             if weights is None or self.loss.weighted is None:
                 return self.loss.discriminator(real_logits, fake_logits, *targets)
-            return self.loss.weighted(
-                real_logits, fake_logits, *targets, weights, None if condition is None else weights
-            )
+            weights_of_fake = None if condition is None else weights
+            return self.loss.weighted(real_logits, fake_logits, *targets, weights, weights_of_fake)
 
     def _forward_loss_g(self, fake: Tensor, real: Tensor, condition: Condition) -> Tensor:
         with autocast(self.precision, self._device_type):
@@ -267,9 +266,7 @@ class GANStep:
             x = add_noise(x, self.schedules.noise)
         return pack(x, config.pack)
 
-    def _with_penalties(
-        self, loss: Tensor, real: Tensor, fake: Tensor, condition: Condition, penalised: bool
-    ) -> Tensor:
+    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, condition: Condition, due: bool) -> Tensor:
         """Add D's penalties. Under fp16 they are computed in float32: their squares exceed the range of float16."""
         config = self.config
         loss = with_decay(loss, self._trained_d, config.l1, config.l2)
@@ -280,7 +277,7 @@ class GANStep:
                 loss = loss + config.gp_weight * gradient_penalty(
                     critic, self._input_of_d(real), self._input_of_d(fake)
                 )
-            if not penalised:
+            if not due:
                 return loss
             if self.joint and config.r1_gamma == config.r2_gamma > 0:  # one mean over twice the samples
                 critic = partial(judge, self.discriminator, condition=twice(condition))
@@ -294,6 +291,9 @@ class GANStep:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        torch._foreach_lerp_(self._parameters_ema, self._parameters_g, 1 - self.config.ema_decay)
+        weight: Any = 1 - self.config.ema_decay
+        if self.config.ema_schedule != "constant":
+            weight = [self.schedules.ema_weight] * len(self._parameters_ema)
+        torch._foreach_lerp_(self._parameters_ema, self._parameters_g, weight)
         for buffer, source in zip(self._buffers_ema, self._buffers_g, strict=True):
             buffer.copy_(source)
