@@ -126,4 +126,4 @@ def in_units_of(run: Run, data: Data) -> Data:
                 f"got {listed(unknown)}"
             )
         labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
-    return type(data)(data.source, labels, same, names, data.name, data.notes)
+    return type(data)(data.source, labels, same, names, data.name, data.notes, data.inputs)

@@ -10,12 +10,15 @@ from fastgan.models.networks import NETWORKS, build, has_batch_statistics, has_c
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.translation import PatchDiscriminator, UNet, nearest_size, patch_discriminator, unet_generator
 
 __all__ = [
     "NETWORKS",
     "LabelledDiscriminator",
     "LabelledGenerator",
     "NetworkSize",
+    "PatchDiscriminator",
+    "UNet",
     "build",
     "dcgan_discriminator",
     "dcgan_generator",
@@ -23,10 +26,13 @@ __all__ = [
     "has_convolutions",
     "mlp_discriminator",
     "mlp_generator",
+    "nearest_size",
+    "patch_discriminator",
     "points_discriminator",
     "points_generator",
     "r3gan_discriminator",
     "r3gan_generator",
     "resnet_discriminator",
     "resnet_generator",
+    "unet_generator",
 ]

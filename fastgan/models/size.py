@@ -19,10 +19,12 @@ class NetworkSize:
         sample_shape: the shape of one sample; (C, H, W) for images.
         latent_dim: length of a latent vector.
         negative_slope: of the leaky ReLUs.
-        dropout: probability in the discriminator.
+        dropout: probability in the discriminator; in pix2pix that in the generator, whose noise it is.
         bounded: whether samples lie in [-1, 1]; the generator then ends in tanh.
         classes: number of classes, whose labels both networks take as a second argument; 0 for no labels.
         pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
+        input_shape: the shape (C, H, W) of the images that G translates and D gets as a second argument; () for a G of
+            latents.
     """
 
     sample_shape: tuple[int, ...]
@@ -32,6 +34,7 @@ class NetworkSize:
     bounded: bool = True
     classes: int = 0
     pack: int = 1
+    input_shape: tuple[int, ...] = ()
 
 
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:

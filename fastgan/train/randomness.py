@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
     PART = 13
+    HOLES = 14
 
 
 def seed_all(seed: int) -> None:

@@ -75,7 +75,7 @@ def joined(data: Data, spread: bool) -> tuple[Data, Share, list[str]]:
             shapes or ranges, or labels in some parts only.
     """
     everyone = distributed.all_gather(
-        (data.base_fingerprint, len(data), data.sample_shape, data.units.to_dict(), data.class_names)
+        (data.base_fingerprint, len(data), data.sample_shape + data.input_shape, data.units.to_dict(), data.class_names)
     )
     prints = [own[0] for own in everyone]
     parts = tuple(sorted(set(prints)))
