@@ -122,5 +122,5 @@ def test_modes_and_random_state_are_kept(small_images):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_networks_of_the_settings_pass_without_a_note(network):
     data = torch.rand(32, 2) * 2 - 1 if network == "points" else torch.rand(32, 1, 16, 16) * 2 - 1
-    trainer = GANTrainer(TrainConfig(network=network, batch_size=8), data=data)
+    trainer = GANTrainer(TrainConfig(network=network, batch_size=8, precision="fp32"), data=data)
     assert trainer._notes == []
