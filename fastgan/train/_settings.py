@@ -37,6 +37,7 @@ class DataSettings:
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
+    spread: bool = option("Each machine holds other data: its processes draw their share of a batch from them.", False)
     holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
 
 

@@ -28,6 +28,7 @@ from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
 from fastgan.train.session import Session
 from fastgan.train.sizes import RunSizes
+from fastgan.train.spread import joined
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
@@ -81,17 +82,16 @@ class GANTrainer:
         data: setup.DataLike = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self._notes: list[str] = []
         self._said: set[str] = set()
         self.global_step = 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
-        self.data = setup.as_data(data, config)
-        self.config = config = config.fit_to(self.data.sample_shape, len(self.data))
+        self.data, share, self._notes = joined(setup.as_data(data, config), config.spread)
+        self.config = config = config.fit_to(self.data.sample_shape, share.samples)
         self._notes += setup.notes_on_fit(config)
-        self._record = RunRecord.of(config, self.data, data, generator, discriminator)
-        self._batches = setup.make_batches(self.data, config, self.device)
+        self._record = RunRecord.of(config, self.data, data, generator, discriminator, share.parts)
+        self._batches = setup.make_batches(self.data, config, self.device, share)
         self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
@@ -102,7 +102,7 @@ class GANTrainer:
         self._update = GANStep(config, *networks, self.precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
-            self._update.class_weights = class_weights(self.data.labels).to(self.device)
+            self._update.class_weights = class_weights(self.data.labels, len(self.data.class_names)).to(self.device)
         if names := self.data.class_names:
             self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
         seed_rank(config.seed)

@@ -19,6 +19,7 @@ from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
 from fastgan.train.precision import pick_precision
 from fastgan.train.sampling import BalancedOrder
+from fastgan.train.spread import Share
 
 __all__ = [
     "DataLike",
@@ -103,13 +104,14 @@ def notes_on_fit(config: TrainConfig) -> list[str]:
     return lines
 
 
-def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batches:
+def make_batches(data: Data, config: TrainConfig, device: torch.device, share: Share) -> Batches:
     """Make the batches of real samples.
 
     Args:
         data: what `as_data` returned.
         config: `batch_size`, `pack`, `balance`, `flip` and the other settings of batches.
         device: the training device.
+        share: which of them this process draws.
 
     Raises:
         ValueError: for a batch size that is larger than the data or that processes cannot share equally, and for `flip`
@@ -127,9 +129,10 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batch
         channels_last=config.channels_last,
         flip=config.flip,
         workers=config.workers,
+        share=share,
     )
     if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed)
+        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
     return batches
 
 
