@@ -30,16 +30,19 @@ namespace fastgan {
 inline void check_layout(const char* op, const char* argument, const at::Tensor& rows,
                          int64_t scalars, c10::IntArrayRef widths) {
   TORCH_CHECK_VALUE(scalars >= 0, "fastgan::", op, ": expected scalars >= 0, got ", scalars);
-  int64_t width = scalars;
-  for (const int64_t segment : widths) {
-    TORCH_CHECK_VALUE(segment >= 1 && segment < kMostEntries, "fastgan::", op,
+  int64_t entries = 0;
+  for (const int64_t width : widths) {
+    TORCH_CHECK_VALUE(width >= 1 && width <= kMostEntries, "fastgan::", op,
                       ": expected widths of at least 1, got ", widths);
-    width += segment;
+    entries += width;
   }
-  TORCH_CHECK_VALUE(width - scalars <= kMostEntries, "fastgan::", op, ": expected at most ",
-                    kMostEntries, " columns behind the scalars, got ", width - scalars);
-  TORCH_CHECK_VALUE(rows.dim() >= 1 && rows.sym_size(-1) == width, "fastgan::", op, ": expected ",
-                    argument, " of shape [..., ", width, "], got ", rows.sym_sizes());
+  TORCH_CHECK_VALUE(entries <= kMostEntries, "fastgan::", op, ": expected widths of at most ",
+                    kMostEntries, " columns together, got ", entries);
+  // Subtracted, as the sum may overflow.
+  TORCH_CHECK_VALUE(rows.dim() >= 1 && rows.sym_size(-1) - entries == scalars, "fastgan::", op,
+                    ": expected ", argument, " of shape [..., ",
+                    static_cast<uint64_t>(scalars) + static_cast<uint64_t>(entries), "], got ",
+                    rows.sym_sizes());
 }
 
 // How many rows a checked tensor has.

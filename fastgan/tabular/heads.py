@@ -77,7 +77,7 @@ def choose(x: Tensor, segments: Segments, noise: bool = False) -> Tensor:
     if noise:
         # The largest entry stays the largest in the softmax, whatever the temperature.
         x = column_heads(x, segments, tau=1.0)
-    _, padded, widths, _ = placed(segments, x.device, x.dtype)
+    padded, widths = placed(segments, x.device)
     # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
     logits = x[:, segments.scalars :]
     places = logits.index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)

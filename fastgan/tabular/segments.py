@@ -67,29 +67,21 @@ class Placed(NamedTuple):
     """The indices of `Segments` on a device.
 
     Attributes:
-        owner: int64 (W,), as in `Segments`.
         padded: int64 (S, longest), as in `Segments`.
         widths: int64 (S,).
-        belongs: (W, S), 1 where an entry belongs to a one-hot vector, else 0.
     """
 
-    owner: Tensor
     padded: Tensor
     widths: Tensor
-    belongs: Tensor
 
 
 @lru_cache(maxsize=64)
-def placed(segments: Segments, device: torch.device, dtype: torch.dtype) -> Placed:
-    """The indices on a device, made once, so that a step copies nothing from the host.
+def placed(segments: Segments, device: torch.device) -> Placed:
+    """The indices on a device, made once, so that sampling copies nothing from the host.
 
     Args:
         segments: the layout.
         device: where they are needed.
-        dtype: of `belongs`.
     """
-    owner = segments.owner
-    belongs = torch.zeros(len(owner), len(segments.widths), dtype=dtype)
-    belongs[torch.arange(len(owner)), owner] = 1
     widths = torch.tensor(segments.widths, dtype=torch.int64)
-    return Placed(*(t.to(device) for t in (owner, segments.padded, widths, belongs)))
+    return Placed(segments.padded.to(device), widths.to(device))

@@ -69,7 +69,7 @@ class Layout {
 
 constexpr int64_t kThreadsOfBlock = kBlockOfCuda / kOctet;
 
-constexpr int64_t kRows[] = {1, 7, 16, 33, 150};
+constexpr int64_t kRows[] = {1, 7, 16, 33, 70};
 
 // Rows of 8 columns, the last of which have numbers above 2^32. Those from kFarRow on have memory.
 inline const Columns kFarColumns{2, {3, 3}};
