@@ -28,6 +28,7 @@ class ReadOptions:
         keep: whether decoded images may be kept in memory, where they fit.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them.
     """
 
     image_size: int = 0
@@ -39,6 +40,7 @@ class ReadOptions:
     keep: bool = True
     table: TableOptions = field(default_factory=TableOptions)
     conditional: bool = True
+    encoded: bool = False
 
     def keeps(self, count: int) -> bool:
         """Whether `count` bytes of decoded images are kept in memory: a quarter of what is free, for all processes."""

@@ -28,8 +28,8 @@ from fastgan.data.decoded import DecodedSource
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 from fastgan.data.source import View
+from fastgan.data.table.units import read_units
 from fastgan.data.unchanged import Unchanged
-from fastgan.data.units import Units
 
 __all__ = ["VERSION", "PreparedSource", "prepare", "read_prepared"]
 
@@ -122,12 +122,12 @@ def read_prepared(path: str, options: ReadOptions) -> Data:
         if str(error).startswith("data: "):
             raise
         raise ValueError(f"data: expected {folder} to be whole prepared data, got one cut short: {error}") from error
-    return Data(source, labels, Units(**about["units"]), about["class_names"], str(folder), about["notes"])
+    return Data(source, labels, read_units(about["units"]), about["class_names"], str(folder), about["notes"])
 
 
 def _fits(about: dict[str, Any], options: ReadOptions) -> bool:
     """Whether prepared images are already of the size and the colour that the options ask for."""
-    shape = Units(**about["units"]).sample_shape(tuple(about["shape"]))
+    shape = read_units(about["units"]).sample_shape(tuple(about["shape"]))
     if len(shape) != 3:
         return False
     size = options.image_size in (0, shape[1]) and options.image_size in (0, shape[2])

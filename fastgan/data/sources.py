@@ -82,6 +82,7 @@ def load(
     *,
     table: TableOptions | None = None,
     conditional: bool = True,
+    encoded: bool = False,
 ) -> Data:
     """Read the data set that `spec` names.
 
@@ -96,6 +97,8 @@ def load(
         keep: whether decoded images may be kept in memory, where they fill at most a quarter of what is free.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them;
+            then there is no class.
 
     Raises:
         ValueError: for an unknown name, unusable data, or settings of images for a table.
@@ -104,7 +107,7 @@ def load(
     """
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
-    options = replace(options, table=table or TableOptions(), conditional=conditional)
+    options = replace(options, table=table or TableOptions(), conditional=conditional, encoded=encoded)
     if kind in BUILTIN:
         return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():

@@ -17,6 +17,7 @@ from fastgan.metrics.features import Extractor, FeatureNetwork, extract
 from fastgan.metrics.mixtures import mixture_quality
 from fastgan.metrics.novelty import memorisation
 from fastgan.metrics.precision_recall import prdc
+from fastgan.metrics.table_scores import table_scores
 
 __all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
@@ -72,6 +73,7 @@ def evaluate(
     seed: int,
     extractor: Extractor | None = None,
     say: Callable[[str], None] = lambda _: None,
+    target: str | None = None,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
@@ -86,14 +88,15 @@ def evaluate(
         seed: of the samples.
         extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
         say: called with what is done next.
+        target: the column of a table that a model is to predict; see `fastgan.metrics.table_scores`.
 
     Returns:
         The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
         there are too few samples. Real data have no score where it would say nothing.
 
     Raises:
-        ValueError: for fewer than 6 samples, generated or real, data or features of another shape, or NaN or infinity
-            in the samples.
+        ValueError: for fewer than 6 samples, generated or real, data or features of another shape, NaN or infinity in
+            the samples, or a target that is no column.
     """
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
@@ -140,6 +143,10 @@ def evaluate(
     if run.classes:
         say("a classifier trained on samples")
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
+    if run.units.table is not None:
+        say("columns, pairs of columns, a model trained on samples")
+        of_table, of_real_table, remarks = table_scores(run.units, samples, data, held_out, target)
+        ours, real, notes = {**of_table, **ours}, {**of_real_table, **real}, notes + remarks
     return _finite(ours), _finite(real), notes
 
 

@@ -6,15 +6,19 @@
 from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
-from fastgan.models.networks import NETWORKS, build, has_batch_statistics
+from fastgan.models.networks import NETWORKS, TABULAR, build, has_batch_statistics
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.tables import TableDiscriminator, TableGenerator, table_discriminator, table_generator
 
 __all__ = [
     "NETWORKS",
+    "TABULAR",
     "LabelledDiscriminator",
     "LabelledGenerator",
     "NetworkSize",
+    "TableDiscriminator",
+    "TableGenerator",
     "build",
     "dcgan_discriminator",
     "dcgan_generator",
@@ -25,4 +29,6 @@ __all__ = [
     "points_generator",
     "resnet_discriminator",
     "resnet_generator",
+    "table_discriminator",
+    "table_generator",
 ]

@@ -13,8 +13,11 @@ from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_d
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.tables import table_discriminator, table_generator
 
-__all__ = ["NETWORKS", "build", "has_batch_statistics"]
+__all__ = ["NETWORKS", "TABULAR", "build", "has_batch_statistics"]
+
+TABULAR = "tabular"  # the network of encoded tables
 
 Builder = Callable[[NetworkSize], nn.Module]
 
@@ -23,6 +26,7 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "dcgan": (dcgan_generator, dcgan_discriminator),
     "resnet": (resnet_generator, resnet_discriminator),
     "points": (points_generator, points_discriminator),
+    TABULAR: (table_generator, table_discriminator),
 }
 
 
@@ -34,7 +38,8 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
         size: the shapes of latents and samples, and the layers' settings.
 
     Raises:
-        ValueError: for an unknown name, or a sample shape that the network does not support.
+        ValueError: for an unknown name, a sample shape that the network does not support, or the network `tabular`
+            without the segments of an encoded table.
 
     Example:
         >>> import torch
@@ -46,6 +51,8 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     if network not in NETWORKS:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
     generator, discriminator = NETWORKS[network]
+    if size.segments is not None:
+        return generator(size), discriminator(size)
     if size.classes == 0:
         first, *rest = size.sample_shape
         return generator(size), discriminator(replace(size, sample_shape=(first * size.pack, *rest)))

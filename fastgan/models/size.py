@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from fastgan import nn as fnn
+from fastgan.data.table.segments import Segments
 
 __all__ = ["NetworkSize", "activation"]
 
@@ -23,6 +25,9 @@ class NetworkSize:
         bounded: whether samples lie in [-1, 1]; the generator then ends in tanh.
         classes: number of classes, whose labels both networks take as a second argument; 0 for no labels.
         pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
+        segments: the layout of a row of an encoded table, for the network `tabular`; both networks then take a row's
+            condition as a second argument. None for other samples.
+        hidden: the widths of the layers of the network `tabular`.
     """
 
     sample_shape: tuple[int, ...]
@@ -32,6 +37,21 @@ class NetworkSize:
     bounded: bool = True
     classes: int = 0
     pack: int = 1
+    segments: Segments | None = None
+    hidden: tuple[int, ...] = (256, 256)
+
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> NetworkSize:
+        """The size of a dict of `dataclasses.asdict`, also after a way through JSON.
+
+        Args:
+            saved: the dict.
+        """
+        segments = saved["segments"]
+        if segments is not None:
+            segments = Segments(**{**segments, "widths": tuple(segments["widths"])})
+        shapes = {"sample_shape": tuple(saved["sample_shape"]), "hidden": tuple(saved["hidden"])}
+        return NetworkSize(**{**saved, **shapes, "segments": segments})
 
 
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:

@@ -70,6 +70,7 @@ class TrainConfig:
     drop: str = option("Columns of a table to leave out, with commas.", "")
     columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
     text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
+    discrete: str = option("Columns of numbers that are categories for the network tabular, with commas.", "")
     image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
     color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
@@ -87,9 +88,7 @@ class TrainConfig:
     sample_every: int = option("Steps between sample grids.", low=1)
     log_every: int = option("Steps between lines of metrics.jsonl, the statistics of the training.", low=1)
 
-    eval_every: int = option(
-        "Steps between measurements of FID, whose lowest value selects checkpoints/best.pt; 0 measures none.", 0, low=0
-    )
+    eval_every: int = option("Steps between measurements of FID; the lowest keeps best.pt; 0 measures none.", 0, low=0)
     workers: int = option(
         "Processes that load the samples of a Dataset, and threads that decode images; 0 uses none.", 0, low=0
     )
@@ -127,6 +126,7 @@ class TrainConfig:
     )
     conditional: bool = option("Train a conditional GAN: both networks get the data's labels.")
     network: str = option("Architecture of both networks.", choices=NETWORKS)
+    hidden: str = option("Widths of the layers of the network tabular, with commas, if not 256,256.", "")
     loss: str = option("Adversarial loss.", choices=LOSSES)
     latent_dim: int = option("Number of entries in a latent vector.", low=1)
     negative_slope: float = option("Slope of leaky ReLU for negative inputs.")

@@ -17,6 +17,7 @@ from fastgan._support.random import derive
 from fastgan.data.labels import listed
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
+from fastgan.train.average import calibrate_average
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
@@ -82,7 +83,7 @@ class GANTrainer:
     ) -> None:
         self._notes: list[str] = []
         self._said: set[str] = set()
-        self.config, self.global_step = config, 0
+        self.config, self.global_step, self._calibrated = config, 0, -1
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
@@ -92,7 +93,7 @@ class GANTrainer:
         self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
-        probe_batch = setup.probe_batch(self.data, config, self.device)
+        probe_batch = setup.probe_batch(self.data, self.size, config, self.device)
         self._notes += checks.check_networks(*networks, *probe_batch, config)
         precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
         self._update = GANStep(config, *networks, precision, self._notes.append)
@@ -116,6 +117,9 @@ class GANTrainer:
     @property
     def ema(self) -> nn.Module:
         """The moving average of the generator, in eval mode."""
+        if self._calibrated != self.global_step:
+            calibrate_average(self._update.ema, self._batches.order, self.config)
+            self._calibrated = self.global_step
         return self._update.ema
 
     @property
@@ -226,7 +230,7 @@ class GANTrainer:
             self._notes.append(f"train: resumed on another kind of device: {self.device} draws latents of its own")
         seed = derive(self.config.seed, Purpose.RESUMED_PROCESS, state["step"])
         randomness.restore_rank([state["random"], *state["random_others"]], seed)
-        self.global_step = state["step"]
+        self.global_step, self._calibrated = state["step"], -1
 
     def save(self, out: Path) -> Path:
         """Write a checkpoint and weights.safetensors into the run folder `out`; returns the checkpoint's path.
@@ -275,7 +279,10 @@ class GANTrainer:
     def _grid(self) -> SampleGrid:
         """The fixed latents of the sample grids, and in a conditional run the classes in turn."""
         count = grid_samples(self.size.sample_shape)
-        inputs = [self._latents(count, self._random_generator(Purpose.GRID))]
+        random = self._random_generator(Purpose.GRID)
+        inputs = [self._latents(count, random)]
+        if (conditions := setup.usual_conditions(self.data, self.size, count, random)) is not None:
+            inputs.append(conditions)
         if self.size.classes:
             inputs.append(torch.arange(count, device=self.device) % self.size.classes)
         names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []

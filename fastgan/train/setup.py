@@ -11,13 +11,15 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
-from fastgan.models import NetworkSize, build
+from fastgan.data.table.units import EncodedUnits
+from fastgan.models import TABULAR, NetworkSize, build
 from fastgan.train import distributed
+from fastgan.train._fields import parse_hidden
 from fastgan.train.augment import pack
-from fastgan.train.batches import Batch, Batches
+from fastgan.train.batches import Batch, Batches, Order
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
-from fastgan.train.sampling import BalancedOrder
+from fastgan.train.sampling import BalancedOrder, ConditionOrder
 
 __all__ = [
     "DataLike",
@@ -28,6 +30,7 @@ __all__ = [
     "mixes_samples",
     "network_size",
     "probe_batch",
+    "usual_conditions",
 ]
 
 DataLike = Tensor | Data | Dataset[Any] | None
@@ -82,6 +85,7 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         (config.out or "runs",),
         table=config.table,
         conditional=config.conditional,
+        encoded=config.network == TABULAR,
     )
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
@@ -101,7 +105,13 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batch
     distributed.check_batch_size(config.batch_size, config.pack)
     if config.flip and len(data.sample_shape) != 3:
         raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {data.sample_shape}")
-    batches = Batches(
+    order: Order | None = None
+    if isinstance(data.units, EncodedUnits) and config.network == TABULAR:
+        codes = data.units.codes(data.source.read(torch.arange(len(data)))).to(device)
+        order = ConditionOrder(codes, data.units.segments, config.batch_size, config.seed)
+    elif config.balance == "sampler" and data.labels is not None:
+        order = BalancedOrder(data.labels, config.batch_size, config.seed)
+    return Batches(
         data,
         config.batch_size,
         config.seed,
@@ -110,10 +120,8 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batch
         channels_last=config.channels_last,
         flip=config.flip,
         workers=config.workers,
+        order=order,
     )
-    if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed)
-    return batches
 
 
 def network_size(data: Data, config: TrainConfig) -> NetworkSize:
@@ -137,7 +145,22 @@ def network_size(data: Data, config: TrainConfig) -> NetworkSize:
         bounded=data.bounded,
         classes=len(data.class_names) if config.conditional else 0,
         pack=config.pack,
+        segments=data.units.segments if isinstance(data.units, EncodedUnits) and config.network == TABULAR else None,
+        **({"hidden": parse_hidden(config.hidden)} if config.hidden else {}),
     )
+
+
+def usual_conditions(data: Data, size: NetworkSize, count: int, generator: torch.Generator) -> Tensor | None:
+    """Conditions (count,) of samples as often as an encoded table has them; None for other data.
+
+    Args:
+        data: what `as_data` returned.
+        size: what `network_size` returned.
+        count: how many.
+        generator: draws them, on its device.
+    """
+    encoding = data.units.encoding if isinstance(data.units, EncodedUnits) and size.segments is not None else None
+    return None if encoding is None else encoding.draw_conditions(count, generator)
 
 
 def make_networks(
@@ -173,17 +196,20 @@ def make_networks(
     return networks[0], networks[1]
 
 
-def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
-    """A few real samples for `check_networks` and `mixes_samples`: two packs, with labels in a conditional run.
+def probe_batch(data: Data, size: NetworkSize, config: TrainConfig, device: torch.device) -> Batch:
+    """A few real samples for `check_networks` and `mixes_samples`: two packs, with labels or conditions if any.
 
     Args:
         data: what `as_data` returned.
+        size: what `network_size` returned.
         config: `pack` and `conditional`.
         device: the training device.
     """
     chosen = torch.arange(2 * config.pack) % len(data)
-    labels = data.labels if config.conditional else None
-    return data.batch(chosen).to(device), None if labels is None else labels[chosen].to(device)
+    labels = data.labels[chosen] if config.conditional and data.labels is not None else None
+    if labels is None:
+        labels = usual_conditions(data, size, len(chosen), torch.Generator().manual_seed(config.seed))
+    return data.batch(chosen).to(device), None if labels is None else labels.to(device)
 
 
 @torch.enable_grad()

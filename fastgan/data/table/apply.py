@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan.data.table.columns import Column
-from fastgan.data.table.missing import missing_mask
 from fastgan.data.table.reading import Table
 from fastgan.data.table.schema import TableSchema
 
@@ -46,7 +45,7 @@ def encode_like(table: Table, schema: TableSchema) -> tuple[NDArray[np.float64],
         at += column.width
         if not column.width:
             continue
-        missing = missing_mask(table.frame[column.name]).to_numpy(dtype=bool)
+        missing = schema.missing(table.frame[column.name])
         wrong = ~np.isfinite(part).all(axis=1) & ~missing
         if wrong.any():
             raise _refusal(table, column, int(wrong.argmax()))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fastgan.tabular.conditions import ConditionSampler, draw_categories
-from fastgan.tabular.segments import Segments
+from fastgan.data.table.conditions import ConditionSampler, draw_categories
+from fastgan.data.table.segments import Segments
 
 COUNTS = ((900, 90, 10, 0), (500, 500))
 

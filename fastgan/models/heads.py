@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastgan.tabular.segments import Segments, placed
+from fastgan.data.table.segments import Segments, placed
 
-__all__ = ["choose", "column_heads", "condition_loss"]
+__all__ = ["column_heads", "condition_loss"]
 
 
 def column_heads(x: Tensor, segments: Segments, tau: float = 0.2, seed: int | None = None, offset: int = 0) -> Tensor:
@@ -81,31 +81,6 @@ def condition_loss(x: Tensor, conditions: Tensor, segments: Segments) -> Tensor:
     inside = torch.arange(entries.shape[1], device=x.device) < widths[segment][:, None]
     total = logits.gather(1, entries).masked_fill(~inside, -torch.inf).logsumexp(1)
     return (total - logits.gather(1, conditions[:, None])[:, 0]).mean()
-
-
-def choose(x: Tensor, segments: Segments, noise: bool = False) -> Tensor:
-    """The place of the largest entry of each one-hot vector.
-
-    Args:
-        x: rows or outputs (N, width of `segments`).
-        segments: where the one-hot vectors are.
-        noise: whether to add Gumbel noise from the default generator, which makes each place a draw from the softmax of
-            the outputs `x`.
-
-    Returns:
-        int64 (N, S).
-
-    Raises:
-        ValueError: for rows of another width.
-    """
-    _check("choose", x, segments)
-    logits = x[:, segments.scalars :]
-    if noise:
-        logits = logits + _gumbel(logits, None, 0)
-    _, padded, widths, _ = placed(segments, x.device, x.dtype)
-    # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
-    places = logits.index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)
-    return torch.where(places < widths, places, 0)
 
 
 def _gumbel(x: Tensor, seed: int | None, offset: int) -> Tensor:
