@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fastgan.data import MIXTURES, Data, Units
+from fastgan.data.table.units import EncodedUnits
 from fastgan.metrics import utility
 from fastgan.metrics.evaluator import FIDEvaluator
 from fastgan.metrics.features import Extractor, FeatureNetwork, extract
@@ -156,13 +157,20 @@ def _features(data: Data, extractor: Extractor | None) -> Tensor:
 
 
 def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
-    """One line with the FID of a run's samples on learned features, and that of real data.
+    """One line with the FID of a run's samples on learned features, or of an encoded table how alike rows are.
 
     Args:
         run: the trained run.
         data: what it was trained on.
         held_out: real samples that it was not trained on, or None.
     """
+    if isinstance(run.units, EncodedUnits):
+        count = min(len(data), _MAX_SAMPLES)
+        ours, real, _ = table_scores(run.units, run.sample(count, 0), data, None, predict=False)
+        return (
+            f"columns alike {_cell(ours['marginals'])}, pairs of columns {_cell(ours['pairs'])} (halves of the real "
+            f"rows: {_cell(real['marginals'])}, {_cell(real['pairs'])}; {count} rows, step {run.step})"
+        )
     evaluator = FIDEvaluator(data, held_out)
     fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:

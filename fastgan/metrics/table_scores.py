@@ -26,7 +26,12 @@ Scores = dict[str, float | None]
 
 
 def table_scores(
-    units: Units, samples: Tensor, data: Data, held_out: Data | None, target: str | None = None
+    units: Units,
+    samples: Tensor,
+    data: Data,
+    held_out: Data | None,
+    target: str | None = None,
+    predict: bool = True,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compare generated rows of a table with real ones.
 
@@ -42,6 +47,7 @@ def table_scores(
         held_out: rows that it was not trained on, or None.
         target: the column to predict; None takes that called `label`, or else the last that holds numbers or few
             categories.
+        predict: whether to train a model.
 
     Returns:
         The scores of the samples, those of real data, and remarks.
@@ -71,7 +77,7 @@ def table_scores(
         found = fidelity(*pair, categories)
         scores |= {"marginals": found.marginals, "pairs": found.pairs, "invalid": invalid_share(known, pair[1])}
     predicted = _target(schema.columns, target)
-    if predicted is not None and len(names) > 1:
+    if predict and predicted is not None and len(names) > 1:
         train, other = (real, test) if test is not None else _split(real)
         utility = table_utility(made, train, other, predicted)
         ours["tstr"], theirs["tstr"] = utility.score, utility.real_score

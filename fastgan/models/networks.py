@@ -12,10 +12,11 @@ from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
 from fastgan.models.tables import table_discriminator, table_generator
 
-__all__ = ["NETWORKS", "TABULAR", "build", "has_batch_statistics"]
+__all__ = ["NETWORKS", "TABULAR", "build", "has_batch_statistics", "has_convolutions"]
 
 TABULAR = "tabular"  # the network of encoded tables
 
@@ -27,6 +28,7 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "resnet": (resnet_generator, resnet_discriminator),
     "points": (points_generator, points_discriminator),
     TABULAR: (table_generator, table_discriminator),
+    "r3gan": (r3gan_generator, r3gan_discriminator),
 }
 
 
@@ -67,3 +69,8 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
 def has_batch_statistics(module: nn.Module) -> bool:
     """Whether `module` contains a batch normalisation of torch's, whose outputs depend on the whole batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
+
+
+def has_convolutions(module: nn.Module) -> bool:
+    """Whether `module` contains a convolution of torch's, transposed or not."""
+    return any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())

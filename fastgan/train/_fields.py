@@ -86,6 +86,8 @@ def check_together(config: Any) -> None:
         raise refusal(
             name, "off with the network tabular, for which all categories are conditions", getattr(config, name)
         )
+    if config.network == TABULAR and config.spread:
+        raise refusal("spread", "off with the network tabular, whose encoding is that of the whole table", True)
     if config.hidden and config.network != TABULAR:
         raise refusal("hidden", f"empty with the network {config.network}", config.hidden)
     if config.hidden:
@@ -94,3 +96,7 @@ def check_together(config: Any) -> None:
         raise refusal("pack", f"a divisor of the batch size {config.batch_size}", config.pack)
     if config.pack > 1 and config.conditional:
         raise refusal("pack", "1 in a conditional run, where each sample has a label", config.pack)
+    if config.beta2_start > 0 and not config.optimizer.startswith("adam"):
+        raise refusal(
+            "beta2_start", f"0 with the optimizer '{config.optimizer}', which has no betas", config.beta2_start
+        )

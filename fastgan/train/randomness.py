@@ -43,9 +43,10 @@ class Purpose(IntEnum):
     PROCESS = 10
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
-    CONDITION = 13
-    SAMPLING = 14
-    CALIBRATION = 15
+    PART = 13
+    CONDITION = 14
+    SAMPLING = 15
+    CALIBRATION = 16
 
 
 def seed_all(seed: int) -> None:

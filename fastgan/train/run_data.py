@@ -12,7 +12,7 @@ from fastgan.data import FROM_PATH, Data, check_spec
 from fastgan.data.fingerprint import difference
 from fastgan.data.labels import listed
 from fastgan.data.table import Table, TableSchema, read_table
-from fastgan.data.table.apply import encode_like
+from fastgan.data.table.apply import check_like, encode_like, in_dialect_of
 from fastgan.data.table.source import label_of
 from fastgan.data.table.units import EncodedUnits
 from fastgan.data.table_files import encoded_data
@@ -103,11 +103,12 @@ def _table_like(run: Run, path: str) -> tuple[Data, list[str]]:
     # The run's columns are taken, whatever others there are.
     options = replace(run.config.table, drop=(), columns=(), text=(), discrete=())
     table, schema = read_table(path, options), TableSchema.from_dict(run.units.table)
-    rows, notes = encode_like(table, schema)
     if isinstance(run.units, EncodedUnits):
-        own = run.units.in_dialect(table.dialect or schema.dialect)
-        data = encoded_data(table.frame, own, path, strict=False)
+        schema = in_dialect_of(table, schema)
+        notes = check_like(table, schema)
+        data = encoded_data(table.frame, run.units.in_dialect(schema.dialect), path, strict=False)
         return Data(data.source, None, run.units, (), path), notes
+    rows, notes = encode_like(table, schema)
     labels = _labels_like(run, table)
     return Data(torch.from_numpy(rows), labels, run.units, run.class_names if labels is not None else (), path), notes
 

@@ -13,6 +13,7 @@ from fastgan.data.table.segments import Segments
 from fastgan.train import distributed
 from fastgan.train.batches import Labels, Order
 from fastgan.train.randomness import Purpose
+from fastgan.train.spread import Share
 
 __all__ = ["BALANCES", "BalancedOrder", "ConditionOrder", "class_weights"]
 
@@ -22,6 +23,8 @@ BALANCES = ("none", "weights", "sampler")
 class BalancedOrder(Order):
     """The indices of batches in which all classes are equally frequent, whatever their frequencies in the data.
 
+    Where the data are spread over machines that holds for the classes of each part.
+
     Over the whole run, the numbers of draws of two classes differ by at most 1. Each class has its own permutations,
     so the samples of a rare class repeat more often. Batch k is a pure function of (seed, k).
 
@@ -29,13 +32,14 @@ class BalancedOrder(Order):
         labels: (N,) int64 classes; they need not be consecutive numbers.
         batch_size: samples in a batch, at most N.
         seed: seed of the permutations.
+        share: which samples of the data this process draws; None if all processes hold the same data.
 
     Raises:
         ValueError: if `batch_size` is larger than N.
     """
 
-    def __init__(self, labels: Tensor, batch_size: int, seed: int) -> None:
-        super().__init__(len(labels), batch_size, seed)
+    def __init__(self, labels: Tensor, batch_size: int, seed: int, share: Share | None = None) -> None:
+        super().__init__(len(labels), batch_size, seed, share)
         labels = labels.cpu()
         self._members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
         self._orders: list[tuple[int, Tensor]] = [(-1, members) for members in self._members]
@@ -78,11 +82,14 @@ class ConditionOrder(Order):
         segments: the table's layout.
         batch_size: rows in a batch.
         seed: seed of the draws.
+        share: which rows of a batch this process draws; None if all processes share it equally.
     """
 
-    def __init__(self, codes: Tensor, segments: Segments, batch_size: int, seed: int) -> None:
-        super().__init__(len(codes), min(batch_size, len(codes)), seed)
-        self.batch_size = batch_size
+    def __init__(
+        self, codes: Tensor, segments: Segments, batch_size: int, seed: int, share: Share | None = None
+    ) -> None:
+        super().__init__(len(codes), min(batch_size, len(codes)), seed, share)
+        self.batch_size = self.share.batch_size(batch_size)
         self.sampler = ConditionSampler(codes, segments)
         self._generator = torch.Generator(codes.device)
         self._number, self._drawn = -1, self.sampler.draw(0, self._generator)
@@ -94,7 +101,7 @@ class ConditionOrder(Order):
     def labels(self, number: int, labels: Labels) -> Labels:
         """The conditions of this process's shard of batch `number`; `labels` do not matter."""
         conditions = self._draw(number)[0]
-        return None if conditions is None else distributed.shard(conditions)
+        return None if conditions is None else self.share.of(conditions)
 
     def draws(self, purpose: Purpose, count: int) -> Iterator[Labels]:
         """Conditions (batch_size,) of `count` batches, drawn as in the training for another `purpose`."""
@@ -108,12 +115,14 @@ class ConditionOrder(Order):
         return self._drawn
 
 
-def class_weights(labels: Tensor) -> Tensor:
-    """Weights (C,) of the classes 0 to C - 1, inverse to their frequencies, with mean 1 over the samples.
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights (C,) of classes, inverse to the frequencies with which they are drawn, with mean 1 over the samples.
 
     Args:
-        labels: (N,) int64 classes from 0 on; C is the largest plus 1. A class without samples has the weight 0.
+        labels: (N,) int64 classes of this process's data; all processes must call it together.
+        classes: C; labels are below it. A class without samples has the weight 0.
     """
-    counts = torch.bincount(labels)
-    weights = len(labels) / (int((counts > 0).sum()) * counts.clamp_min(1).double())
-    return weights.float() * (counts > 0)
+    drawn = torch.bincount(labels, minlength=classes).double() / len(labels)
+    distributed.average_([drawn])
+    present = drawn > 0
+    return torch.where(present, 1 / (present.sum() * drawn), 0.0).float()

@@ -42,8 +42,10 @@ def _settings(printed):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run):
-    code, printed, _ = dry_run("--recipe", recipe, "--data", data := "ring" if recipe == "mixture" else "digits")
+def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run, tmp_path):
+    data = {"mixture": "ring", "tabular": f"csv:{tmp_path / 'in.csv'}"}.get(recipe, "digits")
+    (tmp_path / "in.csv").write_text("a,b\n" + "".join(f"{i / 7:.2f},{'xyz'[i % 3]}\n" for i in range(50)))
+    code, printed, _ = dry_run("--recipe", recipe, "--data", data)
     assert code == 0
     trainer = GANTrainer(TrainConfig(recipe=recipe, data=data))
     for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator)):
