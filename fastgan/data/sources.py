@@ -84,6 +84,7 @@ def load(
     table: TableOptions | None = None,
     conditional: bool = True,
     reverse: bool = False,
+    encoded: bool = False,
 ) -> Data:
     """Read the data set that `spec` names.
 
@@ -99,6 +100,8 @@ def load(
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
         reverse: of pairs, whether the right image, or that of folder B, is the input of the other.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them;
+            then there is no class.
 
     Raises:
         ValueError: for an unknown name, unusable data, or settings of images for a table.
@@ -107,7 +110,8 @@ def load(
     """
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
-    options = replace(options, table=table or TableOptions(), conditional=conditional, reverse=reverse)
+    options = replace(options, table=table or TableOptions(), conditional=conditional)
+    options = replace(options, reverse=reverse, encoded=encoded)
     if kind in BUILTIN:
         return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():
