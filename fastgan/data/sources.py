@@ -104,7 +104,8 @@ def load(
             then there is no class.
 
     Raises:
-        ValueError: for an unknown name, unusable data, or settings of images for a table.
+        ValueError: for an unknown name, unusable data, settings of images for a table, or `reverse` for other data than
+            pairs.
         FileNotFoundError: for a path that does not exist.
         MissingExtraError: where a library that reads the data is missing.
     """
@@ -112,6 +113,9 @@ def load(
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
     options = replace(options, table=table or TableOptions(), conditional=conditional)
     options = replace(options, reverse=reverse, encoded=encoded)
+    if reverse and kind != "pairs":
+        hint = "; fastgan prepare --reverse swaps them" if kind == "prepared" else ""
+        raise ValueError(f"data: expected pairs:PATH for `reverse`, got '{spec}'{hint}")
     if kind in BUILTIN:
         return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():

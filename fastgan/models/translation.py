@@ -27,7 +27,9 @@ class UNet(nn.Module):
     As in the paper (section 6.1) convolutions are 4x4 of stride 2, with leaky ReLU on the way down and ReLU on the way
     up. Dropout in the smallest maps of the way up is the only noise. Normalisation is of each image by itself
     (`InstanceNorm2d`): the paper's is batch normalisation of one image, which is the same. So outputs do not depend on
-    the batch. It takes images of any sides that are multiples of `step` and at least twice that.
+    the batch. The last layer differs from the paper's: it enlarges its map without weights, as a transposed convolution
+    drew a lattice into plain areas (Odena et al., 2016), and sees the image itself beside it, so that lines stay sharp.
+    It takes images of any sides that are multiples of `step` and at least twice that.
 
     Args:
         in_channels: of the images that are translated.
@@ -67,9 +69,10 @@ class UNet(nn.Module):
             relu = fnn.LeakyReLUDropout(0.0, dropout, inplace=True) if i < noisy else fnn.ReLU(inplace=True)
             up.append(nn.Sequential(doubling, nn.InstanceNorm2d(after, affine=True), relu))
             channels = 2 * after
-        last: list[nn.Module] = [nn.ConvTranspose2d(channels, out_channels, 4, 2, 1)]
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
-        self.last = nn.Sequential(*last, *([nn.Tanh()] if bounded else []))
+        self.enlarge = nn.Upsample(scale_factor=2)
+        last = nn.Conv2d(channels + in_channels, out_channels, 3, padding=1)
+        self.last = nn.Sequential(last, *([nn.Tanh()] if bounded else []))
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -81,7 +84,7 @@ class UNet(nn.Module):
             maps.append(x)
         for layer, met in zip(self.up, reversed(maps[:-1]), strict=True):
             x = torch.cat((layer(x), met), 1)
-        return cast(Tensor, self.last(x))
+        return cast(Tensor, self.last(torch.cat((self.enlarge(x), images.to(x.dtype)), 1)))
 
 
 class PatchDiscriminator(nn.Module):

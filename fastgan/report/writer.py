@@ -259,7 +259,7 @@ def _score_names(sections: list[dict[str, Any]]) -> list[str]:
     names: dict[str, None] = {}
     for section in sections:
         real = section["scores"].get("real", {})
-        about = {"step", "samples", "seed", "k", "features", "real"}
+        about = {"step", "samples", "seed", "k", "features", "data", "real"}
         names |= dict.fromkeys(n for n in section["scores"] if n not in about or n in real)
     return list(names)
 

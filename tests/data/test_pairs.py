@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import fastgan.cli
 from fastgan.data import load
 
 
@@ -91,6 +92,22 @@ def test_the_fingerprint_is_of_both_folders(two_folders):
     (two_folders / "A" / "deep" / "4.png").unlink()
     _save(two_folders / "A" / "deep" / "4.png", _pixels(4, channels=1))
     assert load(f"pairs:{two_folders}").base_fingerprint != before
+
+
+def test_prepare_keeps_pairs_and_may_swap_them(two_folders, capsys):
+    out = two_folders / "prepared"
+    with pytest.raises(SystemExit, match="0"):
+        fastgan.cli.main(["prepare", f"pairs:{two_folders}", "--out", str(out), "--reverse"])
+    assert "wrote 5 samples of 1 x 16 x 16, with inputs of 3 x 16 x 16" in capsys.readouterr().out
+    for ours, theirs in zip(
+        load(f"prepared:{out}").pair_batch(torch.arange(5)),
+        load(f"pairs:{two_folders}", reverse=True).pair_batch(torch.arange(5)),
+        strict=True,
+    ):
+        assert torch.equal(ours, theirs)
+    for spec, hint in ((f"prepared:{out}", "; fastgan prepare --reverse swaps them"), ("digits", "")):
+        with pytest.raises(ValueError, match=f"expected pairs:PATH for `reverse`, got '{spec}'{hint}"):
+            load(spec, reverse=True)
 
 
 def _lacking_a_folder(root):

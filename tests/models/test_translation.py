@@ -28,8 +28,8 @@ def test_of_256_pixels_they_have_the_papers_layers():
     generator, discriminator = build("pix2pix", _size(256, 256, of_input=3, dropout=0.5))
     down = [m.out_channels for m in generator.modules() if isinstance(m, nn.Conv2d)]
     up = [m.out_channels for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
-    assert down == [64, 128, 256, 512, 512, 512, 512]
-    assert up == [512, 512, 512, 256, 128, 64, 3]
+    assert down == [64, 128, 256, 512, 512, 512, 512, 3]  # and the last layer
+    assert up == [512, 512, 512, 256, 128, 64]
     dropouts = [m for m in generator.modules() if isinstance(m, fnn.LeakyReLUDropout)]
     assert [(m.negative_slope, m.p) for m in dropouts] == [(0.0, 0.5)] * 2  # in the maps of 4 and 8 pixels
     layers = [(m.out_channels, m.stride[0]) for m in discriminator.modules() if isinstance(m, nn.Conv2d)]

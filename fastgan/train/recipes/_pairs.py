@@ -19,7 +19,9 @@ PAIRS: dict[str, dict[str, Any]] = {
         "lr_g": 6e-4,
         "lr_d": 1e-4,
         "reconstruction": 100.0,
+        # The half-life rises over the run, so that also a short one forgets its first weights.
         "ema_decay": 0.998,
+        "ema_schedule": "linear",
         "log_every": 20,
         "checkpoint_every": 1000,
         "sample_every": 500,
