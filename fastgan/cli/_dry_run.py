@@ -36,7 +36,7 @@ def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[s
     trainer = GANTrainer(config)
     data, held_out = trainer.data, load_data(config)[1] if config.holdout else None
     return [
-        *_settings(config, file, resumed, given),
+        *_settings(trainer.config, file, resumed, given),
         "",
         *_data(config, data, held_out),
         _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
@@ -59,12 +59,14 @@ def _settings(config: TrainConfig, file: str | None, resumed: bool, given: dict[
     if file is not None:
         settings = read_settings(Path(file))
         in_file = {*settings.chosen, *(settings.resolved if resumed else ())}
-    recipe = RECIPES[config.recipe]
+    recipe, fitted = RECIPES[config.recipe], config.fitted or {}
     for name, value in config.to_dict().items():
         if name in given:
             origin = "command line"
         elif name in in_file:
             origin = str(file)
+        elif name in fitted:
+            origin = f"recipe {config.recipe}, {fitted[name]}"
         elif TrainConfig.__dataclass_fields__[name].default is None and name in recipe:
             origin = f"recipe {config.recipe}"
         else:
@@ -113,14 +115,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _run(trainer: GANTrainer, data: Data) -> str:
     """Steps, passes over the data, device and precision."""
-    from fastgan.train.precision import pick_precision
-
     config = trainer.config
     passes = config.steps * config.n_critic * config.batch_size / len(data)
-    precision = pick_precision(config.precision, trainer.device, len(trainer.size.sample_shape) == 3)
     return (
         f"run: {config.steps:,} steps, in which D sees the data {_rounded(passes)} times; "
-        f"device {trainer.device}, precision {precision}"
+        f"device {trainer.device}, precision {trainer.precision}"
     )
 
 

@@ -55,9 +55,10 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
         trainer = GANTrainer(loaded, callbacks=_callbacks(report_every))
         out = trainer.fit()
     if is_rank_zero():
-        done = f"trained {loaded.steps} steps"
-        if trainer.global_step > loaded.steps:
-            done = f"trained nothing, as the run is at step {trainer.global_step}, past --steps {loaded.steps}"
+        steps = trainer.config.steps
+        done = f"trained {steps} steps"
+        if trainer.global_step > steps:
+            done = f"trained nothing, as the run is at step {trainer.global_step}, past --steps {steps}"
         print(f"{done}: samples, losses, checkpoints and weights are in {out}")
         try:
             print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.data.fingerprint import of_choice
-from fastgan.data.labels import encode_labels
+from fastgan.data.labels import encode_labels, listed
 from fastgan.data.source import MemorySource, Source, View, chunks
 from fastgan.data.units import Units, bytes_as_images
 
@@ -145,6 +145,20 @@ class Data:
         labels = None if self.labels is None else self.labels[chosen.to(self.labels.device)]
         notes: tuple[str, ...] = self._notes  # type: ignore[attr-defined]
         return Data(View(self.source, chosen), labels, self.units, self.class_names, self.name, notes)
+
+    def with_classes(self, class_names: tuple[str, ...]) -> Data:
+        """The same samples, their classes numbered as in `class_names`, which has all of them and perhaps others.
+
+        Raises:
+            ValueError: for a class that is not among `class_names`.
+        """
+        if unknown := [name for name in self.class_names if name not in class_names]:
+            raise ValueError(f"data: expected the classes {listed(class_names)}, got {listed(unknown)}")
+        if self.labels is None or class_names == self.class_names:
+            return self
+        number = torch.tensor([class_names.index(name) for name in self.class_names], device=self.labels.device)
+        notes: tuple[str, ...] = self._notes  # type: ignore[attr-defined]
+        return Data(self.source, number[self.labels], self.units, class_names, self.name, notes)
 
     def subsample(self, count: int) -> Data:
         """`count` samples chosen at random, the same ones in every call; all samples if there are not as many."""

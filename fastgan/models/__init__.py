@@ -6,8 +6,9 @@
 from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
-from fastgan.models.networks import NETWORKS, build, has_batch_statistics
+from fastgan.models.networks import NETWORKS, build, has_batch_statistics, has_convolutions
 from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
 
 __all__ = [
@@ -19,10 +20,13 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "has_batch_statistics",
+    "has_convolutions",
     "mlp_discriminator",
     "mlp_generator",
     "points_discriminator",
     "points_generator",
+    "r3gan_discriminator",
+    "r3gan_generator",
     "resnet_discriminator",
     "resnet_generator",
 ]

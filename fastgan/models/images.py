@@ -13,6 +13,8 @@ from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["dcgan_discriminator", "dcgan_generator", "resnet_discriminator", "resnet_generator"]
 
+_LARGEST_MAP = 15 * 15  # pixels of G's smallest map, which a dense layer makes
+
 
 def dcgan_generator(size: NetworkSize) -> nn.Sequential:
     """Transposed convolutions with batch normalisation (Radford et al., 2016) from (N, latent_dim) to images.
@@ -25,7 +27,8 @@ def dcgan_generator(size: NetworkSize) -> nn.Sequential:
         size: the shapes of latents and images, and the layers' settings.
 
     Raises:
-        ValueError: for samples that are not images, or whose height and width cannot be halved.
+        ValueError: for samples that are not images, or whose height and width cannot be halved to a small map; the
+            message names the nearest that can.
     """
     channels, doublings, (height, width) = _plan("dcgan", size)
     widths = [64 * 2**i for i in reversed(range(doublings))]
@@ -73,7 +76,8 @@ def resnet_generator(size: NetworkSize) -> nn.Sequential:
         size: the shapes of latents and images, and the layers' settings.
 
     Raises:
-        ValueError: for samples that are not images, or whose height and width cannot be halved.
+        ValueError: for samples that are not images, or whose height and width cannot be halved to a small map; the
+            message names the nearest that can.
     """
     channels, doublings, (height, width) = _plan("resnet", size)
     widths = [min(256, 32 * 2**i) for i in reversed(range(doublings + 1))]
@@ -171,16 +175,39 @@ def _plan(network: str, size: NetworkSize) -> tuple[int, int, tuple[int, int]]:
     """The images' channels, how often G doubles its smallest map, and that map's height and width.
 
     Images are halved while their sides are even and the map stays at least 4x4. Images smaller than 16 pixels are
-    halved twice where their sides allow it: with a single doubling, generated 8x8 digits stayed blurred.
+    halved twice where their sides allow it: with a single doubling, generated 8x8 digits stayed blurred. A dense layer
+    makes the smallest map, so sides whose halving ends above 15x15 pixels are refused.
     """
     if len(size.sample_shape) != 3:
         raise ValueError(f"{network}: expected images (C, H, W), got samples of shape {size.sample_shape}")
-    channels, height, width = size.sample_shape
+    channels, *sides = size.sample_shape
+    if not _works(sides[0], sides[1]):
+        nearest = _nearest(sides[0]), _nearest(sides[1])
+        if not _works(*nearest):
+            nearest = max(nearest), max(nearest)
+        how = f", by image_size {nearest[0]}" if nearest[0] == nearest[1] else ""
+        raise ValueError(
+            f"{network}: expected images of even sides that can be halved to a map of at most {_LARGEST_MAP} pixels, "
+            f"got {tuple(sides)}; the nearest that work are {nearest}{how}"
+        )
+    return channels, *_halvings(sides[0], sides[1])
+
+
+def _works(height: int, width: int) -> bool:
+    """Whether a generator can make images of these sides."""
+    doublings, smallest = _halvings(height, width)
+    return doublings > 0 and smallest[0] * smallest[1] <= _LARGEST_MAP
+
+
+def _halvings(height: int, width: int) -> tuple[int, tuple[int, int]]:
+    """How often both sides are halved, and what is left of them."""
     doublings = 0
     while height % 2 == 0 and width % 2 == 0 and min(height, width) >= (4 if doublings < 2 else 8):
         height, width, doublings = height // 2, width // 2, doublings + 1
-    if doublings == 0:
-        raise ValueError(
-            f"{network}: expected images of even height and width, at least 4, got {tuple(size.sample_shape[1:])}"
-        )
-    return channels, doublings, (height, width)
+    return doublings, (height, width)
+
+
+def _nearest(side: int) -> int:
+    """The side nearest to `side`, the smaller of two, that squares can have and whose smallest map is below 8x8."""
+    candidates = sorted(range(4, 2 * side + 8), key=lambda other: (abs(other - side), other))
+    return next(other for other in candidates if _halvings(other, other)[1][0] < 8 and other % 4 == 0)

@@ -12,9 +12,10 @@ from fastgan.models.dense import mlp_discriminator, mlp_generator
 from fastgan.models.images import dcgan_discriminator, dcgan_generator, resnet_discriminator, resnet_generator
 from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.points import points_discriminator, points_generator
+from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
 
-__all__ = ["NETWORKS", "build", "has_batch_statistics"]
+__all__ = ["NETWORKS", "build", "has_batch_statistics", "has_convolutions"]
 
 Builder = Callable[[NetworkSize], nn.Module]
 
@@ -23,6 +24,7 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "dcgan": (dcgan_generator, dcgan_discriminator),
     "resnet": (resnet_generator, resnet_discriminator),
     "points": (points_generator, points_discriminator),
+    "r3gan": (r3gan_generator, r3gan_discriminator),
 }
 
 
@@ -60,3 +62,8 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
 def has_batch_statistics(module: nn.Module) -> bool:
     """Whether `module` contains a batch normalisation of torch's, whose outputs depend on the whole batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
+
+
+def has_convolutions(module: nn.Module) -> bool:
+    """Whether `module` contains a convolution of torch's, transposed or not."""
+    return any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())

@@ -76,3 +76,7 @@ def check_together(config: Any) -> None:
         raise refusal("pack", f"a divisor of the batch size {config.batch_size}", config.pack)
     if config.pack > 1 and config.conditional:
         raise refusal("pack", "1 in a conditional run, where each sample has a label", config.pack)
+    if config.beta2_start > 0 and not config.optimizer.startswith("adam"):
+        raise refusal(
+            "beta2_start", f"0 with the optimizer '{config.optimizer}', which has no betas", config.beta2_start
+        )

@@ -17,6 +17,7 @@ from fastgan.data.dataset import DatasetSource
 from fastgan.data.source import MemorySource, Source, View, placed, to_device
 from fastgan.train import distributed
 from fastgan.train.randomness import Purpose
+from fastgan.train.spread import Share
 
 __all__ = ["Batch", "Batches", "Labels", "Order"]
 
@@ -34,14 +35,17 @@ class Order:
 
     Args:
         count: number of samples in the data.
-        batch_size: samples in a batch, at most `count`.
+        batch_size: samples in a batch, over all processes; of this process's data at most `count`.
         seed: seed of the permutations.
+        share: which samples of the data this process draws; None if all processes hold the same data.
 
     Raises:
         ValueError: if `batch_size` is larger than `count`.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, share: Share | None = None) -> None:
+        self.share = share or Share.whole()
+        batch_size, seed = self.share.batch_size(batch_size), self.share.seed(seed)
         if batch_size > count:
             raise ValueError(
                 f"train: expected `batch_size` to be at most the {count} samples of the data, got {batch_size}"
@@ -51,11 +55,11 @@ class Order:
         self._order = torch.empty(0)
 
     def __getitem__(self, number: int) -> Tensor:
-        """The indices (batch_size,) of batch `number`, or this process's shard of them; see `indices`."""
-        return distributed.shard(self.indices(number))
+        """This process's indices among those of batch `number`; see `indices`."""
+        return self.share.of(self.indices(number))
 
     def indices(self, number: int) -> Tensor:
-        """The indices (batch_size,) of the whole batch `number`, counted from 0 through all epochs."""
+        """The indices (batch_size,) of batch `number`, from 0 through all epochs, of all that hold these data."""
         epoch, position = divmod(number, self.count // self.batch_size)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(derive(self.seed, Purpose.ORDER, epoch))
@@ -81,6 +85,7 @@ class Batches:
         channels_last: the memory format of images: channels_last, or contiguous; None leaves it.
         flip: mirror each image left to right with probability 0.5.
         workers: processes of a `Dataset`'s loader.
+        share: which samples of the data this process draws; None if all processes hold the same data.
 
     Attributes:
         order: the `Order` of the batches.
@@ -102,8 +107,9 @@ class Batches:
         channels_last: bool | None = None,
         flip: bool = False,
         workers: int = 0,
+        share: Share | None = None,
     ) -> None:
-        self.order = Order(len(data), batch_size, seed)
+        self.order = Order(len(data), batch_size, seed, share)
         self.waited = 0.0
         self._units, self._seed, self._flip = data.units, seed, flip
         images = len(data.sample_shape) == 3 and channels_last is not None

@@ -22,12 +22,13 @@ from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
 from fastgan.train.grid import SampleGrid, grid_samples
 from fastgan.train.monitor import open_monitor
-from fastgan.train.precision import pick_precision
+from fastgan.train.precision import notes_on_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
 from fastgan.train.record import RunRecord
 from fastgan.train.sampling import class_weights
 from fastgan.train.session import Session
 from fastgan.train.sizes import RunSizes
+from fastgan.train.spread import joined
 from fastgan.train.step import GANStep
 
 __all__ = ["GANTrainer"]
@@ -52,10 +53,11 @@ class GANTrainer:
         callbacks: their hooks are called by `fit`.
 
     Attributes:
-        config: the settings.
+        config: the settings, fitted to the samples' size and number.
         data: the training data.
         device: the training device.
         size: shapes and sizes of the networks.
+        precision: fp32, bf16 or fp16.
         callbacks: those given, after the one that `config.eval_every` adds.
         global_step: number of steps done.
 
@@ -80,25 +82,27 @@ class GANTrainer:
         data: setup.DataLike = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        self._notes: list[str] = []
         self._said: set[str] = set()
-        self.config, self.global_step = config, 0
+        self.global_step = 0
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
-        self.data = setup.as_data(data, config)
-        self._record = RunRecord.of(config, self.data, data, generator, discriminator)
-        self._batches = setup.make_batches(self.data, config, self.device)
+        self.data, share, self._notes = joined(setup.as_data(data, config), config.spread)
+        self.config = config = config.fit_to(self.data.sample_shape, share.samples)
+        self._notes += setup.notes_on_fit(config)
+        self._record = RunRecord.of(config, self.data, data, generator, discriminator, share.parts)
+        self._batches = setup.make_batches(self.data, config, self.device, share)
         self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
         probe_batch = setup.probe_batch(self.data, config, self.device)
         self._notes += checks.check_networks(*networks, *probe_batch, config)
-        precision = pick_precision(config.precision, self.device, images=len(self.size.sample_shape) == 3)
-        self._update = GANStep(config, *networks, precision, self._notes.append)
+        self.precision = setup.precision_for(config, self.size, networks, self.device)
+        self._notes += notes_on_precision(config.precision, self.precision, self.device)
+        self._update = GANStep(config, *networks, self.precision, self._notes.append)
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
-            self._update.class_weights = class_weights(self.data.labels).to(self.device)
+            self._update.class_weights = class_weights(self.data.labels, len(self.data.class_names)).to(self.device)
         if names := self.data.class_names:
             self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
         seed_rank(config.seed)

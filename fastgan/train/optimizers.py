@@ -1,4 +1,4 @@
-"""Optimizers, and schedules of the learning rates, the penalties' weights and the instance noise."""
+"""Optimizers, and the schedules of their numbers, of penalties, of the moving average and of instance noise."""
 
 from __future__ import annotations
 
@@ -60,10 +60,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, object]
 
 
 class Schedules:
-    """Sets learning rates, penalty weights and instance noise before each step.
+    """Sets learning rates, Adam's beta2, penalty weights, the moving average and instance noise before each step.
 
     Learning rates follow `lr_schedule` after a linear warm-up. The weights of the gradient penalties follow
-    `gamma_schedule`. Instance noise falls linearly to 0. All are functions of the step, so checkpoints hold none.
+    `gamma_schedule`, beta2 a cosine from `beta2_start`, the moving average `ema_schedule`. These end after
+    `schedule_share` of the run. Instance noise falls linearly to 0 at its end. All are functions of the step, so
+    checkpoints hold none.
 
     Args:
         config: the schedules and the initial values.
@@ -71,37 +73,63 @@ class Schedules:
         device: the training device.
 
     Attributes:
-        r1: the weight of the R1 penalty. Like the other two, a 0-d float32 tensor on `device`, which the step reads,
-            so that a CUDA graph uses the current value.
+        r1: the weight of the R1 penalty. Like the other tensors, a 0-d float32 tensor on `device`, which the step
+            reads, so that a CUDA graph uses the current value.
         r2: the weight of the R2 penalty.
         noise: the standard deviation of the instance noise.
+        ema_weight: the weight of the new parameters in the moving average: 1 less its decay.
+        settles: the number of the first step from which on no number that an optimizer holds as a plain float changes.
+            A CUDA graph would keep the first value of such a number.
     """
 
     def __init__(
         self, config: TrainConfig, rates: Iterable[tuple[torch.optim.Optimizer, float]], device: torch.device
     ) -> None:
         self._config, self._rates = config, list(rates)
-        self.r1, self.r2, self.noise = (
-            torch.tensor(value, device=device) for value in (config.r1_gamma, config.r2_gamma, config.instance_noise)
+        self.r1, self.r2, self.noise, self.ema_weight = (
+            torch.tensor(value, device=device)
+            for value in (config.r1_gamma, config.r2_gamma, config.instance_noise, 1 - config.ema_decay)
         )
         self._lr_changes = config.lr_schedule != "constant" or config.warmup_steps > 0
         self._gamma_changes = config.gamma_schedule != "constant"
+        self._length = config.schedule_share * max(1, config.steps)
+        self.settles = math.ceil(self._length) if config.beta2_start > 0 else 0
 
     def set(self, step: int) -> None:
         """Set the values for step number `step`, counted from 0."""
         config = self._config
-        progress = min(1.0, step / max(1, config.steps))
+        progress = min(1.0, step / self._length)
         if self._lr_changes:
             warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-            factor = warmup * SCHEDULE_FACTORS[config.lr_schedule](progress)
+            factor = warmup * _factor(config.lr_schedule, progress, config.lr_final)
             for optimizer, rate in self._rates:
                 _set_rate(optimizer, rate * factor)
+        if config.beta2_start > 0:
+            start, (beta1, end) = config.beta2_start, config.betas
+            beta2 = end + (start - end) * SCHEDULE_FACTORS["cosine"](progress)
+            for optimizer, _ in self._rates:
+                for group in optimizer.param_groups:
+                    group["betas"] = (beta1, beta2)
         if self._gamma_changes:
-            factor = SCHEDULE_FACTORS[config.gamma_schedule](progress)
+            factor = _factor(config.gamma_schedule, progress, config.gamma_final)
             self.r1.fill_(config.r1_gamma * factor)
             self.r2.fill_(config.r2_gamma * factor)
+        if config.ema_schedule != "constant":
+            self.ema_weight.fill_(1 - _decay(config.ema_decay, progress))
         if config.instance_noise > 0:
-            self.noise.fill_(config.instance_noise * (1.0 - progress))
+            self.noise.fill_(config.instance_noise * (1.0 - min(1.0, step / max(1, config.steps))))
+
+
+def _factor(schedule: str, progress: float, final: float) -> float:
+    """A schedule's share of its first value."""
+    if schedule == "constant":
+        return 1.0
+    return final + (1.0 - final) * SCHEDULE_FACTORS[schedule](progress)
+
+
+def _decay(decay: float, progress: float) -> float:
+    """The decay whose half-life is `progress` times that of `decay`."""
+    return decay ** (1 / progress) if progress > 0 else 0.0
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -6,22 +6,25 @@ from contextlib import AbstractContextManager
 
 import torch
 
-__all__ = ["PRECISIONS", "Scaler", "autocast", "pick_precision"]
+__all__ = ["PRECISIONS", "Scaler", "autocast", "bf16_instructions", "notes_on_precision", "pick_precision"]
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def pick_precision(name: str, device: torch.device, images: bool) -> str:
-    """Resolve "auto" to a precision for a device and a kind of data.
+def pick_precision(name: str, device: torch.device, images: bool, convolutional: bool) -> str:
+    """Resolve "auto" to a precision for a device, a kind of data and the networks.
 
-    auto is bf16 for images on a GPU that supports it, else fp32. Points of a mixture and rows of a table need more
-    digits than 16 bits hold, and not every CPU is faster with them.
+    auto is bf16 for images on a GPU that supports it, and for convolutional networks of images on a CPU that multiplies
+    bfloat16 itself; else it is fp32. Points of a mixture and rows of a table need more digits than 16 bits hold. Other
+    CPUs, and dense layers of few features, are not faster with them.
 
     Args:
         name: one of `PRECISIONS`.
         device: the one that trains.
         images: whether the samples are images.
+        convolutional: whether a network has convolutions.
 
     Returns:
         fp32, bf16 or fp16.
@@ -31,12 +34,37 @@ def pick_precision(name: str, device: torch.device, images: bool) -> str:
     """
     bf16_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if name == "auto":
-        return "bf16" if bf16_gpu and images else "fp32"
+        bf16_cpu = device.type == "cpu" and convolutional and bool(bf16_instructions())
+        return "bf16" if images and (bf16_gpu or bf16_cpu) else "fp32"
     if name == "bf16" and device.type == "cuda" and not bf16_gpu:
         raise ValueError(
             f"train: expected `precision` to be fp32 or fp16 on {torch.cuda.get_device_name(device)}, got 'bf16'"
         )
     return name
+
+
+def bf16_instructions() -> str:
+    """The instructions by which this processor multiplies matrices of bfloat16: AMX or AVX512-BF16; "" for none."""
+    capabilities = torch.cpu.get_capabilities()
+    if not torch.backends.mkldnn.is_available():  # without oneDNN torch does not use them
+        return ""
+    return next((name for key, name in _INSTRUCTIONS.items() if capabilities.get(key)), "")
+
+
+def notes_on_precision(name: str, precision: str, device: torch.device) -> list[str]:
+    """What to say where "auto" became bf16 on a CPU.
+
+    Args:
+        name: the setting.
+        precision: what `pick_precision` made of it.
+        device: the one that trains.
+    """
+    if name != "auto" or precision != "bf16" or device.type != "cpu":
+        return []
+    return [
+        f"train: precision bf16, as this processor multiplies it in hardware ({bf16_instructions()}); "
+        "--precision fp32 trains in float32"
+    ]
 
 
 def autocast(precision: str, device_type: str) -> AbstractContextManager[object]:

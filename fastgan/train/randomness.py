@@ -41,6 +41,7 @@ class Purpose(IntEnum):
     PROCESS = 10
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
+    PART = 13
 
 
 def seed_all(seed: int) -> None:

@@ -37,16 +37,24 @@ class RunRecord:
         passed: what was passed to `GANTrainer` in place of a setting, in words: data, generator, discriminator.
         data: the data's fingerprint.
         sample_shape: the shape of one sample.
+        parts: the fingerprints of the parts of data that are spread over machines, in order; () for other data.
     """
 
     config: TrainConfig
     passed: dict[str, str]
     data: str
     sample_shape: tuple[int, ...]
+    parts: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, config: TrainConfig, data: Data, given: Any, generator: nn.Module | None, discriminator: nn.Module | None
+        cls,
+        config: TrainConfig,
+        data: Data,
+        given: Any,
+        generator: nn.Module | None,
+        discriminator: nn.Module | None,
+        parts: tuple[str, ...] = (),
     ) -> RunRecord:
         """The record of a run with these arguments of `GANTrainer`.
 
@@ -56,14 +64,14 @@ class RunRecord:
             given: the argument `data`; None for those of the settings.
             generator: the argument, or None.
             discriminator: the argument, or None.
-
+            parts: the fingerprints of the parts of data that are spread.
         """
         networks = {"generator": generator, "discriminator": discriminator}
         passed = {name: f"a {type(network).__name__}" for name, network in networks.items() if network is not None}
         if given is None:
-            return cls(_with_absolute_path(config), passed, data.base_fingerprint, data.sample_shape)
+            return cls(_with_absolute_path(config), passed, data.base_fingerprint, data.sample_shape, parts)
         words = f"a {type(given).__name__} of {len(data):,} samples of shape {' x '.join(map(str, data.sample_shape))}"
-        return cls(config, {"data": words, **passed}, data.base_fingerprint, data.sample_shape)
+        return cls(config, {"data": words, **passed}, data.base_fingerprint, data.sample_shape, parts)
 
     @property
     def data_name(self) -> str:
@@ -85,6 +93,7 @@ class RunRecord:
                 "data": self.data,
                 "data_name": self.data_name,
                 "sample_shape": list(self.sample_shape),
+                "parts": list(self.parts),
             },
         }
 
@@ -105,7 +114,7 @@ class RunRecord:
             )
         before = state["run"]
         self._check_networks(before["passed"])
-        difference = fingerprint.difference(before["data"], self.data)
+        difference = self._difference(before)
         if difference:
             raise ValueError(
                 f"train: expected the data of the checkpoint, {before['data_name']}, got {self.data_name}: {difference}"
@@ -123,6 +132,16 @@ class RunRecord:
         ]
         if differing:
             raise ValueError(f"train: expected {'; '.join(differing)}")
+
+    def _difference(self, before: Mapping[str, Any]) -> str:
+        """What differs between the data of a checkpoint and these, in words; "" if nothing does."""
+        parts = tuple(before.get("parts", ()))
+        if not parts and not self.parts:
+            return fingerprint.difference(before["data"], self.data)
+        if len(parts) != len(self.parts):
+            return f"{max(1, len(self.parts))} instead of {max(1, len(parts))} parts, which machines hold"
+        pairs = zip(parts, self.parts, strict=True)
+        return next((fingerprint.difference(earlier, now) for earlier, now in pairs if earlier != now), "")
 
     def _check_networks(self, before: Mapping[str, str]) -> None:
         for name in ("generator", "discriminator"):

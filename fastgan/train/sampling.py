@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from fastgan._support.random import derive
+from fastgan.train import distributed
 from fastgan.train.batches import Order
 from fastgan.train.randomness import Purpose
+from fastgan.train.spread import Share
 
 __all__ = ["BALANCES", "BalancedOrder", "class_weights"]
 
@@ -17,6 +19,8 @@ BALANCES = ("none", "weights", "sampler")
 class BalancedOrder(Order):
     """The indices of batches in which all classes are equally frequent, whatever their frequencies in the data.
 
+    Where the data are spread over machines that holds for the classes of each part.
+
     Over the whole run, the numbers of draws of two classes differ by at most 1. Each class has its own permutations,
     so the samples of a rare class repeat more often. Batch k is a pure function of (seed, k).
 
@@ -24,13 +28,14 @@ class BalancedOrder(Order):
         labels: (N,) int64 classes; they need not be consecutive numbers.
         batch_size: samples in a batch, at most N.
         seed: seed of the permutations.
+        share: which samples of the data this process draws; None if all processes hold the same data.
 
     Raises:
         ValueError: if `batch_size` is larger than N.
     """
 
-    def __init__(self, labels: Tensor, batch_size: int, seed: int) -> None:
-        super().__init__(len(labels), batch_size, seed)
+    def __init__(self, labels: Tensor, batch_size: int, seed: int, share: Share | None = None) -> None:
+        super().__init__(len(labels), batch_size, seed, share)
         labels = labels.cpu()
         self._members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
         self._orders: list[tuple[int, Tensor]] = [(-1, members) for members in self._members]
@@ -62,12 +67,14 @@ class BalancedOrder(Order):
         return chosen
 
 
-def class_weights(labels: Tensor) -> Tensor:
-    """Weights (C,) of the classes 0 to C - 1, inverse to their frequencies, with mean 1 over the samples.
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights (C,) of classes, inverse to the frequencies with which they are drawn, with mean 1 over the samples.
 
     Args:
-        labels: (N,) int64 classes from 0 on; C is the largest plus 1. A class without samples has the weight 0.
+        labels: (N,) int64 classes of this process's data; all processes must call it together.
+        classes: C; labels are below it. A class without samples has the weight 0.
     """
-    counts = torch.bincount(labels)
-    weights = len(labels) / (int((counts > 0).sum()) * counts.clamp_min(1).double())
-    return weights.float() * (counts > 0)
+    drawn = torch.bincount(labels, minlength=classes).double() / len(labels)
+    distributed.average_([drawn])
+    present = drawn > 0
+    return torch.where(present, 1 / (present.sum() * drawn), 0.0).float()

@@ -11,13 +11,15 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
-from fastgan.models import NetworkSize, build
+from fastgan.models import NetworkSize, build, has_convolutions
 from fastgan.train import distributed
 from fastgan.train.augment import pack
 from fastgan.train.batches import Batch, Batches
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.config import TrainConfig
+from fastgan.train.precision import pick_precision
 from fastgan.train.sampling import BalancedOrder
+from fastgan.train.spread import Share
 
 __all__ = [
     "DataLike",
@@ -27,6 +29,8 @@ __all__ = [
     "make_networks",
     "mixes_samples",
     "network_size",
+    "notes_on_fit",
+    "precision_for",
     "probe_batch",
 ]
 
@@ -86,13 +90,28 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
-def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batches:
+def notes_on_fit(config: TrainConfig) -> list[str]:
+    """What to say of the settings that a recipe fitted to the data, a line for each reason.
+
+    Args:
+        config: what `TrainConfig.fit_to` returned.
+    """
+    fitted = config.fitted or {}
+    lines = []
+    for why in dict.fromkeys(fitted.values()):
+        settings = ", ".join(f"{name} {getattr(config, name)}" for name in fitted if fitted[name] == why)
+        lines.append(f"train: recipe {config.recipe} for {why}: {settings}")
+    return lines
+
+
+def make_batches(data: Data, config: TrainConfig, device: torch.device, share: Share) -> Batches:
     """Make the batches of real samples.
 
     Args:
         data: what `as_data` returned.
         config: `batch_size`, `pack`, `balance`, `flip` and the other settings of batches.
         device: the training device.
+        share: which of them this process draws.
 
     Raises:
         ValueError: for a batch size that is larger than the data or that processes cannot share equally, and for `flip`
@@ -110,9 +129,10 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device) -> Batch
         channels_last=config.channels_last,
         flip=config.flip,
         workers=config.workers,
+        share=share,
     )
     if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed)
+        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
     return batches
 
 
@@ -171,6 +191,24 @@ def make_networks(
         distributed.broadcast_parameters(network)
         networks.append(network)
     return networks[0], networks[1]
+
+
+def precision_for(
+    config: TrainConfig, size: NetworkSize, networks: tuple[nn.Module, nn.Module], device: torch.device
+) -> str:
+    """The precision of the forward passes: fp32, bf16 or fp16.
+
+    Args:
+        config: `precision`.
+        size: what `network_size` returned.
+        networks: generator and discriminator.
+        device: the training device.
+
+    Raises:
+        ValueError: for bf16 on a GPU that does not support it.
+    """
+    convolutional = any(has_convolutions(network) for network in networks)
+    return pick_precision(config.precision, device, len(size.sample_shape) == 3, convolutional)
 
 
 def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:

@@ -82,8 +82,7 @@ class GANStep:
         device = self._parameters_g[0].device
         self._device_type = device.type
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
-        rates = ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d))
-        self.schedules = Schedules(config, rates, device)
+        self.schedules = Schedules(config, ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d)), device)
         self.sync_gradients: Callable[[Sequence[Tensor]], None] = distributed.average_gradients
         self.sync_buffers: Callable[[Sequence[Tensor]], None] = distributed.average_
         self.totals = torch.zeros(len(STATISTICS), device=device)
@@ -111,7 +110,8 @@ class GANStep:
         labelled = batches[0][1] is not None
         inputs = [real for real, _ in batches]
         inputs += [labels for _, labels in batches if labels is not None]
-        self._run([*inputs, *latents], (penalised, labelled))
+        run = self._run if self._steps >= self.schedules.settles else self._body  # a graph keeps numbers as they are
+        run([*inputs, *latents], (penalised, labelled))
         self._steps += 1
         self._unread_steps += 1
 
@@ -287,7 +287,10 @@ class GANStep:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        torch._foreach_lerp_(self._parameters_ema, self._parameters_g, 1 - self.config.ema_decay)
+        weight: Any = 1 - self.config.ema_decay
+        if self.config.ema_schedule != "constant":
+            weight = [self.schedules.ema_weight] * len(self._parameters_ema)
+        torch._foreach_lerp_(self._parameters_ema, self._parameters_g, weight)
         for buffer, source in zip(self._buffers_ema, self._buffers_g, strict=True):
             buffer.copy_(source)
 

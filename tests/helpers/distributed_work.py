@@ -1,13 +1,16 @@
-"""Functions that the processes of tests/train/test_distributed.py run; they import this module."""
+"""Functions that the processes of the tests of several processes run; they import this module."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from torch import nn
 
+from fastgan.data import options
 from fastgan.train import GANTrainer, TrainConfig, distributed
 from fastgan.train.batchnorm import SyncBatchNorm
 
@@ -105,3 +108,47 @@ def derivatives(norm: nn.Module, x: torch.Tensor, direction: torch.Tensor) -> di
     (gradient,) = torch.autograd.grad((y.tanh() * direction).sum(), x, create_graph=True)
     second = torch.autograd.grad(gradient.square().sum(), [x, norm.weight, norm.bias])
     return {"y": y, "gradient": gradient, **dict(zip(("second", "weight", "bias"), second, strict=True))}
+
+
+def part_of(folder: Path, **changes: Any) -> TrainConfig:
+    """The settings of a run whose process r holds the shards in the folder `machine-r`."""
+    shards = f"tar:{folder}/machine-{distributed.rank()}/*.tar"
+    return config(**{"data": shards, "spread": True, "conditional": True, "recipe": "conditional", **changes})
+
+
+def three_share(folder: Path) -> TrainConfig:
+    """As `part_of`, with batches that three processes can share."""
+    return part_of(folder, batch_size=12)
+
+
+def shared(folder: Path) -> TrainConfig:
+    """The settings of a run whose processes hold the same shards."""
+    return part_of(folder, data=f"tar:{folder}/machine-1/*.tar", spread=False)
+
+
+def draw(settings: Callable[..., TrainConfig], arguments: tuple[Any, ...], path: Path, count: int) -> None:
+    """Save what every process gets as its first `count` batches: samples and names of classes; and the notes."""
+    options.free_memory = lambda: 1000  # the images do not lie in memory
+    trainer = GANTrainer(settings(*arguments))
+    batches = [trainer._batches[k] for k in range(count)]
+    names = [[trainer.data.class_names[label] for label in labels.tolist()] for _, labels in batches]
+    everyone = distributed.all_gather(([samples for samples, _ in batches], names, trainer.take_notes()))
+    if distributed.rank() == 0:
+        torch.save(everyone, path)
+
+
+def fit_part(folder: Path, changes: dict[str, Any]) -> None:
+    """Run `GANTrainer.fit` on the shards of each process."""
+    GANTrainer(part_of(folder, **changes)).fit()
+
+
+def refused_at_fit(folder: Path, changes: dict[str, Any], message: str) -> None:
+    """Check that a run of the processes' shards does not go on, with a message that matches, in all of them."""
+    with pytest.raises((ValueError, distributed.FirstProcessError), match=message):
+        fit_part(folder, changes)
+
+
+def refused(folder: Path, changes: dict[str, Any], message: str) -> None:
+    """Check that the trainer refuses the shards of the processes, in all of them, with a message that matches."""
+    with pytest.raises(ValueError, match=message):
+        GANTrainer(part_of(folder, **changes))

@@ -1,6 +1,7 @@
 """The recipes' networks fit the data."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -83,10 +84,26 @@ def test_convolutional_networks_fit_images_of_even_sides(network, shape):
 
 
 @pytest.mark.parametrize("network", ["dcgan", "resnet"])
-@pytest.mark.parametrize(("shape", "message"), [((1, 7, 8), "at least 4, got"), ((2,), "expected images")], ids=str)
+@pytest.mark.parametrize(("shape", "message"), [((1, 7, 8), "even sides"), ((2,), "expected images")], ids=str)
 def test_convolutional_networks_refuse_odd_sides_and_points(network, shape, message):
     with pytest.raises(ValueError, match=f"{network}.*{message}"):
         build(network, NetworkSize(shape))
+
+
+@pytest.mark.parametrize(
+    ("sides", "nearest"),
+    [
+        ((29, 40), "(28, 40)"),
+        ((50, 50), "(48, 48), by image_size 48"),
+        ((127, 127), "(128, 128), by image_size 128"),
+        ((500, 500), "(512, 512), by image_size 512"),
+        ((4, 2000), "(2048, 2048), by image_size 2048"),
+    ],
+    ids=str,
+)
+def test_sides_that_cannot_be_halved_far_enough_are_refused_with_the_nearest_that_work(sides, nearest):
+    with pytest.raises(ValueError, match=re.escape(f"got {sides}; the nearest that work are {nearest}")):
+        build("dcgan", NetworkSize((1, *sides)))
 
 
 def test_each_layer_of_the_residual_discriminator_has_spectral_norm_one():
@@ -124,6 +141,9 @@ def test_penalties_differentiate_through_the_networks_with_dropout(network, pena
     torch.manual_seed(0)
     _, discriminator = build(network, NetworkSize((1, 8, 8), dropout=0.3))
     discriminator.double()
+    for p in discriminator.parameters():
+        if not p.any():
+            nn.init.normal_(p, std=0.1)  # the last layer of a residual branch, before which no gradient comes
     for m in discriminator.modules():  # spectral norms in eval mode stay fixed; dropout has the same mask in all calls
         m.training = m.training and not hasattr(m, "_u")
     real, fake = torch.randn(2, 3, 1, 8, 8, dtype=torch.float64)

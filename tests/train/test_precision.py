@@ -6,6 +6,7 @@ from torch import nn
 
 from fastgan.losses import gradient_penalty
 from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train.precision import pick_precision
 
 
 def _with_batch_norm() -> nn.Module:
@@ -38,3 +39,26 @@ def test_the_gradient_penalty_takes_16_bit_generated_samples(dtype):
     penalty = gradient_penalty(lambda x: 3 * x[:, :1], torch.zeros(4, 2), torch.ones(4, 2, dtype=dtype))
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(4)  # (3 - 1)^2
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "instructions"),
+    [({"amx_bf16": True, "avx512_bf16": True}, "AMX"), ({"avx512_bf16": True}, "AVX512-BF16"), ({"avx2": True}, "")],
+)
+def test_auto_is_bf16_for_convolutions_where_the_cpu_multiplies_it_and_says_so(
+    images, monkeypatch, capabilities, instructions
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    for recipe, found in (("dcgan", "bf16" if instructions else "fp32"), ("mlp", "fp32")):
+        trainer = GANTrainer(TrainConfig(recipe=recipe, batch_size=8, device="cpu"), data=images)
+        said = [note for note in trainer.take_notes() if "precision" in note]
+        assert trainer.precision == found
+        assert [f"in hardware ({instructions})" in note for note in said] == [True] * (found == "bf16")
+    assert GANTrainer(TrainConfig(recipe="dcgan", batch_size=8, precision="fp32"), data=images).precision == "fp32"
+
+
+def test_convolutions_of_rows_stay_in_float32(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    device = torch.device("cpu")
+    assert pick_precision("auto", device, images=False, convolutional=True) == "fp32"
+    assert pick_precision("auto", device, images=True, convolutional=True) == "bf16"

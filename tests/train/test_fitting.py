@@ -1,0 +1,73 @@
+"""A recipe's settings fit the samples' size and number, unless they were chosen or the run is resumed."""
+
+import pytest
+import torch
+
+from fastgan.train import GANTrainer, TrainConfig
+from fastgan.train import config as config_module
+from fastgan.train.recipes import FITS, RECIPES
+from fastgan.train.recipes.fitting import Fit, settings_for
+
+LARGE = Fit({"lr_g": 1e-4, "lr_d": 1e-4}, sides=(16, 64))
+FEW = Fit({"augment": "color", "lr_d": 3e-4}, most=20)
+
+
+@pytest.fixture
+def fitted_mlp(monkeypatch):
+    """The recipe `mlp` with settings for images of 16 to 64 pixels, and for few images."""
+    monkeypatch.setitem(config_module.FITS, "mlp", (LARGE, FEW))
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "settings"),
+    [
+        ((1, 16, 8), 100, LARGE.settings),  # the longer side counts
+        ((3, 64, 64), 21, LARGE.settings),
+        ((3, 15, 15), 100, {}),
+        ((3, 65, 8), 100, {}),
+        ((1, 8, 8), 20, FEW.settings),
+        ((1, 32, 32), 20, {"lr_g": 1e-4, "lr_d": 3e-4, "augment": "color"}),  # the later one wins
+        ((32,), 20, {}),  # no images
+    ],
+)
+def test_the_settings_of_all_fits_that_hold_count(shape, count, settings):
+    assert {name: value for name, (value, _) in settings_for((LARGE, FEW), shape, count).items()} == settings
+
+
+@pytest.mark.parametrize("recipe", FITS)
+def test_a_fit_has_settings_of_its_recipe_that_can_be_trained_with(recipe):
+    for fit in FITS[recipe]:
+        assert set(fit.settings) <= set(RECIPES[recipe])
+        assert fit.why
+        TrainConfig(recipe=recipe, **fit.settings)
+
+
+def test_the_trainer_fits_the_settings_says_so_and_chosen_ones_stay(fitted_mlp):
+    trainer = GANTrainer(TrainConfig(lr_g=0.5, batch_size=8), data=torch.zeros(40, 1, 16, 16))
+    assert (trainer.config.lr_g, trainer.config.lr_d, trainer.config.augment) == (0.5, 1e-4, "")
+    assert trainer.config.chosen == {"lr_g": 0.5, "batch_size": 8}
+    assert "train: recipe mlp for images of 16 to 64 pixels: lr_d 0.0001" in trainer.take_notes()
+
+
+def test_small_samples_take_the_recipe_as_it_is(fitted_mlp):
+    trainer = GANTrainer(TrainConfig(batch_size=8), data=torch.zeros(40, 1, 8, 8))
+    assert trainer.config == TrainConfig(batch_size=8)
+    assert not any("recipe" in note for note in trainer.take_notes())
+
+
+def test_a_resumed_run_keeps_what_was_fitted(fitted_mlp, tmp_path, monkeypatch):
+    path = tmp_path / "config.toml"
+    TrainConfig(batch_size=8).fit_to((1, 16, 16), 40).save(path)
+    monkeypatch.setitem(config_module.FITS, "mlp", (Fit({"lr_g": 7.0}, sides=(16, None)),))  # as of a later version
+    resumed = TrainConfig.load_resolved(path).replace(steps=7)
+    trainer = GANTrainer(resumed, data=torch.zeros(40, 1, 16, 16))
+    assert (trainer.config.lr_g, trainer.config.steps) == (1e-4, 7)
+    assert trainer.config.chosen == {"batch_size": 8, "steps": 7}
+    anew = GANTrainer(TrainConfig.load(path), data=torch.zeros(40, 1, 16, 16))
+    assert anew.config.lr_g == 7.0
+
+
+def test_another_recipe_is_fitted_anew(fitted_mlp):
+    fitted = TrainConfig(steps=7).fit_to((1, 16, 16), 40)
+    assert fitted.replace(recipe="wgan").fitted is None
+    assert fitted.replace(recipe="wgan").lr_g == RECIPES["wgan"]["lr_g"]
