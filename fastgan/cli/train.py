@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from fastgan.cli._dry_run import describe
-from fastgan.cli._run_data import check_describes, check_there
+from fastgan.cli._run_data import check_describes
 from fastgan.cli._terminal import Action, is_rank_zero
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
     if (file := resumed or config) is not None:
         check_describes(Path(file), settings, resume=loaded.resume)
     if loaded.resume:
+        from fastgan.train.run_data import check_there
+
         check_there("train", loaded.data)
     if dry_run:
         with distributed.process_group():

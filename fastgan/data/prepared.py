@@ -29,8 +29,8 @@ from fastgan.data.inputs import Inputs
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 from fastgan.data.source import View
+from fastgan.data.table.units import read_units
 from fastgan.data.unchanged import Unchanged
-from fastgan.data.units import Units
 
 __all__ = ["VERSION", "PreparedSource", "prepare", "read_prepared"]
 
@@ -125,12 +125,12 @@ def read_prepared(path: str, options: ReadOptions) -> Data:
         raise ValueError(f"data: expected {folder} to be whole prepared data, got one cut short: {error}") from error
     channels = about.get("input_channels", 0)
     inputs = Inputs("pairs", channels) if channels else None
-    return Data(source, labels, Units(**about["units"]), about["class_names"], str(folder), about["notes"], inputs)
+    return Data(source, labels, read_units(about["units"]), about["class_names"], str(folder), about["notes"], inputs)
 
 
 def _fits(about: dict[str, Any], options: ReadOptions) -> bool:
     """Whether prepared images are already of the size and the colour that the options ask for."""
-    channels, *sides = Units(**about["units"]).sample_shape(tuple(about["shape"]))
+    channels, *sides = read_units(about["units"]).sample_shape(tuple(about["shape"]))
     shape = (channels - about.get("input_channels", 0), *sides)
     if len(shape) != 3:
         return False

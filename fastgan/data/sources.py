@@ -84,6 +84,7 @@ def load(
     table: TableOptions | None = None,
     conditional: bool = True,
     reverse: bool = False,
+    encoded: bool = False,
 ) -> Data:
     """Read the data set that `spec` names.
 
@@ -99,6 +100,8 @@ def load(
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
         reverse: of pairs, whether the right image, or that of folder B, is the input of the other.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them;
+            then there is no class.
 
     Raises:
         ValueError: for an unknown name, unusable data, settings of images for a table, or `reverse` for other data than
@@ -108,7 +111,8 @@ def load(
     """
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
-    options = replace(options, table=table or TableOptions(), conditional=conditional, reverse=reverse)
+    options = replace(options, table=table or TableOptions(), conditional=conditional)
+    options = replace(options, reverse=reverse, encoded=encoded)
     if reverse and kind != "pairs":
         hint = "; fastgan prepare --reverse swaps them" if kind == "prepared" else ""
         raise ValueError(f"data: expected pairs:PATH for `reverse`, got '{spec}'{hint}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from fastgan import nn as fnn
+from fastgan.data.table.segments import Segments
 
 __all__ = ["NetworkSize", "activation"]
 
@@ -25,6 +27,9 @@ class NetworkSize:
         pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
         input_shape: the shape (C, H, W) of the images that G translates and D gets as a second argument; () for a G of
             latents.
+        segments: the layout of a row of an encoded table, for the network `tabular`; both networks then take a row's
+            condition as a second argument. None for other samples.
+        hidden: the widths of the layers of the network `tabular`.
     """
 
     sample_shape: tuple[int, ...]
@@ -35,6 +40,21 @@ class NetworkSize:
     classes: int = 0
     pack: int = 1
     input_shape: tuple[int, ...] = ()
+    segments: Segments | None = None
+    hidden: tuple[int, ...] = (256, 256)
+
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> NetworkSize:
+        """The size of a dict of `dataclasses.asdict`, also after a way through JSON.
+
+        Args:
+            saved: the dict.
+        """
+        segments = saved["segments"]
+        if segments is not None:
+            segments = Segments(**{**segments, "widths": tuple(segments["widths"])})
+        shapes = {name: tuple(saved[name]) for name in ("sample_shape", "input_shape", "hidden")}
+        return NetworkSize(**{**saved, **shapes, "segments": segments})
 
 
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:

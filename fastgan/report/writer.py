@@ -14,7 +14,6 @@ import numpy as np
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data import Data
-from fastgan.data.fingerprint import difference
 from fastgan.data.table import TableSchema
 from fastgan.metrics.report import evaluate
 from fastgan.report.columns import MOST_COLUMNS, compare_columns, compare_tables, correlations
@@ -22,9 +21,9 @@ from fastgan.report.pictures import frames
 from fastgan.report.records import Record, differing, read_record
 from fastgan.report.samples import class_rows, interpolations, neighbours, translation_rows
 from fastgan.train.pictures import is_image
+from fastgan.train.run_data import run_data
 from fastgan.train.run_folder import RunFolderError
 from fastgan.train.saved_run import Run, load_run
-from fastgan.train.setup import load_data
 
 __all__ = ["write_report"]
 
@@ -156,7 +155,7 @@ def _section(
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, run, notes) if given is None else given
+    data = _training_data(run, notes) if given is None else given
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
     if run.input_shape:
@@ -171,15 +170,11 @@ def _section(
     return section
 
 
-def _training_data(record: Record, run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
-    if "data" in run.passed:
-        notes.append(f"The data ({run.data}) were passed to GANTrainer in Python, so nothing is compared with them.")
-        return None
+def _training_data(run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
     try:
-        data = load_data(record.config)
-        if changed := difference(run.fingerprint, data[0].base_fingerprint):
-            notes.append(f"The data are not those of the training any more: {changed}.")
-        return data
+        found = run_data(run, op="report")
+        notes += [f"{note[0].upper()}{note[1:]}." for note in found.notes]
+        return found.data, found.held_out
     except (OSError, ValueError, ImportError) as error:
         notes.append(f"The training data cannot be read, so nothing is compared with them: {error}.")
         return None

@@ -14,7 +14,8 @@ from fastgan._support.random import derive
 from fastgan.metrics.evaluator import FIDEvaluator
 from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback, Trainer
-from fastgan.train.randomness import Purpose, preserved_random_state
+from fastgan.train.randomness import Purpose, drawn, preserved_random_state
+from fastgan.train.setup import usual_conditions
 from fastgan.train.translate import translate_data
 
 __all__ = ["BestCheckpoint"]
@@ -80,7 +81,6 @@ class BestCheckpoint(Callback):
             self._lowest = fid
             self._save(trainer, fid)
 
-    @torch.no_grad()
     def _measure(self, trainer: Trainer) -> float | None:
         """The FID, or None if samples are not finite; the check of the weights then stops the training."""
         assert self.evaluator is not None  # on_start was called before
@@ -94,8 +94,12 @@ class BestCheckpoint(Callback):
         inputs: list[Tensor] = [latents]
         if trainer.size.classes and labels is not None:
             inputs.append(labels)
+        if (conditions := usual_conditions(trainer.data, trainer.size, count, generator)) is not None:
+            inputs.append(conditions)
         chunks = zip(*(x.to(trainer.device).split(trainer.config.batch_size) for x in inputs), strict=True)
-        samples = torch.cat([trainer.ema(*chunk).float().cpu() for chunk in chunks])
+        ema = trainer.ema
+        made = (drawn(ema, derive(trainer.config.seed, Purpose.SAMPLING, i), *chunk) for i, chunk in enumerate(chunks))
+        samples = torch.cat([samples.float().cpu() for samples in made])
         return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
 
     def _save(self, trainer: Trainer, fid: float) -> None:

@@ -8,15 +8,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from fastgan._support.random import derive
 from fastgan.data import Data
 from fastgan.data.inputs import as_channels
 from fastgan.models.translation import dropout_noise
+from fastgan.train.randomness import Purpose, drawn
 
 __all__ = ["SampleGrid", "TranslationGrid", "grid_samples"]
 
 _TRANSLATIONS = 16  # rows of input, output and target in a grid
 
 _SAMPLES = 100
+_SEED = 0  # of random layers of the generator
 _NUMBERS = 30_000_000  # in the samples of a grid, at most: 38 colour images of 512 x 512, which make 10 million pixels
 
 
@@ -53,13 +56,12 @@ class SampleGrid:
         self._batches = list(zip(*(x.split(batch_size) for x in inputs), strict=True))
         self._shape = (len(inputs[0]), *sample_shape)
 
-    @torch.no_grad()
     def draw(self, generator: nn.Module) -> Tensor:
         """The samples (N, ...) of a `generator`, float32, on the CPU."""
         samples = torch.empty(self._shape)
         start = 0
         for batch in self._batches:
-            made = generator(*batch)
+            made = drawn(generator, derive(_SEED, Purpose.SAMPLING, start), *batch)
             samples[start : start + len(made)] = made.to(samples)
             start += len(made)
         return samples

@@ -11,15 +11,17 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
-from fastgan.models import NetworkSize, build, has_convolutions
+from fastgan.data.table.units import EncodedUnits
+from fastgan.models import TABULAR, NetworkSize, build, has_convolutions
 from fastgan.train import distributed
+from fastgan.train._fields import parse_hidden
 from fastgan.train.augment import pack
-from fastgan.train.batches import Batch, Batches
+from fastgan.train.batches import Batch, Batches, Order
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.conditions import Condition, judge, twice
 from fastgan.train.config import TrainConfig
 from fastgan.train.precision import pick_precision
-from fastgan.train.sampling import BalancedOrder
+from fastgan.train.sampling import BalancedOrder, ConditionOrder
 from fastgan.train.spread import Share
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "notes_on_fit",
     "precision_for",
     "probe_batch",
+    "usual_conditions",
 ]
 
 DataLike = Tensor | Data | Dataset[Any] | None
@@ -116,6 +119,7 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         table=config.table,
         conditional=config.conditional,
         reverse=config.reverse,
+        encoded=config.network == TABULAR,
     )
     data = _with_inputs(data, config)
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
@@ -151,7 +155,13 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device, share: S
     distributed.check_batch_size(config.batch_size, config.pack)
     if config.flip and len(data.sample_shape) != 3:
         raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {data.sample_shape}")
-    batches = Batches(
+    order: Order | None = None
+    if isinstance(data.units, EncodedUnits) and config.network == TABULAR:
+        codes = data.units.codes(data.source.read(torch.arange(len(data)))).to(device)
+        order = ConditionOrder(codes, data.units.segments, config.batch_size, config.seed, share)
+    elif config.balance == "sampler" and data.labels is not None:
+        order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
+    return Batches(
         data,
         config.batch_size,
         config.seed,
@@ -161,10 +171,8 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device, share: S
         flip=config.flip,
         workers=config.workers,
         share=share,
+        order=order,
     )
-    if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
-    return batches
 
 
 def network_size(data: Data, config: TrainConfig) -> NetworkSize:
@@ -189,7 +197,22 @@ def network_size(data: Data, config: TrainConfig) -> NetworkSize:
         classes=len(data.class_names) if config.conditional else 0,
         pack=config.pack,
         input_shape=data.input_shape,
+        segments=data.units.segments if isinstance(data.units, EncodedUnits) and config.network == TABULAR else None,
+        **({"hidden": parse_hidden(config.hidden)} if config.hidden else {}),
     )
+
+
+def usual_conditions(data: Data, size: NetworkSize, count: int, generator: torch.Generator) -> Tensor | None:
+    """Conditions (count,) of samples as often as an encoded table has them; None for other data.
+
+    Args:
+        data: what `as_data` returned.
+        size: what `network_size` returned.
+        count: how many.
+        generator: draws them, on its device.
+    """
+    encoding = data.units.encoding if isinstance(data.units, EncodedUnits) and size.segments is not None else None
+    return None if encoding is None else encoding.draw_conditions(count, generator)
 
 
 def make_networks(
@@ -243,11 +266,12 @@ def precision_for(
     return pick_precision(config.precision, device, len(size.sample_shape) == 3, convolutional)
 
 
-def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
-    """A few real samples for `check_networks` and `mixes_samples`: two packs, with their labels or inputs if any.
+def probe_batch(data: Data, size: NetworkSize, config: TrainConfig, device: torch.device) -> Batch:
+    """A few real samples for `check_networks` and `mixes_samples`: two packs, with what the networks get beside them.
 
     Args:
         data: what `as_data` returned.
+        size: what `network_size` returned.
         config: `pack` and `conditional`.
         device: the training device.
     """
@@ -255,8 +279,10 @@ def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
     if data.inputs is not None:
         samples, inputs = data.pair_batch(chosen)
         return samples.to(device), inputs.to(device)
-    labels = data.labels if config.conditional else None
-    return data.batch(chosen).to(device), None if labels is None else labels[chosen].to(device)
+    labels = data.labels[chosen] if config.conditional and data.labels is not None else None
+    if labels is None:
+        labels = usual_conditions(data, size, len(chosen), torch.Generator().manual_seed(config.seed))
+    return data.batch(chosen).to(device), None if labels is None else labels.to(device)
 
 
 @torch.enable_grad()

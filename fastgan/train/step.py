@@ -47,7 +47,7 @@ class GANStep:
         optimizer_d: D's optimizer.
         class_weights: the weight (C,) of each class in D's loss, or None. With weights, every batch must have labels.
             In a conditional run generated samples have the labels of the real ones and are weighted, too.
-        extra_loss_g: returns a scalar that is added to G's loss, such as one of G's last forward; None adds nothing.
+        extra_loss_g: returns a scalar that is added to G's loss; at first the method `extra_loss` of G, or None.
         totals: float32 (6,), the sums of `STATISTICS` over the steps since the last `read_statistics`.
         sync_gradients: called with a network's parameters before its optimizer's step; averages the gradients of all
             processes.
@@ -70,7 +70,7 @@ class GANStep:
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.loss = LOSSES[config.loss]
         self.class_weights: Tensor | None = None
-        self.extra_loss_g: Callable[[], Tensor] | None = None
+        self.extra_loss_g: Callable[[], Tensor] | None = getattr(generator, "extra_loss", None)
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)

@@ -42,8 +42,10 @@ def _settings(printed):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run):
-    data, of_pairs = "ring" if recipe == "mixture" else "digits", recipe == "pix2pix"
+def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run, tmp_path):
+    data = {"mixture": "ring", "tabular": f"csv:{tmp_path / 'in.csv'}"}.get(recipe, "digits")
+    (tmp_path / "in.csv").write_text("a,b\n" + "".join(f"{i / 7:.2f},{'xyz'[i % 3]}\n" for i in range(50)))
+    of_pairs = recipe == "pix2pix"
     more = ("--from", "edges", "--image-size", 32) if of_pairs else ()
     code, printed, _ = dry_run("--recipe", recipe, "--data", data, *more)
     assert code == 0
