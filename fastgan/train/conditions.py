@@ -1,7 +1,7 @@
-"""The condition of a batch: nothing, class labels, or the images that a generator translates.
+"""The condition of a batch: nothing, class labels, a table's conditions, or the images that a generator translates.
 
-G of latents takes (latents) or (latents, labels), and D (samples) or (samples, labels). G of image to image takes its
-input images, and D (samples, inputs). So D has one rule, and G that of `generate`.
+G of latents takes (latents) or (latents, labels), and D (samples) or (samples, labels); so it is for conditions. G of
+image to image takes its input images, and D (samples, inputs). So D has one rule, and G that of `generate`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 __all__ = ["Condition", "are_inputs", "generate", "judge", "twice"]
 
-Condition = Tensor | None  # labels (N,) int64, or input images (N, C, H, W) of a floating dtype
+Condition = Tensor | None  # labels (N,) int64, conditions of a table (N, width), or input images (N, C, H, W)
 
 
 def are_inputs(condition: Condition) -> bool:
     """Whether a `condition` is the images that a generator translates."""
-    return condition is not None and condition.is_floating_point()
+    return condition is not None and condition.dim() == 4
 
 
 def generate(generator: nn.Module, latents: Tensor, condition: Condition) -> Tensor:

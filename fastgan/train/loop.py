@@ -14,7 +14,6 @@ from fastgan._support.extras import check
 from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
-from fastgan.data.labels import listed
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
 from fastgan.train.average import calibrate_average
@@ -97,7 +96,7 @@ class GANTrainer:
         self._batches = setup.make_batches(self.data, config, self.device, share)
         self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
-        self._noise = self._random_generator(Purpose.NOISE)
+        self._noise = torch.Generator(self.device).manual_seed(derive(config.seed, Purpose.NOISE))
         probe_batch = setup.probe_batch(self.data, self.size, config, self.device)
         self._notes += checks.check_networks(*networks, *probe_batch, config)
         self.precision = setup.precision_for(config, self.size, networks, self.device)
@@ -106,8 +105,7 @@ class GANTrainer:
         self._update.joint = self._update.joint and not setup.mixes_samples(networks[1], *probe_batch, config)
         if config.balance == "weights" and self.data.labels is not None:
             self._update.class_weights = class_weights(self.data.labels, len(self.data.class_names)).to(self.device)
-        if names := self.data.class_names:
-            self._notes.append(f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}")
+        self._notes += setup.notes_on_classes(self.data)
         seed_rank(config.seed)
 
     @property
@@ -285,12 +283,11 @@ class GANTrainer:
 
     def _grid(self) -> SampleGrid:
         """The fixed latents of the sample grids, and in a conditional run the classes in turn; or the fixed inputs."""
+        seed = derive(self.config.seed, Purpose.GRID)
         if self.data.inputs is not None:
-            shown = self.data if self.held_out is None else self.held_out
-            seed = derive(self.config.seed, Purpose.GRID)
-            return TranslationGrid(shown, self.config.batch_size, seed, self.device)
+            return TranslationGrid(self.held_out or self.data, self.config.batch_size, seed, self.device)
+        random = torch.Generator(self.device).manual_seed(seed)
         count = grid_samples(self.size.sample_shape)
-        random = self._random_generator(Purpose.GRID)
         inputs = [self._latents(count, random)]
         if (conditions := setup.usual_conditions(self.data, self.size, count, random)) is not None:
             inputs.append(conditions)
@@ -298,9 +295,6 @@ class GANTrainer:
             inputs.append(torch.arange(count, device=self.device) % self.size.classes)
         names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []
         return SampleGrid(tuple(inputs), self.config.batch_size, self.size.sample_shape, names)
-
-    def _random_generator(self, purpose: Purpose) -> torch.Generator:
-        return torch.Generator(self.device).manual_seed(derive(self.config.seed, purpose))
 
     def _latents(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randn(count, self.config.latent_dim, device=self.device, generator=generator)

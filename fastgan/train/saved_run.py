@@ -23,7 +23,7 @@ from fastgan.train.randomness import Purpose, drawn
 from fastgan.train.run_folder import RunFolderError
 from fastgan.train.settings_file import read_settings
 from fastgan.train.table_rows import new_rows
-from fastgan.train.translate import check_images, served_size, translate
+from fastgan.train.translate import Translating
 
 __all__ = ["Run", "load_discriminator", "load_run"]
 
@@ -36,7 +36,7 @@ _ABOUT = {"size", "units", "step", "data", "class_names", "inputs"}  # the entri
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Translating):
     """A trained run, read from its folder.
 
     Attributes:
@@ -76,43 +76,6 @@ class Run:
     def encoding(self) -> TableEncoding | None:
         """How the rows of a run of the network `tabular` are encoded; None for other runs."""
         return self.units.encoding if isinstance(self.units, EncodedUnits) else None
-
-    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
-        """Translate images (N, C', H, W), in the network's range, to images (N, C, H, W).
-
-        Each image's translation depends on the image, the weights and the seed, and not on the images beside it.
-
-        Args:
-            images: as many channels as `input_shape`; sides that `nearest_size` leaves as they are.
-            seed: of the dropout, which is the generator's noise; None leaves it off.
-
-        Raises:
-            ValueError: for a run that draws samples from latents, images of other channels, or sides that the network
-                does not serve, with the nearest that it does.
-        """
-        self.check_translates("translate")
-        check_images(self.generator, images, self.input_shape)
-        return translate(self.generator, images, seed)
-
-    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
-        """The sides nearest to `height` and `width` that the generator serves.
-
-        Raises:
-            ValueError: for a run that draws samples from latents.
-        """
-        self.check_translates("translate")
-        return served_size(self.generator, height, width, self.input_shape)
-
-    def check_translates(self, command: str, translates: bool = True) -> None:
-        """Refuse a run for a `command` that takes those that translate images, or if not `translates` the others.
-
-        Raises:
-            ValueError: naming the run.
-        """
-        if bool(self.input_shape) != translates:
-            kinds = ("draws samples from latents", "translates images")
-            what = f"a run that {kinds[translates]}, got {self.path}, which {kinds[not translates]}"
-            raise ValueError(f"{command}: expected {what}{'' if translates else '; fastgan translate takes it'}")
 
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
         """Draw samples (count, ...), in the network's range; a pure function of the weights and the arguments.

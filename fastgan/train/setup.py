@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
+from fastgan.data.labels import listed
 from fastgan.data.table.units import EncodedUnits
 from fastgan.models import TABULAR, NetworkSize, build, has_convolutions
 from fastgan.train import distributed
@@ -20,6 +21,7 @@ from fastgan.train.batches import Batch, Batches, Order
 from fastgan.train.batchnorm import convert_sync_batchnorm
 from fastgan.train.conditions import Condition, judge, twice
 from fastgan.train.config import TrainConfig
+from fastgan.train.inputs import check_inputs, with_inputs
 from fastgan.train.precision import pick_precision
 from fastgan.train.sampling import BalancedOrder, ConditionOrder
 from fastgan.train.spread import Share
@@ -32,6 +34,7 @@ __all__ = [
     "make_networks",
     "mixes_samples",
     "network_size",
+    "notes_on_classes",
     "notes_on_fit",
     "precision_for",
     "probe_batch",
@@ -62,37 +65,16 @@ def as_data(data: DataLike, config: TrainConfig) -> tuple[Data, Data | None]:
     if data is None:
         data, held_out = load_data(config)
     elif isinstance(data, Tensor):
-        data = _with_inputs(Data(data), config)
+        data = with_inputs(Data(data), config)
     elif not isinstance(data, Data):
-        data = _with_inputs(from_dataset(data, labelled), config)
+        data = with_inputs(from_dataset(data, labelled), config)
     else:
-        data = _with_inputs(data, config)
-    _check_inputs(data, config)
+        data = with_inputs(data, config)
+    check_inputs(data, config)
     if labelled and data.labels is None:
         need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
         raise ValueError(f"train: expected labelled data for {need}, got none with labels")
     return data, held_out
-
-
-def _with_inputs(data: Data, config: TrainConfig) -> Data:
-    """The data with the inputs that `config.from_` makes."""
-    return data if config.from_ == "none" else data.with_inputs(config.from_)
-
-
-def _check_inputs(data: Data, config: TrainConfig) -> None:
-    """Refuse settings that do not go together with data that have inputs, or need them."""
-    if data.inputs is None:
-        if config.reconstruction > 0:
-            raise ValueError(
-                "train: expected data with inputs for `reconstruction`, pairs:PATH or images with `from_` (--from), "
-                f"got {data.name or 'data'} without"
-            )
-        return
-    for name, wanted in (("conditional", False), ("pack", 1), ("augment", "")):
-        if (got := getattr(config, name)) != wanted:
-            raise ValueError(f"train: expected `{name}` to be {wanted!r} for data with inputs, got {got!r}")
-    if config.balance == "weights":
-        raise ValueError("train: expected `balance` to be none or sampler for data with inputs, got 'weights'")
 
 
 def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
@@ -121,7 +103,7 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         reverse=config.reverse,
         encoded=config.network == TABULAR,
     )
-    data = _with_inputs(data, config)
+    data = with_inputs(data, config)
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
@@ -137,6 +119,12 @@ def notes_on_fit(config: TrainConfig) -> list[str]:
         settings = ", ".join(f"{name} {getattr(config, name)}" for name in fitted if fitted[name] == why)
         lines.append(f"train: recipe {config.recipe} for {why}: {settings}")
     return lines
+
+
+def notes_on_classes(data: Data) -> list[str]:
+    """What to say of the classes of the `data`: how many there are, and the first ones."""
+    names = data.class_names
+    return [f"train: {len(names):,} {'class' if len(names) == 1 else 'classes'}: {listed(names)}"] if names else []
 
 
 def make_batches(data: Data, config: TrainConfig, device: torch.device, share: Share) -> Batches:

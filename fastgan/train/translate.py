@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from fastgan.data import Data
 from fastgan.data.source import chunks
 from fastgan.models.translation import UNet, dropout_noise, nearest_size
 
-__all__ = ["check_images", "served_size", "translate", "translate_data"]
+__all__ = ["Translating", "check_images", "served_size", "translate", "translate_data"]
 
 _PART = 64  # inputs that are read together
 
@@ -80,3 +82,54 @@ def check_images(generator: nn.Module, images: Tensor, trained: tuple[int, ...])
             f"translate: expected images whose sides the network serves, got {width} x {height}; the nearest that "
             f"works is {nearest[1]} x {nearest[0]}"
         )
+
+
+class Translating:
+    """The part of a `Run` that translates images.
+
+    Attributes:
+        path: the run folder.
+        generator: the network, in eval mode.
+        input_shape: (C, H, W) of the inputs of the training; () for a run that draws samples from latents.
+    """
+
+    path: Path
+    generator: nn.Module
+    input_shape: tuple[int, ...]
+
+    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
+        """Translate images (N, C', H, W), in the network's range, to images (N, C, H, W).
+
+        Each image's translation depends on the image, the weights and the seed, and not on the images beside it.
+
+        Args:
+            images: as many channels as `input_shape`; sides that `nearest_size` leaves as they are.
+            seed: of the dropout, which is the generator's noise; None leaves it off.
+
+        Raises:
+            ValueError: for a run that draws samples from latents, images of other channels, or sides that the network
+                does not serve, with the nearest that it does.
+        """
+        self.check_translates("translate")
+        check_images(self.generator, images, self.input_shape)
+        return translate(self.generator, images, seed)
+
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The sides nearest to `height` and `width` that the generator serves.
+
+        Raises:
+            ValueError: for a run that draws samples from latents.
+        """
+        self.check_translates("translate")
+        return served_size(self.generator, height, width, self.input_shape)
+
+    def check_translates(self, command: str, translates: bool = True) -> None:
+        """Refuse a run for a `command` that takes those that translate images, or if not `translates` the others.
+
+        Raises:
+            ValueError: naming the run.
+        """
+        if bool(self.input_shape) != translates:
+            kinds = ("draws samples from latents", "translates images")
+            what = f"a run that {kinds[translates]}, got {self.path}, which {kinds[not translates]}"
+            raise ValueError(f"{command}: expected {what}{'' if translates else '; fastgan translate takes it'}")
