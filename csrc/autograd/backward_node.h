@@ -25,6 +25,7 @@
 //     static constexpr const char* kName = "FastganX";
 //     static constexpr int kInputs = 1;  // of the forward
 //     static constexpr int kSaved = 2;   // tensors, undefined ones included
+//     static constexpr int kOutputs = 1; // of the forward, that have a gradient: the first ones
 //     struct Constants {
 //       double slope;
 //       auto fields() { return std::tie(slope); }
@@ -32,10 +33,11 @@
 //     static variable_list backward(const BackwardCall<XBackward>& call);
 //   };
 //
-//   const bool wanted = needs_gradient(op, inputs...);
-//   at::Tensor output = below_autograd([&] { return op(inputs...); });
-//   if (wanted) torch::autograd::set_history(output, new_node<XBackward>({slope}, {saved tensors},
-//   inputs...));
+//   at::Tensor output = differentiable<XBackward>(op, {slope}, [&] { return run(inputs...); },
+//                                                 inputs...);
+//
+// differentiable() saves the inputs. What saves other tensors calls its parts: needs_gradient(),
+// below_autograd() and new_node().
 //
 // A formula that needs an output of the forward gets it with save_output(), after set_history().
 //
@@ -197,6 +199,39 @@ auto new_node(typename Formula::Constants constants,
   static_assert(sizeof...(inputs) == Formula::kInputs);
   return new_node_with_edges<Formula>(std::move(constants), saved,
                                       torch::autograd::collect_next_edges(inputs...));
+}
+
+// A tensor to save, undefined where there is none.
+inline const at::Tensor& to_save(const at::Tensor& tensor) { return tensor; }
+inline at::Tensor to_save(const std::optional<at::Tensor>& tensor) {
+  return tensor.value_or(at::Tensor());
+}
+
+template <int count>
+variable_list first_outputs(const at::Tensor& output) {
+  static_assert(count == 1);
+  return {output};
+}
+template <int count>
+variable_list first_outputs(const std::tuple<at::Tensor, at::Tensor>& outputs) {
+  static_assert(count == 1 || count == 2);
+  if constexpr (count == 1) return {std::get<0>(outputs)};
+  return {std::get<0>(outputs), std::get<1>(outputs)};
+}
+
+// What `run` returns, an op of these inputs. If one of them needs a gradient, it is a node of
+// Formula, which saves all of them.
+template <class Formula, class Run, class... Inputs>
+auto differentiable(const char* op, typename Formula::Constants constants, const Run& run,
+                    const Inputs&... inputs) {
+  const bool wanted = needs_gradient(op, inputs...);
+  auto result = below_autograd(run);
+  if (wanted) {
+    torch::autograd::set_history(
+        first_outputs<Formula::kOutputs>(result),
+        new_node<Formula>(std::move(constants), {to_save(inputs)...}, inputs...));
+  }
+  return result;
 }
 
 }  // namespace fastgan

@@ -133,8 +133,18 @@ def _activation_cases(threads: int, compile: bool) -> list[Case]:
             targets=(Target("eager", 2.8),),
         ),
         # A hidden layer of an MLP, where the time is that of the calls.
-        _case("leaky ReLU, forward + backward, 64 x 256 fp32", _both_passes("leaky_relu", 64 * 256), 1),
-        _case("dropout, forward + backward, 64 x 256 fp32", _both_passes("dropout", 64 * 256), 1),
+        _case(
+            "leaky ReLU, forward + backward, 64 x 256 fp32",
+            _both_passes("leaky_relu", 64 * 256),
+            1,
+            targets=(Target("eager", 1),),
+        ),
+        _case(
+            "dropout, forward + backward, 64 x 256 fp32",
+            _both_passes("dropout", 64 * 256),
+            1,
+            targets=(Target("eager", 1),),
+        ),
         _case(
             "leaky ReLU + dropout, forward + backward, 131,072 fp32",
             _both_passes(BOTH, 1 << 17, compile=compile),

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from fastgan.functional import composed
+from fastgan.functional import composed, eager
 
 _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
@@ -55,6 +55,10 @@ def apply(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Run the kernel with the given stages, or compose its result from torch operations where that is needed."""
+    if bias is None and gain == 1.0 and clamp is None and seed is None and generator is None:
+        result = eager.bias_act_dropout(input, negative_slope, p, feature, inplace)
+        if result is not None:
+            return result
     if composed.needed(op, input):
         output = composed.bias_act_dropout(
             op,

@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 import torch
+from kernel_devices import set_kernel_devices
 
 from fastgan import functional as FF
-from fastgan.functional import composed
 
 OPS = torch.ops.fastgan
 SHAPES = [(0,), (0, 5), (5, 0), (0, 3, 4, 4), (2, 0, 4, 4), (2, 3, 0, 4), (2, 3, 4, 0)]
@@ -83,7 +83,7 @@ def test_on_meta_tensors(function, shape):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_composed(monkeypatch, function, shape):
-    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"meta"}))
+    set_kernel_devices(monkeypatch, "meta")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for layout in LAYOUTS.values():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastgan.tabular.segments import Segments
+from fastgan.data.table.segments import Segments, choose
 
-__all__ = ["ConditionSampler", "draw_categories"]
+__all__ = ["ConditionSampler", "draw_categories", "row_conditions"]
 
 
 class ConditionSampler:
@@ -87,3 +87,22 @@ def draw_categories(cumulated: Tensor, count: int, generator: torch.Generator | 
     place = torch.rand(count, dtype=torch.float64, generator=generator, device=cumulated.device) * cumulated[-1]
     # A category of weight 0 has the sum of the one before it, so that `right` passes over it.
     return torch.searchsorted(cumulated, place, right=True).clamp_max(len(cumulated) - 1)
+
+
+def row_conditions(rows: Tensor, segments: Segments, seed: int = 0) -> Tensor | None:
+    """For each row one of the conditions that it fulfils, as a discriminator gets it beside the row.
+
+    Args:
+        rows: (N, width of `segments`).
+        segments: the table's layout.
+        seed: chooses the columns.
+
+    Returns:
+        The places, int64 (N,), as `ConditionSampler.draw` gives them; None where no column can be a condition.
+    """
+    count = segments.conditions
+    if not count:
+        return None
+    column = torch.randint(count, (len(rows), 1), generator=torch.Generator().manual_seed(seed)).to(rows.device)
+    places = choose(rows, segments)[:, :count] + segments.starts[:count].to(rows.device)
+    return places.gather(1, column)[:, 0]

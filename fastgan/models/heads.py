@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from fastgan import functional as FF
-from fastgan.tabular.segments import Segments, placed
+from fastgan.data.table.segments import Segments
 
-__all__ = ["choose", "column_heads", "condition_loss"]
+__all__ = ["column_heads", "condition_loss"]
 
 
 def column_heads(x: Tensor, segments: Segments, tau: float = 0.2, seed: int | None = None, offset: int = 0) -> Tensor:
@@ -55,30 +54,3 @@ def condition_loss(x: Tensor, conditions: Tensor, segments: Segments) -> Tensor:
         tensor(0.0130)
     """
     return FF.condition_loss(x, conditions, segments.scalars, segments.widths)
-
-
-def choose(x: Tensor, segments: Segments, noise: bool = False) -> Tensor:
-    """The place of the largest entry of each one-hot vector.
-
-    Args:
-        x: rows or outputs (N, width of `segments`).
-        segments: where the one-hot vectors are.
-        noise: whether to add Gumbel noise from the default generator, which makes each place a draw from the softmax of
-            the outputs `x`.
-
-    Returns:
-        int64 (N, S).
-
-    Raises:
-        ValueError: for rows of another width.
-    """
-    if x.dim() != 2 or x.shape[1] != segments.width:
-        raise ValueError(f"choose: expected x of shape [N, {segments.width}], got {list(x.shape)}")
-    if noise:
-        # The largest entry stays the largest in the softmax, whatever the temperature.
-        x = column_heads(x, segments, tau=1.0)
-    padded, widths = placed(segments, x.device)
-    # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
-    logits = x[:, segments.scalars :]
-    places = logits.index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)
-    return torch.where(places < widths, places, 0)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Placed", "Segments", "placed"]
+__all__ = ["Placed", "Segments", "choose", "one_hot", "placed"]
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,38 @@ def placed(segments: Segments, device: torch.device) -> Placed:
     """
     widths = torch.tensor(segments.widths, dtype=torch.int64)
     return Placed(segments.padded.to(device), widths.to(device))
+
+
+def choose(x: Tensor, segments: Segments) -> Tensor:
+    """The place of the largest entry of each one-hot vector.
+
+    Args:
+        x: rows or outputs (N, width of `segments`).
+        segments: where the one-hot vectors are.
+
+    Returns:
+        int64 (N, S).
+
+    Raises:
+        ValueError: for rows of another width.
+    """
+    if x.dim() != 2 or x.shape[1] != segments.width:
+        raise ValueError(f"choose: expected x of shape [N, {segments.width}], got {list(x.shape)}")
+    padded, widths = placed(segments, x.device)
+    # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
+    places = x[:, segments.scalars :].index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)
+    return torch.where(places < widths, places, 0)
+
+
+def one_hot(scalars: Tensor, codes: Tensor, segments: Segments) -> Tensor:
+    """Rows (N, width of `segments`) of scalars and one-hot vectors.
+
+    Args:
+        scalars: floating (N, C).
+        codes: int64 (N, S), the place of the 1 in each vector; -1 makes a vector of zeros.
+        segments: the layout.
+    """
+    rows = scalars.new_zeros(len(codes), segments.width)
+    rows[:, : segments.scalars] = scalars
+    starts = segments.scalars + segments.starts.to(codes.device)
+    return rows.scatter_(1, codes.clamp_min(0) + starts, (codes >= 0).to(rows.dtype))

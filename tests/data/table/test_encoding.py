@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fastgan.tabular.encoding import TableEncoding
+from fastgan.data.table.encoding import TableEncoding
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -130,7 +130,7 @@ BAD = {
     "no columns": (pd.DataFrame(index=range(9)), "at least 2 rows and 1 column, got 9 and 0"),
     "infinity": (frame(a=np.array([*range(40), np.inf])), "finite numbers in column 'a', got inf in row 40"),
     "text and numbers": (frame(a=[1, "x"] * 20), "one type in column 'a', got int and str"),
-    "ids alone": (frame(id=range(50)), "only ids"),
+    "ids alone": (frame(id=range(50)), "got only 1 id; name it"),
 }
 
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from fastgan.tabular.conditions import ConditionSampler
-from fastgan.tabular.heads import condition_loss
-from fastgan.tabular.networks import TableDiscriminator, TableGenerator, calibrate
-from fastgan.tabular.segments import Segments
+from fastgan.data.table.conditions import ConditionSampler
+from fastgan.data.table.segments import Segments
+from fastgan.models.heads import condition_loss
+from fastgan.models.tables import TableDiscriminator, TableGenerator, calibrate
 
 SEGMENTS = Segments(2, (3, 2, 4), conditions=2)
 
@@ -45,7 +45,7 @@ def test_calibrated_statistics_are_those_of_the_networks_own_outputs():
     norm = generator.layers[0][1]
     norm.running_mean.fill_(100.0)
     sampler = ConditionSampler(torch.zeros(10, 3, dtype=torch.int64), SEGMENTS)
-    calibrate(generator, sampler, batch_size=5000)
+    calibrate(generator, ((torch.randn(5000, 8), sampler.draw(5000)[0]) for _ in range(20)))
     assert not generator.training
     assert norm.momentum == 0.1
     latents, (conditions, _) = torch.randn(50_000, 8), sampler.draw(50_000)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from fastgan import nn as fnn
-from fastgan.tabular.conditions import ConditionSampler
-from fastgan.tabular.heads import column_heads, condition_loss
-from fastgan.tabular.segments import Segments
+from fastgan.data.table.segments import Segments, choose, one_hot
+from fastgan.models.heads import column_heads, condition_loss
+from fastgan.models.size import NetworkSize, activation
 
-__all__ = ["TableDiscriminator", "TableGenerator", "calibrate"]
+__all__ = ["TableDiscriminator", "TableGenerator", "calibrate", "table_discriminator", "table_generator"]
+
+Batch = tuple[Tensor, Tensor | None]
 
 
 class TableGenerator(nn.Module):
@@ -64,13 +66,23 @@ class TableGenerator(nn.Module):
         return x
 
     def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
-        """Rows (N, width of the segments) for `latents` and `conditions`, as `outputs` takes them."""
+        """Rows (N, width of the segments) for `latents` and `conditions`, as `outputs` takes them.
+
+        The noise of the heads is drawn from the device's default generator. In eval mode the one-hot vectors are such.
+        """
         x = self.outputs(latents, conditions)
         if self.training:
             self.condition_loss = (
                 x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
             )
-        return column_heads(x, self.segments, self.tau)
+        rows = column_heads(x, self.segments, self.tau)
+        if self.training:
+            return rows
+        return one_hot(rows[:, : self.segments.scalars], choose(rows, self.segments), self.segments)
+
+    def extra_loss(self) -> Tensor:
+        """What `fastgan.train.step.GANStep` adds to this generator's loss: `condition_loss`."""
+        return self.condition_loss
 
 
 class TableDiscriminator(nn.Module):
@@ -81,15 +93,22 @@ class TableDiscriminator(nn.Module):
         pack: rows that are judged together (PacGAN, Lin et al., 2018).
         hidden: the width of each layer.
         dropout: the probability that an entry is dropped.
+        negative_slope: of leaky ReLU.
     """
 
     def __init__(
-        self, segments: Segments, pack: int = 10, hidden: Sequence[int] = (256, 256), dropout: float = 0.5
+        self,
+        segments: Segments,
+        pack: int = 10,
+        hidden: Sequence[int] = (256, 256),
+        dropout: float = 0.5,
+        negative_slope: float = 0.2,
     ) -> None:
         width = pack * (segments.width + segments.condition_width)
+        size = NetworkSize((width,), negative_slope=negative_slope, dropout=dropout)
         layers: list[nn.Module] = []
         for features in hidden:
-            layers += [nn.Linear(width, features), fnn.LeakyReLUDropout(0.2, dropout, inplace=True)]
+            layers += [nn.Linear(width, features), activation(size)]
             width = features
         super().__init__()
         self.segments = segments
@@ -112,15 +131,46 @@ class TableDiscriminator(nn.Module):
         return logits
 
 
+def table_generator(size: NetworkSize) -> nn.Module:
+    """The generator of the network `tabular`.
+
+    Args:
+        size: `segments`, `latent_dim` and `hidden`.
+
+    Raises:
+        ValueError: without segments.
+    """
+    return TableGenerator(_segments(size), size.latent_dim, size.hidden)
+
+
+def table_discriminator(size: NetworkSize) -> nn.Module:
+    """The discriminator of the network `tabular`.
+
+    Args:
+        size: `segments`, `pack`, `hidden`, `negative_slope` and `dropout`.
+
+    Raises:
+        ValueError: without segments.
+    """
+    return TableDiscriminator(_segments(size), size.pack, size.hidden, size.dropout, size.negative_slope)
+
+
+def _segments(size: NetworkSize) -> Segments:
+    if size.segments is None:
+        raise ValueError(
+            "models: expected a table, as of csv:PATH or parquet:PATH, for the network 'tabular', got samples of shape "
+            f"{list(size.sample_shape)}"
+        )
+    return size.segments
+
+
 @torch.no_grad()
-def calibrate(generator: TableGenerator, sampler: ConditionSampler, batch_size: int, batches: int = 20) -> None:
+def calibrate(generator: TableGenerator, batches: Iterable[Batch]) -> None:
     """Compute the statistics of a generator's batch normalisation anew: those of other weights do not fit an average.
 
     Args:
         generator: a moving average of generators; it is left in eval mode.
-        sampler: draws the conditions, as in training.
-        batch_size: rows in a batch.
-        batches: over how many the statistics are averaged.
+        batches: latents and conditions, drawn as in training, over which the statistics are averaged.
     """
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm1d)]
     momenta = [norm.momentum for norm in norms]
@@ -128,9 +178,8 @@ def calibrate(generator: TableGenerator, sampler: ConditionSampler, batch_size: 
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean of all batches
     generator.train()
-    for _ in range(batches):
-        conditions, _ = sampler.draw(batch_size)
-        generator.outputs(torch.randn(batch_size, generator.latent_dim, device=generator.out.weight.device), conditions)
+    for latents, conditions in batches:
+        generator.outputs(latents, conditions)
     generator.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgan.tabular.mixtures import Mixtures, fit_mixtures
+from fastgan.data.table.mixtures import Mixtures, fit_mixtures
 
 __all__ = ["Modes", "Normaliser"]
 

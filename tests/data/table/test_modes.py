@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fastgan.tabular.mixtures import fit_mixtures
-from fastgan.tabular.modes import Modes, Normaliser
+from fastgan.data.table.mixtures import fit_mixtures
+from fastgan.data.table.modes import Modes, Normaliser
 
 
 def test_a_known_mixture_is_found_in_each_of_several_columns():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fastgan.tabular.conditions import ConditionSampler, draw_categories
-from fastgan.tabular.segments import Segments
+from fastgan.data.table.conditions import ConditionSampler, draw_categories, row_conditions
+from fastgan.data.table.segments import Segments, one_hot
 
 COUNTS = ((900, 90, 10, 0), (500, 500))
 
@@ -62,3 +62,18 @@ def test_codes_that_do_not_fit_the_layout_are_refused():
         ConditionSampler(torch.zeros(5, 2, dtype=torch.int64), table()[1])
     with pytest.raises(ValueError, match=r"got \[0, 3\]"):
         ConditionSampler(torch.zeros(0, 3, dtype=torch.int64), table()[1])
+
+
+def test_a_rows_condition_is_one_that_it_fulfils_of_any_column():
+    codes, segments = table()
+    rows = one_hot(torch.zeros(1000, 1), codes, segments)
+    places = row_conditions(rows, segments, seed=1)
+    assert (rows[torch.arange(1000), segments.scalars + places] == 1).all()
+    assert 400 < (places < 4).sum() < 600  # of two columns each is drawn half of the time; six standard errors
+    assert torch.equal(row_conditions(rows, segments, seed=1), places)
+    assert row_conditions(torch.zeros(3, 4), Segments(1, (3,))) is None
+
+
+def test_a_code_of_none_is_a_vector_of_zeros():
+    rows = one_hot(torch.ones(1, 1), torch.tensor([[-1, 1]]), Segments(1, (2, 3)))
+    assert rows.tolist() == [[1, 0, 0, 0, 1, 0]]
