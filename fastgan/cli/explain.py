@@ -80,6 +80,7 @@ def explain(
 
     check_count_and_seed("explain", n, seed)
     trained = load_run(run)
+    trained.check_translates("explain", translates=False)
     target = Path(out) if out is not None else trained.path / "explain.png"
     if target.suffix.lower() != ".png":
         raise ValueError(f"explain: expected --out to end in .png, got '{out}'")

@@ -75,6 +75,7 @@ def sample(
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
+    trained.check_translates("sample", translates=False)
     shape = trained.sample_shape
     if kind in _PICTURES and not is_image(shape):
         raise ValueError(f"sample: expected images for a {kind}, got samples of shape {shape}")

@@ -28,6 +28,7 @@ class ReadOptions:
         keep: whether decoded images may be kept in memory, where they fit.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
+        reverse: of pairs, whether the right image, or that of folder B, is the input of the other.
         encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them.
     """
 
@@ -40,6 +41,7 @@ class ReadOptions:
     keep: bool = True
     table: TableOptions = field(default_factory=TableOptions)
     conditional: bool = True
+    reverse: bool = False
     encoded: bool = False
 
     def keeps(self, count: int) -> bool:

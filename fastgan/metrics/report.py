@@ -19,6 +19,7 @@ from fastgan.metrics.mixtures import mixture_quality
 from fastgan.metrics.novelty import memorisation
 from fastgan.metrics.precision_recall import prdc
 from fastgan.metrics.table_scores import table_scores
+from fastgan.metrics.translation import evaluate_translations, l1, translations
 
 __all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
@@ -53,6 +54,13 @@ class TrainedRun(Protocol):
     def classes(self) -> int:
         """The number of classes of a conditional generator; 0 for an unconditional one."""
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the images that the generator translates; () for one that draws from latents."""
+
+    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
+        """Translate `images` (N, C, H, W), with noise from the `seed`."""
+
     def labels(self, count: int) -> Tensor:
         """The classes (`count`,) of samples for which none are given."""
 
@@ -78,7 +86,8 @@ def evaluate(
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
-    FID and KID are computed from learned features, all other metrics from the samples themselves. With an extractor,
+    A run that translates images is measured by `fastgan.metrics.translation.evaluate_translations`. Of all others FID
+    and KID are computed from learned features, all other metrics from the samples themselves. With an extractor,
     all metrics but those of mixtures and TSTR are computed from its features.
 
     Args:
@@ -99,6 +108,8 @@ def evaluate(
         ValueError: for fewer than 6 samples, generated or real, data or features of another shape, NaN or infinity in
             the samples, or a target that is no column.
     """
+    if run.input_shape:
+        return evaluate_translations(run, data, held_out, n, seed, extractor, say)
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
     if len(data) < 6:
@@ -172,6 +183,13 @@ def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
             f"rows: {_cell(real['marginals'])}, {_cell(real['pairs'])}; {count} rows, step {run.step})"
         )
     evaluator = FIDEvaluator(data, held_out)
+    if run.input_shape:
+        made = translations(run, evaluator.other, 0)
+        score, floor = ("-" if x is None else f"{x:.3f}" for x in (evaluator.fid(made.outputs), evaluator.floor))
+        return (
+            f"L1 {l1(made.outputs, made.targets):.4f}, FID on features learned from the data: {score} (real against "
+            f"real: {floor}; {evaluator.count} images{' held out' if held_out else ''}, step {run.step})"
+        )
     fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:
         return f"FID: too few samples in the data for a covariance, {len(data)}"

@@ -11,6 +11,7 @@ from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
 from fastgan.models.tables import TableDiscriminator, TableGenerator, table_discriminator, table_generator
+from fastgan.models.translation import PatchDiscriminator, UNet, nearest_size, patch_discriminator, unet_generator
 
 __all__ = [
     "NETWORKS",
@@ -18,8 +19,10 @@ __all__ = [
     "LabelledDiscriminator",
     "LabelledGenerator",
     "NetworkSize",
+    "PatchDiscriminator",
     "TableDiscriminator",
     "TableGenerator",
+    "UNet",
     "build",
     "dcgan_discriminator",
     "dcgan_generator",
@@ -27,6 +30,8 @@ __all__ = [
     "has_convolutions",
     "mlp_discriminator",
     "mlp_generator",
+    "nearest_size",
+    "patch_discriminator",
     "points_discriminator",
     "points_generator",
     "r3gan_discriminator",
@@ -35,4 +40,5 @@ __all__ = [
     "resnet_generator",
     "table_discriminator",
     "table_generator",
+    "unet_generator",
 ]

@@ -21,10 +21,12 @@ class NetworkSize:
         sample_shape: the shape of one sample; (C, H, W) for images.
         latent_dim: length of a latent vector.
         negative_slope: of the leaky ReLUs.
-        dropout: probability in the discriminator.
+        dropout: probability in the discriminator; in pix2pix that in the generator, whose noise it is.
         bounded: whether samples lie in [-1, 1]; the generator then ends in tanh.
         classes: number of classes, whose labels both networks take as a second argument; 0 for no labels.
         pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
+        input_shape: the shape (C, H, W) of the images that G translates and D gets as a second argument; () for a G of
+            latents.
         segments: the layout of a row of an encoded table, for the network `tabular`; both networks then take a row's
             condition as a second argument. None for other samples.
         hidden: the widths of the layers of the network `tabular`.
@@ -37,6 +39,7 @@ class NetworkSize:
     bounded: bool = True
     classes: int = 0
     pack: int = 1
+    input_shape: tuple[int, ...] = ()
     segments: Segments | None = None
     hidden: tuple[int, ...] = (256, 256)
 
@@ -50,7 +53,7 @@ class NetworkSize:
         segments = saved["segments"]
         if segments is not None:
             segments = Segments(**{**segments, "widths": tuple(segments["widths"])})
-        shapes = {"sample_shape": tuple(saved["sample_shape"]), "hidden": tuple(saved["hidden"])}
+        shapes = {name: tuple(saved[name]) for name in ("sample_shape", "input_shape", "hidden")}
         return NetworkSize(**{**saved, **shapes, "segments": segments})
 
 

@@ -16,6 +16,7 @@ from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback, Trainer
 from fastgan.train.randomness import Purpose, drawn, preserved_random_state
 from fastgan.train.setup import usual_conditions
+from fastgan.train.translate import translate_data
 
 __all__ = ["BestCheckpoint"]
 
@@ -23,10 +24,11 @@ __all__ = ["BestCheckpoint"]
 class BestCheckpoint(Callback):
     """Measures the moving average's FID every `config.eval_every` steps and at the end, and keeps the best checkpoint.
 
-    The FID is taken over features learned from the data, and always from the same latents. It is recorded as `fid` in
-    metrics.jsonl and TensorBoard. The checkpoint with the lowest FID is checkpoints/best.pt, and its weights are
-    best.safetensors. best.json holds its step, its FID and the FID between two halves of the real data. A resumed run
-    keeps them until it finds a lower FID. Measuring does not change the training. Process 0 alone measures and writes.
+    The FID is taken over features learned from the data, and always from the same latents, or of the translations of
+    inputs that are held out. It is recorded as `fid` in metrics.jsonl and TensorBoard. The checkpoint with the lowest
+    FID is checkpoints/best.pt, and its weights are best.safetensors. best.json holds its step, its FID and the FID
+    between two halves of the real data. A resumed run keeps them until it finds a lower FID. Measuring does not change
+    the training. Process 0 alone measures and writes.
 
     Attributes:
         evaluator: computes the FID; None before `on_start` and in processes other than 0.
@@ -52,7 +54,8 @@ class BestCheckpoint(Callback):
 
     def _prepare(self, trainer: Trainer) -> float:
         with preserved_random_state():  # a Dataset may draw from the global generators
-            self.evaluator = FIDEvaluator(trainer.data)
+            held_out = trainer.held_out if trainer.data.inputs else None
+            self.evaluator = FIDEvaluator(trainer.data, held_out)
         if self.evaluator.floor is None:
             count = self.evaluator.count
             raise ValueError(
@@ -81,7 +84,11 @@ class BestCheckpoint(Callback):
     def _measure(self, trainer: Trainer) -> float | None:
         """The FID, or None if samples are not finite; the check of the weights then stops the training."""
         assert self.evaluator is not None  # on_start was called before
-        generator = torch.Generator().manual_seed(derive(trainer.config.seed, Purpose.EVALUATION))
+        seed = derive(trainer.config.seed, Purpose.EVALUATION)
+        if trainer.data.inputs is not None:
+            samples = translate_data(trainer.ema, self.evaluator.other, seed)
+            return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
+        generator = torch.Generator().manual_seed(seed)
         count, labels = self.evaluator.count, self.evaluator.labels
         latents = torch.randn(count, trainer.config.latent_dim, generator=generator)
         inputs: list[Tensor] = [latents]

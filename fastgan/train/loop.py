@@ -21,7 +21,7 @@ from fastgan.train.average import calibrate_average
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
-from fastgan.train.grid import SampleGrid, grid_samples
+from fastgan.train.grid import SampleGrid, TranslationGrid, grid_samples
 from fastgan.train.monitor import open_monitor
 from fastgan.train.precision import notes_on_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
@@ -56,6 +56,7 @@ class GANTrainer:
     Attributes:
         config: the settings, fitted to the samples' size and number.
         data: the training data.
+        held_out: the share `config.holdout` of the data of the settings that is kept from the training, or None.
         device: the training device.
         size: shapes and sizes of the networks.
         precision: fp32, bf16 or fp16.
@@ -88,7 +89,8 @@ class GANTrainer:
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
-        self.data, share, self._notes = joined(setup.as_data(data, config), config.spread)
+        own, self.held_out = setup.as_data(data, config)
+        self.data, share, self._notes = joined(own, config.spread)
         self.config = config = config.fit_to(self.data.sample_shape, share.samples)
         self._notes += setup.notes_on_fit(config)
         self._record = RunRecord.of(config, self.data, data, generator, discriminator, share.parts)
@@ -264,6 +266,7 @@ class GANTrainer:
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
             "class_names": list(self.data.class_names),
+            "inputs": self.data.inputs.kind if self.data.inputs else "",
             "data": self._record.data,
         }
         weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
@@ -281,7 +284,11 @@ class GANTrainer:
             notes.append(f"train: resumed from {found[0]}{past}")
 
     def _grid(self) -> SampleGrid:
-        """The fixed latents of the sample grids, and in a conditional run the classes in turn."""
+        """The fixed latents of the sample grids, and in a conditional run the classes in turn; or the fixed inputs."""
+        if self.data.inputs is not None:
+            shown = self.data if self.held_out is None else self.held_out
+            seed = derive(self.config.seed, Purpose.GRID)
+            return TranslationGrid(shown, self.config.batch_size, seed, self.device)
         count = grid_samples(self.size.sample_shape)
         random = self._random_generator(Purpose.GRID)
         inputs = [self._latents(count, random)]

@@ -44,9 +44,10 @@ class Purpose(IntEnum):
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
     PART = 13
-    CONDITION = 14
-    SAMPLING = 15
-    CALIBRATION = 16
+    HOLES = 14
+    CONDITION = 15
+    SAMPLING = 16
+    CALIBRATION = 17
 
 
 def seed_all(seed: int) -> None:

@@ -148,4 +148,4 @@ def in_units_of(run: Run, data: Data) -> Data:
         if unknown := [name for name in names if name not in number]:
             raise _unknown_classes(run, unknown, data.name)
         labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
-    return type(data)(data.source, labels, same, names, data.name, data.notes)
+    return type(data)(data.source, labels, same, names, data.name, data.notes, data.inputs)

@@ -11,7 +11,8 @@ from fastgan._support.random import derive
 from fastgan.data.table.conditions import ConditionSampler
 from fastgan.data.table.segments import Segments
 from fastgan.train import distributed
-from fastgan.train.batches import Labels, Order
+from fastgan.train.batches import Order
+from fastgan.train.conditions import Condition
 from fastgan.train.randomness import Purpose
 from fastgan.train.spread import Share
 
@@ -98,17 +99,17 @@ class ConditionOrder(Order):
         """The indices (batch_size,) of the rows of the whole batch `number`."""
         return self._draw(number)[1]
 
-    def labels(self, number: int, labels: Labels) -> Labels:
+    def labels(self, number: int, labels: Condition) -> Condition:
         """The conditions of this process's shard of batch `number`; `labels` do not matter."""
         conditions = self._draw(number)[0]
         return None if conditions is None else self.share.of(conditions)
 
-    def draws(self, purpose: Purpose, count: int) -> Iterator[Labels]:
+    def draws(self, purpose: Purpose, count: int) -> Iterator[Condition]:
         """Conditions (batch_size,) of `count` batches, drawn as in the training for another `purpose`."""
         generator = torch.Generator(self._generator.device).manual_seed(derive(self.seed, purpose))
         return (self.sampler.draw(self.batch_size, generator)[0] for _ in range(count))
 
-    def _draw(self, number: int) -> tuple[Labels, Tensor]:
+    def _draw(self, number: int) -> tuple[Condition, Tensor]:
         if number != self._number:
             self._generator.manual_seed(derive(self.seed, Purpose.CONDITION, number))
             self._number, self._drawn = number, self.sampler.draw(self.batch_size, self._generator)

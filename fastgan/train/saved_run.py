@@ -23,6 +23,7 @@ from fastgan.train.randomness import Purpose, drawn
 from fastgan.train.run_folder import RunFolderError
 from fastgan.train.settings_file import read_settings
 from fastgan.train.table_rows import new_rows
+from fastgan.train.translate import check_images, served_size, translate
 
 __all__ = ["Run", "load_discriminator", "load_run"]
 
@@ -31,7 +32,7 @@ _IN_PYTHON = {
     "generator": "fastgan.train.load_run(path, generator=...) fills one with its weights",
     "discriminator": "weights.safetensors holds its weights under the names discriminator.*",
 }
-_ABOUT = {"size", "units", "step", "data", "class_names"}  # the entries of the weights' metadata
+_ABOUT = {"size", "units", "step", "data", "class_names", "inputs"}  # the entries of the weights' metadata
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Run:
         fingerprint: of the training data; see `fastgan.data.fingerprint`.
         passed: what was passed to `GANTrainer` in place of a setting, in words: data, generator, discriminator.
         class_names: of the training data, in the order of the labels; () without labels.
+        input_shape: of the images that the run translates; () for a run that draws samples from latents.
+        inputs: how the inputs of the training were got: "pairs", or made by one of `fastgan.data.inputs.INPUTS`; "".
     """
 
     path: Path
@@ -61,6 +64,8 @@ class Run:
     fingerprint: str
     passed: dict[str, str]
     class_names: tuple[str, ...]
+    input_shape: tuple[int, ...] = ()
+    inputs: str = ""
 
     @property
     def data(self) -> str:
@@ -71,6 +76,43 @@ class Run:
     def encoding(self) -> TableEncoding | None:
         """How the rows of a run of the network `tabular` are encoded; None for other runs."""
         return self.units.encoding if isinstance(self.units, EncodedUnits) else None
+
+    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
+        """Translate images (N, C', H, W), in the network's range, to images (N, C, H, W).
+
+        Each image's translation depends on the image, the weights and the seed, and not on the images beside it.
+
+        Args:
+            images: as many channels as `input_shape`; sides that `nearest_size` leaves as they are.
+            seed: of the dropout, which is the generator's noise; None leaves it off.
+
+        Raises:
+            ValueError: for a run that draws samples from latents, images of other channels, or sides that the network
+                does not serve, with the nearest that it does.
+        """
+        self.check_translates("translate")
+        check_images(self.generator, images, self.input_shape)
+        return translate(self.generator, images, seed)
+
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The sides nearest to `height` and `width` that the generator serves.
+
+        Raises:
+            ValueError: for a run that draws samples from latents.
+        """
+        self.check_translates("translate")
+        return served_size(self.generator, height, width, self.input_shape)
+
+    def check_translates(self, command: str, translates: bool = True) -> None:
+        """Refuse a run for a `command` that takes those that translate images, or if not `translates` the others.
+
+        Raises:
+            ValueError: naming the run.
+        """
+        if bool(self.input_shape) != translates:
+            kinds = ("draws samples from latents", "translates images")
+            what = f"a run that {kinds[translates]}, got {self.path}, which {kinds[not translates]}"
+            raise ValueError(f"{command}: expected {what}{'' if translates else '; fastgan translate takes it'}")
 
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
         """Draw samples (count, ...), in the network's range; a pure function of the weights and the arguments.
@@ -153,6 +195,7 @@ class Run:
 
     def _latents(self, count: int, seed: int, truncation: float | None) -> Iterator[Tensor]:
         """The latents in blocks, whose size does not depend on the batches, so that these change no sample."""
+        self.check_translates("sample", translates=False)
         generator = torch.Generator().manual_seed(seed)
         for start in range(0, count, _BLOCK):
             yield draw_latents(min(_BLOCK, count - start), self.config.latent_dim, generator, truncation)
@@ -203,6 +246,8 @@ def load_run(path: str | Path, best: bool = False, generator: nn.Module | None =
         about["data"],
         saved.passed,
         tuple(about["class_names"]),
+        size.input_shape,
+        about["inputs"],
     )
 
 

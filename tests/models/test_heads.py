@@ -105,10 +105,10 @@ def test_ties_go_to_an_entry_of_the_vector_itself():
 
 @pytest.mark.parametrize("call", [column_heads, choose, lambda x, s: condition_loss(x, torch.zeros(2).long(), s)])
 def test_outputs_of_another_width_are_refused(call):
-    with pytest.raises(ValueError, match=r"expected x of shape \[N, 13\], got \[2, 9\]"):
+    with pytest.raises(ValueError, match=r"of shape \[(N|...), 13\], got \[2, 9\]"):
         call(torch.zeros(2, 9), LAYOUTS[0])
 
 
 def test_a_temperature_of_zero_is_refused():
-    with pytest.raises(ValueError, match="`tau` above 0, got 0"):
+    with pytest.raises(ValueError, match="expected tau above 0, got 0"):
         column_heads(torch.zeros(2, 13), LAYOUTS[0], 0)

@@ -67,32 +67,24 @@ class Placed(NamedTuple):
     """The indices of `Segments` on a device.
 
     Attributes:
-        owner: int64 (W,), as in `Segments`.
         padded: int64 (S, longest), as in `Segments`.
         widths: int64 (S,).
-        belongs: (W, S), 1 where an entry belongs to a one-hot vector, else 0.
     """
 
-    owner: Tensor
     padded: Tensor
     widths: Tensor
-    belongs: Tensor
 
 
 @lru_cache(maxsize=64)
-def placed(segments: Segments, device: torch.device, dtype: torch.dtype) -> Placed:
-    """The indices on a device, made once, so that a step copies nothing from the host.
+def placed(segments: Segments, device: torch.device) -> Placed:
+    """The indices on a device, made once, so that sampling copies nothing from the host.
 
     Args:
         segments: the layout.
         device: where they are needed.
-        dtype: of `belongs`.
     """
-    owner = segments.owner
-    belongs = torch.zeros(len(owner), len(segments.widths), dtype=dtype)
-    belongs[torch.arange(len(owner)), owner] = 1
     widths = torch.tensor(segments.widths, dtype=torch.int64)
-    return Placed(*(t.to(device) for t in (owner, segments.padded, widths, belongs)))
+    return Placed(segments.padded.to(device), widths.to(device))
 
 
 def choose(x: Tensor, segments: Segments) -> Tensor:
@@ -110,7 +102,7 @@ def choose(x: Tensor, segments: Segments) -> Tensor:
     """
     if x.dim() != 2 or x.shape[1] != segments.width:
         raise ValueError(f"choose: expected x of shape [N, {segments.width}], got {list(x.shape)}")
-    _, padded, widths, _ = placed(segments, x.device, x.dtype)
+    padded, widths = placed(segments, x.device)
     # A shorter vector's first entry stands again behind its own; argmax takes the first of equals on a CPU only.
     places = x[:, segments.scalars :].index_select(1, padded.flatten()).view(len(x), *padded.shape).argmax(2)
     return torch.where(places < widths, places, 0)
