@@ -1,5 +1,6 @@
 // The Python module fastgan._C. Importing it loads the library, whose other files register the ops.
-// The module itself only tells what the library was compiled with and what it runs on.
+// The module itself tells what the library was compiled with and what it runs on, and has the short
+// way to an op (eager.h).
 
 #include <pybind11/pybind11.h>
 
@@ -9,6 +10,7 @@
 #include <cuda_runtime_api.h>
 #endif
 
+#include "eager.h"
 #include "kernels/cpu/capability.h"
 
 namespace py = pybind11;
@@ -47,4 +49,5 @@ PYBIND11_MODULE(_C, m, py::mod_gil_not_used()) {
         "The CUDA toolkit (None without CUDA kernels) and the compiler of this build.");
   m.def("cpu_capability", &fastgan::cpu_capability,
         "The instruction set that the CPU kernels run.");
+  if (PyModule_AddFunctions(m.ptr(), fastgan::kEagerMethods) != 0) throw py::error_already_set();
 }

@@ -14,6 +14,7 @@ import torch  # noqa: F401 - the examples use it
 from torch import Tensor, fx, nn
 
 from fastgan import functional as FF
+from fastgan.functional import eager
 from fastgan.functional.composed import kernels_take
 
 __all__ = [
@@ -88,6 +89,9 @@ class LeakyReLU(nn.LeakyReLU, _Layer):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
+        output = eager.bias_act_dropout(input, self.negative_slope, 0.0, False, self.inplace)
+        if output is not None:
+            return output
         if not kernels_take(input):
             return self._plain(input)
         return _new_memory(FF.leaky_relu(input, self.negative_slope, self.inplace), input, self.inplace)
@@ -103,6 +107,9 @@ class ReLU(nn.ReLU, _Layer):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
+        output = eager.bias_act_dropout(input, 0.0, 0.0, False, self.inplace)
+        if output is not None:
+            return output
         if not kernels_take(input):
             return self._plain(input)
         return FF.leaky_relu(input, 0.0, self.inplace)
@@ -119,6 +126,10 @@ class Dropout(nn.Dropout, _Layer):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layer takes."""
+        if self.training:
+            output = eager.bias_act_dropout(input, 1.0, self.p, False, self.inplace)
+            if output is not None:
+                return output
         if not kernels_take(input):
             return self._plain(input)
         return FF.dropout(input, self.p, self.training, self.inplace)
@@ -248,6 +259,10 @@ class LeakyReLUDropout(nn.Module, _Layer):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, of any shape and dtype that torch's layers take."""
+        p = self.p if self.training else 0.0
+        output = eager.bias_act_dropout(input, self.negative_slope, p, self.feature, self.inplace)
+        if output is not None:
+            return output
         settings = (self.negative_slope, self.p, self.training, self.inplace)
         if not isinstance(input, Tensor) and isinstance(input, fx.Proxy):
             node = self._fx_node(input)
@@ -257,8 +272,7 @@ class LeakyReLUDropout(nn.Module, _Layer):
                     "call_function", FF.leaky_relu_dropout, arguments, {"feature": self.feature}
                 )
             return node
-        output = FF.leaky_relu_dropout(input, *settings, feature=self.feature)
-        return _new_memory(output, input, self.inplace)
+        return _new_memory(FF.leaky_relu_dropout(input, *settings, feature=self.feature), input, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the settings, for the repr."""

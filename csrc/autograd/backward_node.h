@@ -25,6 +25,7 @@
 //     static constexpr const char* kName = "FastganX";
 //     static constexpr int kInputs = 1;  // of the forward
 //     static constexpr int kSaved = 2;   // tensors, undefined ones included
+//     static constexpr int kOutputs = 1; // of the forward, that have a gradient: the first ones
 //     struct Constants {
 //       double slope;
 //       auto fields() { return std::tie(slope); }
@@ -32,10 +33,13 @@
 //     static variable_list backward(const BackwardCall<XBackward>& call);
 //   };
 //
-//   const bool wanted = needs_gradient(op, inputs...);
-//   at::Tensor output = below_autograd([&] { return op(inputs...); });
-//   if (wanted) torch::autograd::set_history(output, new_node<XBackward>({slope}, {saved tensors},
-//   inputs...));
+//   at::Tensor output = differentiable<XBackward>(op, {slope}, [&] { return run(inputs...); },
+//                                                 inputs...);
+//
+// differentiable() saves the inputs. What saves other tensors calls its parts: needs_gradient(),
+// below_autograd() and new_node().
+//
+// A formula that needs an output of the forward gets it with save_output(), after set_history().
 //
 // torch::autograd::Function does the same and takes longer: with nodes like this one the
 // discriminator's loss of 2 x 64 logits, forward and backward, takes 1 / 2.3 of eager PyTorch's
@@ -69,6 +73,13 @@ class BackwardNode : public torch::autograd::Node {
     }
   }
 
+  // Saves an output whose history this node is. Saved like an input it would own the node that owns
+  // it, and never be freed.
+  void save_output(int i, const at::Tensor& output) {
+    saved_[i] = torch::autograd::SavedVariable(output, /*is_output=*/true);
+    is_output_[i] = true;
+  }
+
   std::string name() const override { return Formula::kName; }
 
   void release_variables() override {
@@ -80,7 +91,7 @@ class BackwardNode : public torch::autograd::Node {
   // become a part of its cache key, saved tensors inputs of its graph, and the graph calls
   // apply_packed().
   void compiled_args(torch::dynamo::autograd::CompiledNodeArgs& args) const override {
-    for (const auto& variable : saved_) args.collect(variable, /*is_output=*/false);
+    for (int i = 0; i < Formula::kSaved; ++i) args.collect(saved_[i], is_output_[i]);
     std::apply([&](auto&... fields) { (args.collect(fields), ...); },
                const_cast<Constants&>(constants_).fields());
   }
@@ -119,9 +130,11 @@ class BackwardNode : public torch::autograd::Node {
   }
 
  private:
-  Tensors unpack() const {
+  Tensors unpack() {
     Tensors tensors;
-    for (int i = 0; i < Formula::kSaved; ++i) tensors[i] = saved_[i].unpack();
+    for (int i = 0; i < Formula::kSaved; ++i) {
+      tensors[i] = is_output_[i] ? saved_[i].unpack(getptr()) : saved_[i].unpack();
+    }
     return tensors;
   }
 
@@ -145,6 +158,7 @@ class BackwardNode : public torch::autograd::Node {
   }
 
   std::array<torch::autograd::SavedVariable, Formula::kSaved> saved_;
+  std::array<bool, Formula::kSaved> is_output_{};
   Constants constants_;
 };
 
@@ -185,6 +199,39 @@ auto new_node(typename Formula::Constants constants,
   static_assert(sizeof...(inputs) == Formula::kInputs);
   return new_node_with_edges<Formula>(std::move(constants), saved,
                                       torch::autograd::collect_next_edges(inputs...));
+}
+
+// A tensor to save, undefined where there is none.
+inline const at::Tensor& to_save(const at::Tensor& tensor) { return tensor; }
+inline at::Tensor to_save(const std::optional<at::Tensor>& tensor) {
+  return tensor.value_or(at::Tensor());
+}
+
+template <int count>
+variable_list first_outputs(const at::Tensor& output) {
+  static_assert(count == 1);
+  return {output};
+}
+template <int count>
+variable_list first_outputs(const std::tuple<at::Tensor, at::Tensor>& outputs) {
+  static_assert(count == 1 || count == 2);
+  if constexpr (count == 1) return {std::get<0>(outputs)};
+  return {std::get<0>(outputs), std::get<1>(outputs)};
+}
+
+// What `run` returns, an op of these inputs. If one of them needs a gradient, it is a node of
+// Formula, which saves all of them.
+template <class Formula, class Run, class... Inputs>
+auto differentiable(const char* op, typename Formula::Constants constants, const Run& run,
+                    const Inputs&... inputs) {
+  const bool wanted = needs_gradient(op, inputs...);
+  auto result = below_autograd(run);
+  if (wanted) {
+    torch::autograd::set_history(
+        first_outputs<Formula::kOutputs>(result),
+        new_node<Formula>(std::move(constants), {to_save(inputs)...}, inputs...));
+  }
+  return result;
 }
 
 }  // namespace fastgan

@@ -34,6 +34,12 @@ struct SavedSettings {
 
   BceSettings<form> all() const { return {target, target_value, weight, pos_weight}; }
 
+  // Of what a weight multiplies, in the dtype of the arithmetic, which a weight's gradient has.
+  SavedSettings without_weight() const {
+    return {target.has_value() ? widened(*target) : Tensor(), Tensor(),
+            pos_weight.value_or(Tensor()), target_value};
+  }
+
   static OptionalTensor optional(const Tensor& tensor) {
     return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
   }
@@ -45,6 +51,7 @@ struct DoubleBackward {
   static constexpr const char* kName = "FastganBinaryCrossEntropyBackward";
   static constexpr int kInputs = 5;
   static constexpr int kSaved = 5;
+  static constexpr int kOutputs = 1;
   using Constants = fastgan::Constants;
 
   static variable_list backward(const BackwardCall<DoubleBackward>& call) {
@@ -66,10 +73,8 @@ struct DoubleBackward {
     if (call.needs[1]) result[1] = (factor * of_loss.gradient_by_input()).to(type);
     if (call.needs[2]) result[2] = (factor * of_loss.gradient_by_target()).to(type);
     if (call.needs[3]) {
-      const Tensor wide = widened(input);
-      const SavedSettings<form> of_wide(target.defined() ? widened(target) : target, {}, pos_weight,
-                                        target_value);
-      result[3] = Op::call(widened(along) * widened(grad), wide, of_wide.all(), mean);
+      result[3] = Op::call(widened(along) * widened(grad), widened(input),
+                           settings.without_weight().all(), mean);
     }
     if constexpr (form == BceForm::kLogits) {
       if (call.needs[4]) result[4] = factor * of_loss.gradient_by_pos_weight();
@@ -84,6 +89,7 @@ struct Backward {
   static constexpr const char* kName = "FastganBinaryCrossEntropy";
   static constexpr int kInputs = 4;
   static constexpr int kSaved = 4;
+  static constexpr int kOutputs = 1;
   using Constants = fastgan::Constants;
 
   static variable_list backward(const BackwardCall<Backward>& call) {
@@ -101,10 +107,8 @@ struct Backward {
     const Tensor factor = factor_of(grad, input, settings.weight, mean);
     if (call.needs[1]) result[1] = (factor * of_loss.by_target()).to(input.scalar_type());
     if (call.needs[2]) {
-      const SavedSettings<form> of_wide(target.defined() ? widened(target) : target, {}, pos_weight,
-                                        target_value);
       result[2] = factor_of(grad, input, std::nullopt, mean) *
-                  BceOps<form>::Elementwise::call(widened(input), of_wide.all());
+                  BceOps<form>::Elementwise::call(widened(input), settings.without_weight().all());
     }
     if constexpr (form == BceForm::kLogits) {
       if (call.needs[3]) result[3] = factor * of_loss.by_pos_weight();
@@ -116,24 +120,15 @@ struct Backward {
 template <BceForm form, bool reduced>
 Tensor forward_autograd(const Tensor& input, const BceSettings<form>& settings, bool mean) {
   const auto& [target, target_value, weight, pos_weight] = settings;
-  const char* const op = BceOps<form>::Elementwise::kName;
-  const bool wanted = needs_gradient(op, input, target, weight, pos_weight);
-  Tensor loss = below_autograd([&] {
+  const auto run = [&] {
     if constexpr (reduced) {
       return BceOps<form>::Reduced::call(input, settings, mean);
     } else {
       return BceOps<form>::Elementwise::call(input, settings);
     }
-  });
-  if (wanted) {
-    const auto node =
-        new_node<Backward<form>>({target_value, mean},
-                                 {input, target.value_or(Tensor()), weight.value_or(Tensor()),
-                                  pos_weight.value_or(Tensor())},
-                                 input, target, weight, pos_weight);
-    torch::autograd::set_history(loss, node);
-  }
-  return loss;
+  };
+  return differentiable<Backward<form>>(BceOps<form>::Elementwise::kName, {target_value, mean}, run,
+                                        input, target, weight, pos_weight);
 }
 
 template <BceForm form>
@@ -146,17 +141,9 @@ Tensor backward_autograd(const Tensor& grad, const Tensor& input, const BceSetti
                          bool mean) {
   using Op = typename BceOps<form>::Backward;
   const auto& [target, target_value, weight, pos_weight] = settings;
-  const bool wanted = needs_gradient(Op::kName, grad, input, target, weight, pos_weight);
-  Tensor grad_input = below_autograd([&] { return Op::call(grad, input, settings, mean); });
-  if (wanted) {
-    const auto node =
-        new_node<DoubleBackward<form>>({target_value, mean},
-                                       {grad, input, target.value_or(Tensor()),
-                                        weight.value_or(Tensor()), pos_weight.value_or(Tensor())},
-                                       grad, input, target, weight, pos_weight);
-    torch::autograd::set_history(grad_input, node);
-  }
-  return grad_input;
+  return differentiable<DoubleBackward<form>>(
+      Op::kName, {target_value, mean}, [&] { return Op::call(grad, input, settings, mean); }, grad,
+      input, target, weight, pos_weight);
 }
 
 template <BceForm form>

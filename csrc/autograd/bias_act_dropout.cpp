@@ -211,6 +211,10 @@ Tensor inplace_versioned(Tensor& input, const Settings& settings) {
 
 Tensor backward_autograd(const Tensor& grad, const Tensor& state,
                          const BackwardSettings& settings) {
+  using Op = ops::bias_act_dropout_backward;
+  if (!needs_gradient(Op::kName, grad)) {
+    return below_autograd([&] { return Op::call(grad, state, settings); });
+  }
   const Constants constants = constants_of(settings, /*channel_dim=*/0, grad.scalar_type());
   return backward_with_zeros(grad, state, constants, edge_list(2));
 }

@@ -38,6 +38,7 @@ struct GanLossDoubleBackward {
   static constexpr const char* kName = "FastganDiscriminatorLossBackward";
   static constexpr int kInputs = 3;
   static constexpr int kSaved = 3;
+  static constexpr int kOutputs = 2;
   using Constants = GanLossSettings;
 
   static variable_list backward(const BackwardCall<GanLossDoubleBackward>& call) {
@@ -55,6 +56,7 @@ struct GanLossBackward {
   static constexpr const char* kName = "FastganDiscriminatorLoss";
   static constexpr int kInputs = 2;
   static constexpr int kSaved = 2;
+  static constexpr int kOutputs = 1;
   using Constants = GanLossSettings;
 
   static variable_list backward(const BackwardCall<GanLossBackward>& call) {
@@ -70,6 +72,7 @@ struct GeneratorLossDoubleBackward {
   static constexpr const char* kName = "FastganGeneratorLossBackward";
   static constexpr int kInputs = 2;
   static constexpr int kSaved = 2;
+  static constexpr int kOutputs = 1;
   using Constants = GeneratorLossSettings;
 
   static variable_list backward(const BackwardCall<GeneratorLossDoubleBackward>& call) {
@@ -84,6 +87,7 @@ struct GeneratorLossBackward {
   static constexpr const char* kName = "FastganGeneratorLoss";
   static constexpr int kInputs = 1;
   static constexpr int kSaved = 1;
+  static constexpr int kOutputs = 1;
   using Constants = GeneratorLossSettings;
 
   static variable_list backward(const BackwardCall<GeneratorLossBackward>& call) {
@@ -95,50 +99,29 @@ struct GeneratorLossBackward {
 std::tuple<Tensor, Tensor> gan_loss_autograd(const Tensor& real, const Tensor& fake,
                                              const GanLossSettings& settings) {
   using Op = ops::gan_loss;
-  const bool wanted = needs_gradient(Op::kName, real, fake);
-  auto result = below_autograd([&] { return Op::call(real, fake, settings); });
-  if (wanted) {
-    torch::autograd::set_history(std::get<0>(result),
-                                 new_node<GanLossBackward>(settings, {real, fake}, real, fake));
-  }
-  return result;
+  return differentiable<GanLossBackward>(
+      Op::kName, settings, [&] { return Op::call(real, fake, settings); }, real, fake);
 }
 
 std::tuple<Tensor, Tensor> gan_loss_backward_autograd(const Tensor& grad, const Tensor& real,
                                                       const Tensor& fake,
                                                       const GanLossSettings& settings) {
   using Op = ops::gan_loss_backward;
-  const bool wanted = needs_gradient(Op::kName, grad, real, fake);
-  auto [grad_real, grad_fake] =
-      below_autograd([&] { return Op::call(grad, real, fake, settings); });
-  if (wanted) {
-    torch::autograd::set_history(
-        variable_list{grad_real, grad_fake},
-        new_node<GanLossDoubleBackward>(settings, {grad, real, fake}, grad, real, fake));
-  }
-  return {std::move(grad_real), std::move(grad_fake)};
+  return differentiable<GanLossDoubleBackward>(
+      Op::kName, settings, [&] { return Op::call(grad, real, fake, settings); }, grad, real, fake);
 }
 
 Tensor generator_loss_autograd(const Tensor& fake, const GeneratorLossSettings& settings) {
   using Op = ops::generator_loss;
-  const bool wanted = needs_gradient(Op::kName, fake);
-  Tensor loss = below_autograd([&] { return Op::call(fake, settings); });
-  if (wanted) {
-    torch::autograd::set_history(loss, new_node<GeneratorLossBackward>(settings, {fake}, fake));
-  }
-  return loss;
+  return differentiable<GeneratorLossBackward>(
+      Op::kName, settings, [&] { return Op::call(fake, settings); }, fake);
 }
 
 Tensor generator_loss_backward_autograd(const Tensor& grad, const Tensor& fake,
                                         const GeneratorLossSettings& settings) {
   using Op = ops::generator_loss_backward;
-  const bool wanted = needs_gradient(Op::kName, grad, fake);
-  Tensor grad_fake = below_autograd([&] { return Op::call(grad, fake, settings); });
-  if (wanted) {
-    torch::autograd::set_history(
-        grad_fake, new_node<GeneratorLossDoubleBackward>(settings, {grad, fake}, grad, fake));
-  }
-  return grad_fake;
+  return differentiable<GeneratorLossDoubleBackward>(
+      Op::kName, settings, [&] { return Op::call(grad, fake, settings); }, grad, fake);
 }
 
 }  // namespace

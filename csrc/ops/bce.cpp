@@ -3,10 +3,10 @@
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
 
 #include "kernels/bce.h"
+#include "ops/allocate.h"
 #include "ops/checks.h"
 #include "ops/layout.h"
 #include "ops/register.h"
@@ -91,10 +91,10 @@ struct Arguments {
 };
 
 Tensor loss(Arguments arguments) {
-  if (arguments.input.is_meta()) return at::empty_like(dense(arguments.input));
+  if (arguments.input.is_meta()) return new_like(dense(arguments.input));
   arguments.lay_out();
   const Tensor& input = arguments.input;
-  Tensor result = at::empty_like(input);
+  Tensor result = new_like(input);
   if (input.numel() == 0) return result;
   std::atomic<int> outside{0};
   AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, input.scalar_type(), "bce", [&] {
@@ -158,10 +158,10 @@ Tensor gradient(Tensor grad, Arguments arguments, bool mean) {
                     "fastgan::", arguments.op, ": expected grad of shape [] or ",
                     arguments.input.sym_sizes(), ", got ", grad.sym_sizes());
   check_same_device(arguments.op, "grad", grad, arguments.input);
-  if (arguments.input.is_meta()) return at::empty_like(dense(arguments.input));
+  if (arguments.input.is_meta()) return new_like(dense(arguments.input));
   arguments.lay_out();
   const Tensor& input = arguments.input;
-  Tensor result = at::empty_like(input);
+  Tensor result = new_like(input);
   if (input.numel() == 0) return result;
   const bool grad_is_number = is_one_number(grad);
   if (!grad_is_number) grad = in_order_of(input, grad);

@@ -4,10 +4,9 @@
 #include <ATen/MemoryOverlap.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/empty_strided.h>
 
 #include "kernels/bias_act_dropout.h"
+#include "ops/allocate.h"
 #include "ops/checks.h"
 #include "ops/layout.h"
 #include "ops/random.h"
@@ -87,8 +86,7 @@ ActivationFactors<S> factors_of(const Settings& settings) {
 Tensor new_state(const Tensor& dense, const Settings& settings) {
   const Planes carried = settings.planes();
   const int64_t planes = settings.needs_state ? carried.active + carried.positive : 0;
-  return at::empty_symint({planes, planes == 0 ? 0 : octets_of(dense.sym_numel())},
-                          dense.options().dtype(at::kByte));
+  return new_bytes(planes, planes == 0 ? c10::SymInt(0) : octets_of(dense.sym_numel()), dense);
 }
 
 // Input and output are dense, with the same strides. They may be one tensor.
@@ -143,7 +141,7 @@ std::tuple<Tensor, Tensor> forward(const Tensor& input, const Settings& settings
   const char* op = ops::bias_act_dropout::kName;
   check(op, input, settings);
   const Tensor source = dense(input);
-  Tensor output = at::empty_like(source);
+  Tensor output = new_like(source);
   Tensor state = new_state(source, settings);
   run_forward(op, source, output, state, settings);
   return {std::move(output), std::move(state)};
@@ -199,7 +197,7 @@ Tensor new_grad_input(const char* op, const Tensor& grad, const Tensor& state,
         "fastgan::", op, ": expected stride of a dense tensor of shape ", grad.sym_sizes(),
         ", got ", stride);
   }
-  Tensor grad_input = at::empty_strided_symint(grad.sym_sizes(), stride, grad.options());
+  Tensor grad_input = new_strided(grad, stride);
   TORCH_CHECK_VALUE(grad_input.is_non_overlapping_and_dense(), "fastgan::", op,
                     ": expected stride of a dense tensor of shape ", grad.sym_sizes(), ", got ",
                     stride);

@@ -3,12 +3,12 @@
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <c10/util/SmallVector.h>
 
 #include <array>
 
 #include "kernels/gan_loss.h"
+#include "ops/allocate.h"
 #include "ops/checks.h"
 #include "ops/layout.h"
 #include "ops/register.h"
@@ -139,7 +139,7 @@ std::tuple<Tensor, Tensor> gan_loss_backward(const Tensor& grad, const Tensor& r
   check(ops::gan_loss_backward::kName, real, fake);
   check_grad(ops::gan_loss_backward::kName, grad, real);
   const auto sides = sides_of(real, fake, settings);
-  Tensor grads[] = {at::empty_like(sides[0].logits), at::empty_like(sides[1].logits)};
+  Tensor grads[] = {new_like(sides[0].logits), new_like(sides[1].logits)};
   run_gradient(grad, sides.data(), 2, grads);
   return {std::move(grads[0]), std::move(grads[1])};
 }
@@ -157,7 +157,7 @@ Tensor generator_loss_backward(const Tensor& grad, const Tensor& fake,
   check_floating(ops::generator_loss_backward::kName, "fake_logits", fake);
   check_grad(ops::generator_loss_backward::kName, grad, fake);
   const Side side{dense(fake), settings.target, settings.weight};
-  Tensor result = at::empty_like(side.logits);
+  Tensor result = new_like(side.logits);
   run_gradient(grad, &side, 1, &result);
   return result;
 }

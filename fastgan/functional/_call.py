@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from fastgan.functional import composed
+from fastgan.functional import composed, eager
 
 _bias_act_dropout = torch.ops.fastgan.bias_act_dropout.default
 _bias_act_dropout_ = torch.ops.fastgan.bias_act_dropout_.default
@@ -24,6 +24,11 @@ def check(op: str, input: Tensor, p: float, seed: int | None, offset: int) -> No
     check_input(op, input)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"fastgan::{op}: expected p in [0, 1], got {p}")
+    check_seed(op, seed, offset)
+
+
+def check_seed(op: str, seed: int | None, offset: int) -> None:
+    """Raise ValueError for a seed or an offset out of range, or an offset without a seed."""
     # The op takes 64-bit integers.
     if seed is not None and not 0 <= seed < 2**63:
         raise ValueError(f"fastgan::{op}: expected 0 <= seed < 2**63, got {seed}")
@@ -50,6 +55,10 @@ def apply(
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Run the kernel with the given stages, or compose its result from torch operations where that is needed."""
+    if bias is None and gain == 1.0 and clamp is None and seed is None and generator is None:
+        result = eager.bias_act_dropout(input, negative_slope, p, feature, inplace)
+        if result is not None:
+            return result
     if composed.needed(op, input):
         output = composed.bias_act_dropout(
             op,

@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from kernel_devices import set_kernel_devices
 from torch import nn
 
 import fastgan
@@ -40,7 +41,7 @@ DEFAULTS = {
 @pytest.fixture
 def no_kernels(monkeypatch):
     """Make every device one without kernels."""
-    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset({"meta"}))
+    set_kernel_devices(monkeypatch, "meta")
     monkeypatch.setattr(composed, "_warned", set())
 
 
@@ -99,8 +100,8 @@ def test_functions_on_a_device_without_kernels(no_kernels, monkeypatch, inplace)
     )
     for call in calls:
         results = []
-        for devices in (frozenset({"meta"}), frozenset({"cpu"})):
-            monkeypatch.setattr(composed, "_KERNEL_DEVICES", devices)
+        for device in ("meta", "cpu"):
+            set_kernel_devices(monkeypatch, device)
             torch.manual_seed(2)
             x = torch.randn(4, 6, 5, 3)
             y = call(x)
@@ -183,8 +184,8 @@ def test_composed_losses_equal_the_kernels(no_kernels, monkeypatch):
     )
     for call in calls:
         results = []
-        for devices in (frozenset({"meta"}), frozenset({"cpu"})):
-            monkeypatch.setattr(composed, "_KERNEL_DEVICES", devices)
+        for device in ("meta", "cpu"):
+            set_kernel_devices(monkeypatch, device)
             leaf = logits.clone().requires_grad_()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

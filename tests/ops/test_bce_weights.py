@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 import torch
+from kernel_devices import set_kernel_devices
 
 from fastgan import functional as FF
-from fastgan.functional import composed
 
 F = torch.nn.functional
 HALVES = [torch.bfloat16, torch.float16]
@@ -102,7 +102,7 @@ def test_composed_weights_are_float32_too(monkeypatch, dtype):
     x, t = torch.randn(9).to(dtype), torch.rand(9).to(dtype)
     weights = {"weight": torch.tensor([1.001]), "pos_weight": torch.tensor([70_001.0], requires_grad=True)}
     got = FF.binary_cross_entropy_with_logits(x, t, reduction="none", **weights)
-    monkeypatch.setattr(composed, "_KERNEL_DEVICES", frozenset())
+    set_kernel_devices(monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         alone = FF.binary_cross_entropy_with_logits(x, t, reduction="none", **weights)

@@ -127,25 +127,37 @@ bool streams(const T* from, const T* to, int64_t elements) {
          reinterpret_cast<uintptr_t>(to) % 64 == 0;
 }
 
+// Leaky ReLU and a gain alone: no bias, no clamp, no dropout.
+template <class T>
+bool is_lone_activation(const BiasActDropoutForward<T>& params) {
+  return params.bias == nullptr && params.map_keep == nullptr && params.threshold == 0 &&
+         !params.factors.has_clamp;
+}
+
 // One whole block of 16 octets. The caller pads the tensor's last block; the first `count` elements
-// are the tensor's.
-template <bool streaming, class T>
+// are the tensor's. `lone` drops the stages that is_lone_activation() has not.
+template <bool streaming, bool lone, class T>
 FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
-                                const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
+                                ActivationFactors<VectorOf<T> > factors, RandomKey random,
                                 Walks& walks, int64_t octet, int64_t count, const T* x, T* y,
                                 uint8_t* active, uint8_t* positive) {
   using V = VectorOf<T>;
   alignas(64) uint8_t drawn[kBlockOctets];
   alignas(64) typename V::Scalar bias[kBlock];
   const uint8_t* keep = drawn;
-  if (params.map_keep != nullptr) {
+  if (lone) {
+    factors.has_clamp = false;
+    active = nullptr;
+    keep = kAllKept;
+  } else if (params.map_keep != nullptr) {
     expand_bits(params.map_keep, walks.maps, count, drawn);
   } else if (params.threshold > 0) {
     keep_block(random, octet, params.threshold, drawn);
   } else {
     keep = kAllKept;
   }
-  if (params.bias != nullptr) {
+  const bool has_bias = !lone && params.bias != nullptr;
+  if (has_bias) {
     expand(params.bias, walks.bias, count, bias);
     std::fill(bias + count, bias + kBlock, 0);
   }
@@ -154,7 +166,7 @@ FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
     for (int k = 0; k < kPair; ++k) value[k] = load(x + i + k * V::kLanes);
     for (int k = 0; k < kPair; ++k) {
       const int at = i + k * V::kLanes;
-      if (params.bias != nullptr) value[k] = value[k] + load(bias + at);
+      if (has_bias) value[k] = value[k] + load(bias + at);
       const auto result = activate(value[k], mask_from_bits<V>(keep + at / kOctet), factors);
       if (streaming) {
         stream(y + at, result.value);
@@ -167,7 +179,7 @@ FASTGAN_MATH void forward_block(const BiasActDropoutForward<T>& params,
   }
 }
 
-template <bool streaming, class T>
+template <bool streaming, bool lone, class T>
 FASTGAN_TARGET void forward_blocks(const BiasActDropoutForward<T>& caller_params,
                                    const ActivationFactors<VectorOf<T> >& factors, RandomKey random,
                                    Walks& walks, int64_t first, int64_t last) {
@@ -175,10 +187,10 @@ FASTGAN_TARGET void forward_blocks(const BiasActDropoutForward<T>& caller_params
   // which may alias anything.
   const BiasActDropoutForward<T> params = caller_params;
   for (int64_t octet = first; octet < last; octet += kBlockOctets) {
-    forward_block<streaming>(params, factors, random, walks, octet, kBlock,
-                             params.x + octet * kOctet, params.y + octet * kOctet,
-                             params.active ? params.active + octet : nullptr,
-                             params.positive ? params.positive + octet : nullptr);
+    forward_block<streaming, lone>(params, factors, random, walks, octet, kBlock,
+                                   params.x + octet * kOctet, params.y + octet * kOctet,
+                                   params.active ? params.active + octet : nullptr,
+                                   params.positive ? params.positive + octet : nullptr);
   }
   if (streaming) finish_streaming();
 }
@@ -189,9 +201,11 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& params, int64_t firs
   const RandomKey random = random_key(params.random);
   const int64_t whole = std::min(last, params.elements / kBlock * kBlockOctets);
   Walks walks{{params.bias_channels, first * kOctet}, {params.maps, first * kOctet}};
-  const auto forward_whole = streams(params.x, params.y, params.elements)
-                                 ? forward_blocks<true, T>
-                                 : forward_blocks<false, T>;
+  const bool streaming = streams(params.x, params.y, params.elements);
+  const auto forward_whole =
+      is_lone_activation(params)
+          ? (streaming ? forward_blocks<true, true, T> : forward_blocks<false, true, T>)
+          : (streaming ? forward_blocks<true, false, T> : forward_blocks<false, false, T>);
   forward_whole(params, factors, random, walks, first, whole);
   const int64_t octet = std::max(first, whole);
   if (octet >= last) return;
@@ -199,8 +213,8 @@ FASTGAN_TARGET void forward(const BiasActDropoutForward<T>& params, int64_t firs
   uint8_t active[kBlockOctets], positive[kBlockOctets];
   const int64_t count = params.elements - octet * kOctet;
   std::copy_n(params.x + octet * kOctet, count, block);
-  forward_block<false>(params, factors, random, walks, octet, count, block, block, active,
-                       positive);
+  forward_block<false, false>(params, factors, random, walks, octet, count, block, block, active,
+                              positive);
   std::copy_n(block, count, params.y + octet * kOctet);
   for (int64_t i = 0; octet + i < last; ++i) {
     const uint8_t inside = octet_bits_below(octet + i, params.elements);
