@@ -45,7 +45,15 @@ def learnable(table: Table, schema: TableSchema, notes: list[str]) -> tuple[Tabl
 
     Returns:
         The schema, whose missing cells are encoded as NaN, and the notes, with those on what was left out.
+
+    Raises:
+        ValueError: for a column without any value, which nothing can fill in.
     """
+    if empty := [str(c.name) for c in schema.columns if c.kind == "empty"]:
+        raise ValueError(
+            f"impute: expected at least one value in column '{empty[0]}' of {table.path}, got only missing cells; "
+            f"--keep {empty[0]} leaves it as it is"
+        )
     many = [c for c in schema.columns if c.kind == "category" and len(c.values) > MOST_CATEGORIES]
     notes = notes + [f"left out '{c.name}', which has {len(c.values):,} categories" for c in many]
     columns = tuple(c for c in schema.columns if c.width and c not in many)

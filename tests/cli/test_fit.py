@@ -165,7 +165,7 @@ GOOD = [[1, 2, "x"], [2, 1, "y"], [3, 1, "x"], [1, 1, "y"], [0, 3, "x"], [2, 2, 
     ("rows", "flags", "words"),
     [
         ([[1, "red", "x"], *GOOD], [], ["column 'b'", "'red'", "line 2"]),
-        ([[1, "", t] for _, _, t in GOOD], [], ["column 'b'", "only missing cells"]),
+        ([["", "", t] for _, _, t in GOOD], [], ["features beside the target", "got only 2 empty"]),
         ([[1, "inf", "x"], *GOOD], [], ["column 'b'", "finite", "inf"]),
         ([[a, b, "x"] for a, b, _ in GOOD], [], ["at least 2 classes", "only x"]),
         ([[1, 2, "z"], *GOOD], [], ["at least 2 samples", "z"]),

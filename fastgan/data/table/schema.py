@@ -271,5 +271,5 @@ class TableSchema:
             f"{len(group)} {kind}" + (f" ({sum(c.width - c.missing for c in group)} values)" * (kind == "category"))
             for kind, group in kinds.items()
         ]
-        holes = sum(c.missing for c in self.columns)
+        holes = sum(c.missing and c.learnt for c in self.columns)
         return f"{', '.join(words)}" + (f"; {holes} with missing cells" if holes else "")
