@@ -51,7 +51,8 @@ class Problem:
 
     def data(self) -> Tensor:
         """1,024 random samples in [-1, 1]; their content does not change the time of a step."""
-        return torch.rand(1024, *self.sample_shape) * 2 - 1
+        generator = torch.Generator().manual_seed(0)  # the same in each of several processes
+        return torch.rand(1024, *self.sample_shape, generator=generator) * 2 - 1
 
 
 def _mlp(width: int = 256) -> tuple[nn.Module, nn.Module]:
