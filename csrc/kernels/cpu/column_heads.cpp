@@ -9,6 +9,10 @@
 #include <memory>
 #include <type_traits>
 
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
 #include "kernels/cpu/simd_common.h"
 #include "math/column_noise.h"
 
@@ -103,9 +107,7 @@ FASTGAN_TARGET void heads(const ColumnHeadsForward<T>& params, int64_t first, in
   if (last - first < kLanes) std::fill_n(columns, kLanes * layout.width, Arithmetic<T>(0));
   for (int64_t row = first; row < last; row += kLanes) {
     const int rows = static_cast<int>(std::min<int64_t>(kLanes, last - row));
-    for (int lane = 0; lane < rows; ++lane) {
-      load_lane(params.x + (row + lane) * layout.width, 0, layout.width, lane, columns);
-    }
+    load_rows(params.x + row * layout.width, layout.width, rows, columns);
     for (int64_t c = 0; c < layout.scalars; ++c) {
       store(columns + c * kLanes, tanh_of(load(columns + c * kLanes)));
     }
@@ -114,9 +116,7 @@ FASTGAN_TARGET void heads(const ColumnHeadsForward<T>& params, int64_t first, in
       const int64_t start = layout.starts[s];
       softmax<V>(entries + start * kLanes, layout.starts[s + 1] - start);
     }
-    for (int lane = 0; lane < rows; ++lane) {
-      store_lane(columns, layout.width, lane, params.y + (row + lane) * layout.width);
-    }
+    store_rows(columns, layout.width, rows, params.y + row * layout.width);
   }
 }
 

@@ -10,6 +10,10 @@
 #include <memory>
 #include <type_traits>
 
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
 #include "kernels/cpu/simd_common.h"
 
 namespace fastgan {
