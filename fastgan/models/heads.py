@@ -1,4 +1,4 @@
-"""The heads of a table's generator, in the layout that `fastgan.tabular.segments` describes."""
+"""The heads of a table's generator, in the layout that `fastgan.data.table.segments` describes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan._support.messages import unknown_name
-from fastgan.data.table.columns import Column, numbers_of
+from fastgan.data.table.columns import NUMBERS, Column, numbers_of
 from fastgan.data.table.conditions import draw_categories
 from fastgan.data.table.decode import cells_from_numbers
 from fastgan.data.table.infer import check_frame, frame_schema, left_out
@@ -200,7 +200,8 @@ class TableEncoding:
                 if x is None:
                     levels, chosen = by_level[column.name]
                     x = levels.numbers(chosen)
-                part[:, 0] = np.where(np.isnan(x), column.mean, x)
+                known = np.clip(x, column.low, column.high) if column.kind in NUMBERS else x
+                part[:, 0] = np.where(np.isnan(x), column.mean, known)
                 if column.missing:
                     part[:, 1] = np.isnan(x)
         return out
