@@ -60,17 +60,19 @@ class TableGenerator(nn.Module):
             h = torch.cat((nn.functional.one_hot(conditions, self.segments.condition_width).to(h.dtype), h), 1)
         for layer in self.layers:
             h = torch.cat((layer(h), h), 1)
-        x: Tensor = self.out(h)
+        with _full_precision(h):
+            x: Tensor = self.out(h.float())
         return x
 
     def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Rows (N, width of the segments) for `latents` and `conditions`, as `outputs` takes them."""
         x = self.outputs(latents, conditions)
-        if self.training:
-            self.condition_loss = (
-                x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
-            )
-        return column_heads(x, self.segments, self.tau)
+        with _full_precision(x):
+            if self.training:
+                self.condition_loss = (
+                    x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
+                )
+            return column_heads(x, self.segments, self.tau)
 
 
 class TableDiscriminator(nn.Module):
@@ -110,6 +112,14 @@ class TableDiscriminator(nn.Module):
             packs = torch.cat((packs, given.view(len(packs), -1)), 1)
         logits: Tensor = self.layers(packs)
         return logits
+
+
+def _full_precision(x: Tensor) -> torch.autocast:
+    """A block without autocast on the device of `x`, for what makes rows of features.
+
+    16 bits would round a row's numbers to 8 binary digits, and its one-hot vectors to sums beside 1.
+    """
+    return torch.autocast(x.device.type, enabled=False)
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from fastgan.tabular.sampling import new_rows
 from fastgan.tabular.saved import read_model, write_model
 from fastgan.tabular.settings import DEFAULTS, fitted
 from fastgan.train.config import TrainConfig
+from fastgan.train.precision import pick_precision
 from fastgan.train.step import GANStep
 
 _pandas = require("pandas")
@@ -246,7 +247,8 @@ class TabularGAN:
         segments = self.encoding.segments
         generator = TableGenerator(segments, config.latent_dim, self.hidden).to(self.device)
         discriminator = TableDiscriminator(segments, config.pack, self.hidden, config.dropout).to(self.device)
-        update = GANStep(config, generator, discriminator)
+        precision = pick_precision(config.precision, self.device, images=False, convolutional=False)
+        update = GANStep(config, generator, discriminator, precision)
         if segments.conditions:
             update.extra_loss_g = lambda: generator.condition_loss
         return update
