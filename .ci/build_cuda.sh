@@ -39,7 +39,8 @@ from fastgan import functional as FF
 
 info = fastgan.build_info()
 assert info["cuda"] == sys.argv[1] and info["arch_list"] == ["9.0"], info
-for op in ("bias_act_dropout", "bias_act_dropout_backward", "bce_reduced", "bce_with_logits_backward", "gan_loss"):
+for op in ("bias_act_dropout", "bias_act_dropout_backward", "bce_reduced", "bce_with_logits_backward", "gan_loss",
+           "column_heads", "column_heads_backward", "condition_loss", "condition_loss_backward"):
     assert torch._C._dispatch_has_kernel_for_dispatch_key(f"fastgan::{op}", "CUDA"), op
 print(info)
 try:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "nn": {"functional"},
     "convert": {"functional", "nn"},
     "losses": {"functional"},
-    "models": {"functional", "nn"},
+    "models": {"data", "functional", "nn"},
     "data": set(),
     "metrics": {"data", "functional", "nn"},
     "train": {"convert", "data", "functional", "losses", "metrics", "models", "nn"},
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "explore": {"explain", "train"},
     "report": {"data", "metrics", "train"},
     "supervised": {"data", "functional", "losses", "nn", "train"},
-    "tabular": {"data", "functional", "nn", "train"},
+    "tabular": {"data", "functional", "models", "nn", "train"},
     "bench": {"convert", "data", "fastgan", "functional", "models", "nn", "train"},
 }
 # The command line may import everything; the package itself what `import fastgan` shows.

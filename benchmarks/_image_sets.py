@@ -70,10 +70,25 @@ def stacked_mnist(cache: Path) -> Data:
 
     The published rows draw from all 70,000 digits.
     """
-    data = mnist(cache)
+    return _stacked(mnist(cache))
+
+
+def stacked_digits(cache: Path) -> Data:
+    """The same of scikit-learn's 8x8 digits, for a try without packages."""
+    return _stacked(digits())
+
+
+def _stacked(data: Data) -> Data:
+    """Three digits at random as colour channels, with the number that they make as label."""
+    assert data.labels is not None
     chosen = torch.randint(len(data), (STACK, 3), generator=torch.Generator().manual_seed(0))
-    labels = data.labels[chosen] @ torch.tensor([100, 10, 1])
-    return Data(_bytes(data)[chosen][:, :, 0].contiguous(), labels, name="stacked-mnist")
+    images = data.samples[chosen][:, :, 0].contiguous()
+    return Data(images, data.labels[chosen] @ torch.tensor([100, 10, 1]), name="stacked")
+
+
+def reader_data(name: str, cache: Path) -> Data:
+    """The single digits of a stacked set."""
+    return digits() if name == "stacked-digits" else mnist(cache)
 
 
 SETS: dict[str, Callable[[Path], Data]] = {
@@ -83,6 +98,7 @@ SETS: dict[str, Callable[[Path], Data]] = {
     "mnist-28-few": mnist_few,
     "openmoji-64": openmoji,
     "stacked-mnist": stacked_mnist,
+    "stacked-digits": stacked_digits,
 }
 
 

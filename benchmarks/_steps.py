@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import _translation
 from fastgan.bench import Case, Target
 from fastgan.bench._results import Work
 from fastgan.data import Data
@@ -161,6 +162,7 @@ def step_cases(device: str, threads: int, compiled: bool) -> list[Case]:
         cases.append(_case(MLP, ", --compile", threads, [Target("plain loop", 1.8)], compile=True))
     cases.append(_case(DCGAN_32, "", threads, [Target("plain loop", 1.3)]))
     cases.append(_case(DCGAN_32, ", --precision bf16", threads, [Target("plain loop", 2)], precision="bf16"))
+    cases.append(_translation.case(threads))
     return cases
 
 
@@ -187,8 +189,8 @@ def sweep_case(problem: Problem, threads: int) -> Case:
 
 
 def recipe_case(recipe: str, threads: int) -> tuple[Case, int]:
-    """A recipe's step on the digits, and the number of real images that it takes."""
-    config = TrainConfig(recipe=recipe)
+    """A recipe's step on the digits, and the number of real images that it takes; pix2pix draws them from edges."""
+    config = TrainConfig(recipe=recipe, **({"image_size": 32, "from_": "edges"} if recipe == "pix2pix" else {}))
 
     def make(device: str) -> dict[str, Work]:
         return {"fastgan": GANTrainer(replace(config, device=device)).step}

@@ -1,9 +1,10 @@
 """The figures that matter most on a GPU, the most wanted ones first: python benchmarks/gpu_figures.py ops|steps.
 
 `ops` times leaky ReLU with dropout, forward and backward, in float32 and bfloat16, from 2^22 to 2^28 elements, then D's
-loss and BCE, against eager PyTorch, torch.compile, a copy of the same bytes and, where it is installed, Triton. `steps`
-times the MLP GAN and DCGAN-64 in float32 and bfloat16: a plain loop, a compiled one, the trainer without and with a
-CUDA graph. The JSON is written anew after each case, so a run that is cut short loses only the cases after that.
+loss, BCE and the heads of tables, against eager PyTorch, torch.compile, a copy of the same bytes and, where it is
+installed, Triton. `steps` times the MLP GAN and DCGAN-64 in float32 and bfloat16: a plain loop, a compiled one, the
+trainer without and with a CUDA graph. The JSON is written anew after each case, so a run that is cut short loses only
+the cases after that.
 benchmarks/gpu_check.sh runs both.
 """
 
@@ -21,6 +22,7 @@ import _steps
 from fastgan import bench
 from fastgan.bench import _harness, _sweep
 from fastgan.bench._results import line
+from fastgan.bench._table_cases import heads_case
 
 ACTIVATION, D_LOSS, BCE = "leaky_relu_dropout", "discriminator_loss", "bce_with_logits"
 SIZES = (1 << 22, 1 << 25, 1 << 28)
@@ -44,6 +46,7 @@ def op_cases(sizes=SIZES, logits=1 << 25):
     ]
     cases += [case(f"{ACTIVATION}(bias)", sizes[-1], dtype, "forward", False) for dtype in ("fp32", "bf16")]
     cases += [case(BCE, logits, "fp32", each) for each in passes]
+    cases += [heads_case(1, rows) for rows in (500, 1 << 14)]
     found = {name: works for name, works in peers.installed("cuda").items() if name == "triton"}
     return cases + ([peers.case(ACTIVATION, sizes[0], found, 1)] if found else [])
 

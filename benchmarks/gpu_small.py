@@ -20,8 +20,19 @@ def losses(y, target):
     return loss + FF.binary_cross_entropy(y.sigmoid(), 0.9)
 
 
+def columns(dtype, rows):
+    """The heads of a table and the loss of its conditions; segments that a team of lanes holds, and longer ones."""
+    for scalars, widths in ((5, (3, 1, 7)), (1, (300, 2, 40))):
+        x = torch.randn(rows, scalars + sum(widths), device=DEVICE).to(dtype).requires_grad_()
+        conditions = torch.arange(rows, device=DEVICE) % sum(widths)
+        y = FF.column_heads(x, scalars, widths)
+        (y.square().sum() + FF.condition_loss(x, conditions, scalars, widths)).backward()
+
+
 def reductions(dtype):
     """One block and several, whose last one adds up."""
+    for rows in (9, 1001):
+        columns(dtype, rows)
     for size in (9, 9001):
         losses(torch.randn(size, device=DEVICE).to(dtype), torch.randn(size, device=DEVICE).to(dtype))
 
@@ -35,6 +46,7 @@ def all_kernels(dtype):
             y = FF.leaky_relu_dropout(leaf, 0.2, 0.3, gain=1.4)
             y = FF.leaky_relu_dropout(y, 0.0, 0.3, clamp=1.5)
             losses(y, leaf).backward()
+    columns(dtype, 33)
     bias = torch.randn(24, device=DEVICE, requires_grad=True)
     for shape in ((50, 24), (3, 24, 7, 9), (3, 24, 2)):
         images = torch.randn(shape, device=DEVICE).to(dtype).requires_grad_()

@@ -62,4 +62,20 @@ TORCH_LIBRARY(fastgan, m) {
   m.def(
       "generator_loss_backward(Tensor grad, Tensor fake_logits, float target, float weight) "
       "-> Tensor grad_fake");
+
+  // The heads of a table's generator: a row is `scalars` numbers, then segments of these widths.
+  m.def(
+      "column_heads(Tensor input, int scalars, int[] widths, float tau, SymInt? seed, "
+      "SymInt offset, Generator? generator) -> Tensor output",
+      {at::Tag::nondeterministic_seeded});
+  m.def(
+      "column_heads_backward(Tensor grad, Tensor output, int scalars, int[] widths, float tau) "
+      "-> Tensor grad_input");
+
+  // The cross-entropy of the segments that hold the rows' conditions.
+  m.def(
+      "condition_loss(Tensor input, Tensor conditions, int scalars, int[] widths) -> Tensor loss");
+  m.def(
+      "condition_loss_backward(Tensor grad, Tensor input, Tensor conditions, int scalars, "
+      "int[] widths) -> Tensor grad_input");
 }

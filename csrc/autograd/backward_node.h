@@ -39,6 +39,8 @@
 // differentiable() saves the inputs. What saves other tensors calls its parts: needs_gradient(),
 // below_autograd() and new_node().
 //
+// A formula that needs an output of the forward gets it with save_output(), after set_history().
+//
 // torch::autograd::Function does the same and takes longer: with nodes like this one the
 // discriminator's loss of 2 x 64 logits, forward and backward, takes 1 / 2.3 of eager PyTorch's
 // time, with a Function 1 / 2.05 (AMD EPYC, 1 thread, torch 2.13.0, 2026-11-20). And an undefined
@@ -71,6 +73,13 @@ class BackwardNode : public torch::autograd::Node {
     }
   }
 
+  // Saves an output whose history this node is. Saved like an input it would own the node that owns
+  // it, and never be freed.
+  void save_output(int i, const at::Tensor& output) {
+    saved_[i] = torch::autograd::SavedVariable(output, /*is_output=*/true);
+    is_output_[i] = true;
+  }
+
   std::string name() const override { return Formula::kName; }
 
   void release_variables() override {
@@ -82,7 +91,7 @@ class BackwardNode : public torch::autograd::Node {
   // become a part of its cache key, saved tensors inputs of its graph, and the graph calls
   // apply_packed().
   void compiled_args(torch::dynamo::autograd::CompiledNodeArgs& args) const override {
-    for (const auto& variable : saved_) args.collect(variable, /*is_output=*/false);
+    for (int i = 0; i < Formula::kSaved; ++i) args.collect(saved_[i], is_output_[i]);
     std::apply([&](auto&... fields) { (args.collect(fields), ...); },
                const_cast<Constants&>(constants_).fields());
   }
@@ -121,9 +130,11 @@ class BackwardNode : public torch::autograd::Node {
   }
 
  private:
-  Tensors unpack() const {
+  Tensors unpack() {
     Tensors tensors;
-    for (int i = 0; i < Formula::kSaved; ++i) tensors[i] = saved_[i].unpack();
+    for (int i = 0; i < Formula::kSaved; ++i) {
+      tensors[i] = is_output_[i] ? saved_[i].unpack(getptr()) : saved_[i].unpack();
+    }
     return tensors;
   }
 
@@ -147,6 +158,7 @@ class BackwardNode : public torch::autograd::Node {
   }
 
   std::array<torch::autograd::SavedVariable, Formula::kSaved> saved_;
+  std::array<bool, Formula::kSaved> is_output_{};
   Constants constants_;
 };
 

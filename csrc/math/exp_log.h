@@ -5,8 +5,9 @@
 #include "macros.h"
 #include "math/scalar.h"
 
-// Exponential and logarithms, the two functions that binary cross-entropy is made of. Scalars take
-// them from the C library; kernels/cpu/exp_log.h has them for vectors. NaN gives NaN.
+// Exponential and logarithms, the functions that binary cross-entropy, softmax and Gumbel noise are
+// made of, and tanh. Scalars take them from the C library; kernels/cpu/exp_log.h has them for
+// vectors. NaN gives NaN.
 
 namespace fastgan {
 
@@ -45,6 +46,11 @@ FASTGAN_HD T log_of(T x) {
 template <class T>
 FASTGAN_HD T log_complement(T x) {
   return std::log1p(-x);
+}
+
+template <class T>
+FASTGAN_HD T tanh_of(T x) {
+  return std::tanh(x);
 }
 
 }  // namespace scalar

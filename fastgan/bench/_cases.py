@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fastgan import functional as FF
 from fastgan.bench._results import Case, Target, Work
+from fastgan.bench._table_cases import heads_case
 from fastgan.bench._workloads import (
     SLOPE,
     WORKLOADS,
@@ -31,9 +32,9 @@ LABELS = {"group": "target"}
 
 def target_cases(threads: int, device: str = "cpu", compiled: bool = True) -> list[Case]:
     """The cases with targets for "cpu" or "cuda"; `threads` is the number of the cases that use several."""
-    return (
-        _cuda_cases() if device == "cuda" else [*_activation_cases(threads, compiled), *_loss_cases(threads, compiled)]
-    )
+    if device == "cuda":
+        return _cuda_cases()
+    return [*_activation_cases(threads, compiled), *_loss_cases(threads, compiled), heads_case(1)]
 
 
 def _both_passes(

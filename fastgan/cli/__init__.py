@@ -24,6 +24,7 @@ ALARMS = {"dead": 4, "saturated": 5, "collapsed": 6, "memorised": 7}
 _LOADS = {
     "train": ("fastgan.train", "fastgan.metrics.report", "matplotlib.figure", "torch.utils.tensorboard"),
     "sample": ("fastgan.train", "safetensors.torch"),
+    "translate": ("fastgan.train", "safetensors.torch"),
     "eval": ("fastgan.train", "fastgan.metrics.report", "safetensors.torch"),
     "report": ("fastgan.report", "fastgan.metrics.report", "jinja2", "matplotlib.figure"),
     "explore": ("fastgan.explore", "gradio", "captum.attr"),
@@ -142,11 +143,13 @@ def _app(typer: Any) -> Any:
         sample,
         synth,
         train,
+        translate,
     )
 
     about = "Train GANs with fused kernels. `fastgan --version` prints the version."
     app = typer.Typer(help=about, add_completion=False)
-    for command in (train, prepare, sample, evaluate, report, explore, explain, bench, fit, predict, impute, synth):
+    gan = (train, prepare, sample, translate, evaluate, report, explore, explain)
+    for command in (*gan, bench, fit, predict, impute, synth):
         command.add_command(app, typer)
     info.add_command(app)
     return app

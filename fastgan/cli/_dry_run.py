@@ -29,17 +29,21 @@ def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[s
     """
     from fastgan.train import GANTrainer
     from fastgan.train.run_folder import check_out
-    from fastgan.train.setup import load_data
 
     if config.out is not None:
         check_out(Path(config.out), config.resume)
     trainer = GANTrainer(config)
-    data, held_out = trainer.data, load_data(config)[1] if config.holdout else None
+    data, held_out = trainer.data, trainer.held_out
     return [
         *_settings(trainer.config, file, resumed, given),
         "",
         *_data(config, data, held_out),
-        _network("generator", trainer.generator, (config.latent_dim,), trainer.size.sample_shape),
+        _network(
+            "generator",
+            trainer.generator,
+            trainer.size.input_shape or (config.latent_dim,),
+            trainer.size.sample_shape,
+        ),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),
         _run(trainer, data),
         f"sizes: {trainer.sizes.text()}",
@@ -91,6 +95,9 @@ def _data(config: TrainConfig, data: Data, held_out: Data | None) -> Iterator[st
     size = len(data) * math.prod(data.source.shape) * data.source.dtype.itemsize / 1e6
     text = f"data: {config.data}, {len(data):,} samples of shape {_shape(data.sample_shape)}"
     text += f", {size:,.1f} MB" + ("" if is_resident(data.source) else ", read batch by batch")
+    if data.inputs is not None:
+        made = "of pairs" if data.inputs.kind == "pairs" else f"made from them by {data.inputs.kind}"
+        text += f", with inputs of {_shape(data.input_shape)} {made}"
     if data.labels is not None:
         text += f", {len(data.class_names)} classes: {listed(data.class_names)}"
     yield text + (f"; {len(held_out):,} more held out" if held_out is not None else "")

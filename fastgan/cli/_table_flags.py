@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,13 +28,31 @@ def table_flags(typer: Any) -> SimpleNamespace:
         text=typer.Option(
             "", help="Columns of a table that are text although they look like numbers or dates.", show_default="none"
         ),
+        condition=typer.Option(
+            [], help="What all rows of a table must have, as colour=red; may be repeated.", show_default="none"
+        ),
     )
 
 
+def parse_conditions(command: str, conditions: Sequence[str]) -> dict[str, str]:
+    """The conditions of the option `condition`, by column.
+
+    Raises:
+        ValueError: for one without `=`; the message names the `command`.
+    """
+    found = {}
+    for text in conditions:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip()):
+            raise ValueError(f"{command}: expected --condition as column=value, got '{text}'")
+        found[name.strip()] = value.strip()
+    return found
+
+
 def table_options(
-    separator: str, decimal: str, header: str, encoding: str, drop: str, columns: str, text: str
+    separator: str, decimal: str, header: str, encoding: str, drop: str, columns: str, text: str, discrete: str = ""
 ) -> TableOptions:
-    """The values of the options of `table_flags`, of which the last three are names with commas."""
+    """The values of the options of `table_flags`, of which the last four are names with commas."""
     return TableOptions(
         separator=separator,
         decimal=decimal,
@@ -42,4 +61,5 @@ def table_options(
         drop=drop.split(","),
         columns=columns.split(","),
         text=text.split(","),
+        discrete=discrete.split(","),
     )

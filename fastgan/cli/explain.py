@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from fastgan._support.extras import check
 from fastgan._support.files import write_with
 from fastgan._support.progress import open_progress
 from fastgan.cli._arguments import check_count_and_seed
-from fastgan.cli._run_data import in_units_of
 from fastgan.cli._terminal import Action
+
+if TYPE_CHECKING:
+    from fastgan.train import Run
 
 __all__ = ["add_command"]
 
@@ -71,13 +73,14 @@ def explain(
 ) -> None:
     """Show what a run's discriminator looks at: heat maps by integrated gradients, LIME and kernel SHAP."""
     check(("captum", "matplotlib"), "explain")
-    from fastgan.data.table import TableSchema
+    from fastgan.data.table.conditions import row_conditions
     from fastgan.explain import PackedDiscriminator, attribute, heat_maps
     from fastgan.train.pictures import is_image
     from fastgan.train.saved_run import load_discriminator, load_run
 
     check_count_and_seed("explain", n, seed)
     trained = load_run(run)
+    trained.check_translates("explain", translates=False)
     target = Path(out) if out is not None else trained.path / "explain.png"
     if target.suffix.lower() != ".png":
         raise ValueError(f"explain: expected --out to end in .png, got '{out}'")
@@ -87,6 +90,8 @@ def explain(
         samples, labels = trained.sample(n, seed), trained.labels(n) if trained.classes else None
     else:
         samples, labels = _load_samples(trained, data, n)
+    if trained.encoding is not None:
+        labels = row_conditions(samples, trained.encoding.segments, seed)
     discriminator = load_discriminator(run)
     if trained.config.pack > 1:
         discriminator = PackedDiscriminator(discriminator, trained.config.pack)
@@ -108,10 +113,11 @@ def explain(
         progress.close()
     with torch.no_grad():
         logits = (discriminator(samples) if labels is None else discriminator(samples, labels)).flatten()
-    names = [""] * len(samples) if labels is None else [f"{name}, " for name in trained.names_of(labels)]
+    names = [""] * len(samples)
+    if trained.classes and labels is not None:
+        names = [f"{name}, " for name in trained.names_of(labels)]
     titles = [f"{name}logit {value:.2f}" for name, value in zip(names, logits.tolist(), strict=True)]
-    columns = TableSchema.from_dict(trained.units.table).names if trained.units.table is not None else []
-    heat_maps(samples, found, titles, target, columns)
+    heat_maps(samples, found, titles, target, trained.units.columns)
     arrays = {"samples": samples, "logits": logits, **found}
     stored: dict[str, Any] = {name: value.numpy() for name, value in arrays.items()}
     write_with(target.with_suffix(".npz"), lambda file: np.savez_compressed(file, **stored))
@@ -119,14 +125,14 @@ def explain(
     print(f"explained {len(samples)} {kind} samples of step {trained.step}: {target} and {target.with_suffix('.npz')}")
 
 
-def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | None]:
-    """The first `n` samples of `data`, scaled as the run's data were, and labels for a conditional run."""
-    from fastgan.data import load
+def _load_samples(trained: Run, data: str, n: int) -> tuple[Tensor, Tensor | None]:
+    """The first `n` samples of `data`, in the units of the run's, and labels for a conditional run."""
+    from fastgan.train.run_data import run_data
 
-    config = trained.config
-    loaded = load(
-        data, config.image_size, config.strict, config.color, config.workers, config.background, table=config.table
-    )
+    found = run_data(trained, data, "explain", whole=True)
+    for note in found.notes:
+        print(note)
+    loaded = found.data
     if loaded.sample_shape != trained.sample_shape:
         raise ValueError(
             f"explain: expected samples of shape {trained.sample_shape}, as the run's, in '{data}', "
@@ -134,6 +140,5 @@ def _load_samples(trained: Any, data: str, n: int) -> tuple[Tensor, Tensor | Non
         )
     if trained.classes and loaded.labels is None:
         raise ValueError(f"explain: expected labels in '{data}' for the conditional run {trained.path}, got none")
-    like_run = in_units_of(trained, loaded)
-    labels = like_run.labels[:n] if trained.classes and like_run.labels is not None else None
-    return like_run.batch(torch.arange(min(n, len(loaded)))).cpu(), labels
+    labels = loaded.labels[:n] if trained.classes and loaded.labels is not None else None
+    return loaded.batch(torch.arange(min(n, len(loaded)))).cpu(), labels

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastgan.cli._arguments import check_count_and_seed
 from fastgan.cli._array_files import write_npy, write_npz
+from fastgan.cli._table_flags import parse_conditions, table_flags
 from fastgan.cli._terminal import Action
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fastgan.train import Run
 
 __all__ = ["add_command"]
@@ -21,6 +24,7 @@ _ARRAYS, _PICTURES, _TABLES = (".npz", ".npy"), (".png", ".jpg", ".jpeg"), (".cs
 
 def add_command(app: Any, typer: Any) -> None:
     """Add `sample` to the application `app` of the module `typer`."""
+    flags = table_flags(typer)
 
     def _sample(
         run: str = typer.Argument(metavar="RUN", help="A run folder of fastgan train."),
@@ -42,13 +46,16 @@ def add_command(app: Any, typer: Any) -> None:
             help="Draw again latents larger than this, in absolute value: samples get more typical and less varied.",
             show_default="none",
         ),
+        condition: list[str] = flags.condition,
     ) -> Action:
-        return partial(sample, run, n, seed, out, best, truncation)
+        return partial(sample, run, n, seed, out, best, truncation, condition)
 
     app.command("sample", help=sample.__doc__)(_sample)
 
 
-def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float | None) -> None:
+def sample(
+    run: str, n: int, seed: int, out: str, best: bool, truncation: float | None, condition: Sequence[str] = ()
+) -> None:
     """Draw samples from a trained run, as an array in the data's own units, as a table or as a picture."""
     import numpy as np
 
@@ -59,6 +66,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     from fastgan.train.pictures import is_image, make_grid, save_picture
 
     check_count_and_seed("sample", n, seed)
+    asked = parse_conditions("sample", condition)
     target = Path(out)
     kind = target.suffix.lower()
     if kind not in _ARRAYS + _PICTURES + _TABLES:
@@ -67,18 +75,19 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     if not target.parent.is_dir():
         raise FileNotFoundError(f"sample: expected the folder {target.parent} of --out to exist")
     trained = load_run(run, best)
+    trained.check_translates("sample", translates=False)
     shape = trained.sample_shape
     if kind in _PICTURES and not is_image(shape):
         raise ValueError(f"sample: expected images for a {kind}, got samples of shape {shape}")
     if kind in _PICTURES and kind != ".png" and shape[0] == 4:
         raise ValueError(f"sample: expected images of 1 or 3 channels for a {kind}, got 4; a .png takes them")
-    batches = trained.batches(n, seed, truncation=truncation)
+    batches = trained.batches(n, seed, truncation=truncation, conditions=asked)
     restored = (trained.units.restore(batch) for batch in batches)
     if kind in _PICTURES:
         names = trained.names_of(trained.labels(n)) if trained.classes else []
         save_picture(make_grid((image for batch in batches for image in batch), n, names), target)
     elif kind in _TABLES:
-        _write_table(restored, trained, n, target)
+        _write_table(batches, trained, n, seed, target)
     elif kind == ".npy":
         write_with(target, lambda file: write_npy(file, restored, n))
     else:
@@ -94,7 +103,7 @@ def sample(run: str, n: int, seed: int, out: str, best: bool, truncation: float 
     print(f"wrote {n} samples of step {trained.step} to {target}")
 
 
-def _write_table(restored: Iterable[Any], trained: Run, n: int, target: Path) -> None:
+def _write_table(batches: Iterable[Tensor], trained: Run, n: int, seed: int, target: Path) -> None:
     """Write samples as the table that they were learnt from: its columns, order, dtypes, decimals and spellings."""
     from fastgan.data.table import TableSchema, write_table
 
@@ -107,9 +116,13 @@ def _write_table(restored: Iterable[Any], trained: Run, n: int, target: Path) ->
 
     def frames() -> Iterator[Any]:
         first = 0
-        for rows in restored:
-            last = first + len(rows)
-            yield schema.decode(rows, None if labels is None else labels[first:last], first)
+        for batch in batches:
+            last = first + len(batch)
+            if trained.encoding is not None:
+                yield trained.encoding.decode(batch, seed, first)
+            else:
+                rows = trained.units.restore(batch)
+                yield schema.decode(rows, None if labels is None else labels[first:last], first)
             first = last
 
     write_table(frames(), schema, target)

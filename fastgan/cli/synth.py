@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastgan._support.extras import check, require
-from fastgan.cli._table_flags import table_flags, table_options
+from fastgan.cli._table_flags import parse_conditions, table_flags, table_options
 from fastgan.cli._terminal import Action, check_output
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def add_command(app: Any, typer: Any) -> None:
         source: str = typer.Argument(metavar="IN.CSV", help="A table to learn from, as text or Parquet."),
         target: str = typer.Argument(metavar="OUT.CSV", help="The table of synthetic rows to write."),
         rows: int = typer.Option(None, min=0, help="Synthetic rows.", show_default="as many as IN.CSV has"),
-        condition: list[str] = typer.Option(  # noqa: B008 - how typer is told
-            [], help="What all rows must have, as colour=red; may be repeated.", show_default="none"
-        ),
+        condition: list[str] = flags.condition,
         discrete: str = typer.Option(
             "", help="Columns of numbers that are categories, with commas.", show_default="those of at most 20 values"
         ),
@@ -49,7 +47,7 @@ def add_command(app: Any, typer: Any) -> None:
             None, help="File for the trained model, for TabularGAN.load.", show_default="it is not kept"
         ),
     ) -> Action:
-        options = table_options(separator, decimal, header, encoding, drop, columns, text)
+        options = table_options(separator, decimal, header, encoding, drop, columns, text, discrete)
         settings = {"epochs": epochs, "seed": seed, "device": device, "cpu_threads": threads}
         return partial(
             synth,
@@ -57,7 +55,6 @@ def add_command(app: Any, typer: Any) -> None:
             target,
             rows=rows,
             conditions=condition,
-            discrete=[name.strip() for name in discrete.split(",") if name.strip()],
             options=options,
             settings=settings,
             model=model,
@@ -72,7 +69,6 @@ def synth(
     *,
     rows: int | None,
     conditions: list[str],
-    discrete: list[str],
     options: TableOptions,
     settings: dict[str, Any],
     model: str | None,
@@ -81,59 +77,46 @@ def synth(
     check(("pandas", "safetensors", "tqdm"))
     from fastgan.data.table import infer_schema, read_table, write_table
     from fastgan.tabular import TabularGAN
-    from fastgan.tabular.typed import like_file, typed_frame
 
-    asked = dict(map(_pair, conditions))
+    asked = parse_conditions("synth", conditions)
     gan = TabularGAN(**settings)
     check_output(source, target, "synth")
     if model is not None and not Path(model).parent.is_dir():
         raise FileNotFoundError(f"synth: expected the folder {Path(model).parent} of --model to exist")
     table = read_table(source, options)
     schema, notes = infer_schema(table, options)
-    real = typed_frame(table, schema)
-    if not len(real.columns):
-        raise ValueError(f"synth: expected a column to learn from in {source}, got only ids")
     start = time.perf_counter()
-    gan.prepare(real, discrete)
+    gan.prepare(table.frame, options.discrete, schema)
     for name, value in asked.items():
         gan.encoding.condition(name, value)  # before minutes of training
-    print("\n".join([*table.notes, *notes, *gan.encoding.notes]))
+    print("\n".join([*table.notes, *notes, *gan.encoding.shared]))
     with require("tqdm").tqdm(unit="step", dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 20) as bar:
 
         def advance(step: int, steps: int, statistics: dict[str, float]) -> None:
             bar.total = steps
             bar.update()
 
-        gan.fit(real, discrete, progress=advance)
+        gan.fit(table.frame, options.discrete, progress=advance, schema=schema)
     seconds = time.perf_counter() - start
-    count = len(real) if rows is None else rows
-    parts = gan.chunks(count, asked, seed=settings["seed"])
-    write_table(like_file(parts, schema, len(real)), schema, Path(target))
+    count = len(table.frame) if rows is None else rows
+    write_table(gan.chunks(count, asked, seed=settings["seed"]), schema, Path(target))
     if model is not None:
         gan.save(model)
-    _report(gan, real, seconds)
+    _report(gan, schema.typed(table.frame), seconds)
     print(f"wrote {count:,} rows: {target}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (equals and name.strip()):
-        raise ValueError(f"synth: expected --condition as column=value, got '{text}'")
-    return name.strip(), value.strip()
 
 
 def _report(gan: Any, real: Any, seconds: float) -> None:
     """Print how alike synthetic and real rows are, beside two halves of the real ones."""
     from fastgan.metrics.fidelity import fidelity, invalid_share
 
-    names = [c.name for c in gan.encoding.columns if c.kind != "id"]
-    categories = [c.name for c in gan.encoding.columns if c.kind == "category"]
-    mixed = real[names].sample(frac=1, random_state=0)
+    names, categories = list(real.columns), [c.name for c in gan.encoding.categories]
+    mixed = real.sample(frac=1, random_state=0)
     made = gan.sample(min(len(real), _MOST_COMPARED), seed=1)[names]
     half = len(mixed) // 2
-    found = fidelity(real[names], made, categories), fidelity(mixed[:half], mixed[half:], categories)
+    found = fidelity(real, made, categories), fidelity(mixed[:half], mixed[half:], categories)
     print(f"{'':<34}{'synthetic':>12}{'real halves':>14}")
     for label, field in (("columns alike", "marginals"), ("pairs of columns alike", "pairs"), ("quality", "score")):
         print(f"{label:<34}{getattr(found[0], field):>12.3f}{getattr(found[1], field):>14.3f}")
-    print(f"{'cells that could not be':<34}{invalid_share(real[names], made):>12.3f}{0.0:>14.3f}")
+    print(f"{'cells that could not be':<34}{invalid_share(real, made):>12.3f}{0.0:>14.3f}")
     print(f"trained {len(real):,} rows in {seconds:.1f} s")

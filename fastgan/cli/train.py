@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from fastgan.cli._dry_run import describe
-from fastgan.cli._run_data import check_describes, check_there
+from fastgan.cli._run_data import check_describes
 from fastgan.cli._terminal import Action, is_rank_zero
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
     """Train a GAN; without options, one that draws handwritten digits, in under a minute."""
     from fastgan.metrics.report import summary
     from fastgan.train import GANTrainer, TrainConfig, distributed, load_run
-    from fastgan.train.setup import load_data
 
     resumed = None
     if config is None and settings.get("resume") and "out" in settings:
@@ -44,6 +43,8 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
     if (file := resumed or config) is not None:
         check_describes(Path(file), settings, resume=loaded.resume)
     if loaded.resume:
+        from fastgan.train.run_data import check_there
+
         check_there("train", loaded.data)
     if dry_run:
         with distributed.process_group():
@@ -61,7 +62,7 @@ def train(config: str | None, settings: dict[str, Any], dry_run: bool = False, r
             done = f"trained nothing, as the run is at step {trainer.global_step}, past --steps {steps}"
         print(f"{done}: samples, losses, checkpoints and weights are in {out}")
         try:
-            print(summary(load_run(out), trainer.data, load_data(loaded)[1] if loaded.holdout else None))
+            print(summary(load_run(out), trainer.data, trainer.held_out))
         except (ImportError, ValueError, OSError, RuntimeError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -81,6 +82,12 @@ def _callbacks(report_every: int) -> list[Callback]:
 
 def _next_steps(out: Path, trainer: GANTrainer) -> str:
     """What to do with a run, in one line."""
+    if trainer.data.inputs is not None:
+        return (
+            f"next: fastgan translate {out} IN OUT (a file or a folder of inputs), fastgan eval {out}, fastgan report "
+            f"{out} (a page of curves and pictures), or fastgan train --out {out} --resume --steps "
+            f"{2 * trainer.global_step} to go on"
+        )
     samples = "new.csv" if trainer.data.units.table is not None else "samples.npz"
     samples = "grid.png" if len(trainer.size.sample_shape) == 3 else samples
     return (
@@ -124,7 +131,7 @@ def _option(typer: Any, setting: dataclasses.Field[Any]) -> Any:
     from fastgan.train.config import TrainConfig, help_of
     from fastgan.train.recipes import RECIPES
 
-    flag = "--" + setting.name.replace("_", "-")
+    flag = "--" + setting.name.rstrip("_").replace("_", "-")  # from_, as Python has a word from
     flag += f"/--no-{flag[2:]}" if setting.default is True else ""
     shown: str | bool = True
     if setting.name == "out":

@@ -4,6 +4,7 @@
 |---|---|
 | `fastgan.data.samples` | `Data`: a source, labels, classes' names, units |
 | `fastgan.data.source` | `Source`: raw samples by index, in memory or in a mapped file |
+| `fastgan.data.tensors` | tensors as sources |
 | `fastgan.data.units` | `Units`: the conversion to the network's range and back to the data's own units |
 | `fastgan.data.builtin` | `digits`, `ring`, `grid`: data sets that need no file |
 | `fastgan.data.memory` | `from_array`: data from an array of images or table rows |
@@ -14,6 +15,7 @@
 | `fastgan.data.survey` | what a set of image files has in common |
 | `fastgan.data.fit` | the crop, the resampling and the colours of images |
 | `fastgan.data.image_files` | images in folders |
+| `fastgan.data.pairs`, `fastgan.data.inputs` | pairs of images, and inputs that are made from images |
 | `fastgan.data.shards`, `fastgan.data.huggingface` | images in tar files and in Arrow files |
 | `fastgan.data.decoded` | how encoded images become data: in memory, or decoded as they are read |
 | `fastgan.data.prepared` | what `fastgan prepare` writes, and its reader |

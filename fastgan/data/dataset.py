@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from fastgan.data.fingerprint import of_dataset
-from fastgan.data.samples import Data, as_source
+from fastgan.data.samples import Data
 from fastgan.data.source import Source
+from fastgan.data.tensors import as_source
 
 __all__ = ["DatasetSource", "from_dataset"]
 

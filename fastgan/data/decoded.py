@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -22,10 +22,25 @@ from fastgan.data.source import MemorySource, Source, View
 from fastgan.data.survey import survey_images
 from fastgan.data.units import bytes_as_images
 
-__all__ = ["DecodedSource", "Items", "image_data"]
+__all__ = ["DecodedSource", "Items", "Reader", "decoded_data", "image_data"]
 
 _PART = 1 << 20  # bytes of the images that are decoded together: their copy is what a peak of memory has besides them
 _Image = NDArray[np.uint8] | UnreadableImageError
+
+
+class Reader(Protocol):
+    """Decodes an image."""
+
+    def read(self, source: Any, name: str) -> NDArray[np.uint8]:
+        """The pixels (H, W, C).
+
+        Args:
+            source: what `Items.content` gives.
+            name: what to call it in messages.
+
+        Raises:
+            UnreadableImageError: for an image that cannot be decoded.
+        """
 
 
 class Items(Protocol):
@@ -42,8 +57,8 @@ class Items(Protocol):
     def __len__(self) -> int:
         """The number of images."""
 
-    def content(self, index: int) -> str | bytes:
-        """The path or the content of image number `index`.
+    def content(self, index: int) -> Any:
+        """What the reader takes: the path or the content of image number `index`; of a pair in two files both paths.
 
         Raises:
             ValueError: naming the image, if it changed since it was first looked at.
@@ -76,7 +91,7 @@ class DecodedSource:
     def __init__(
         self,
         items: Items,
-        reader: ImageReader,
+        reader: Reader,
         shape: tuple[int, int, int],
         labels: NDArray[np.int64] | None = None,
         workers: int = 0,
@@ -190,15 +205,45 @@ def image_data(
     """
     reader = ImageReader(options.image_size, options.color, options.background)
     found = survey_images(len(items), items.content, items.name, reader, options.workers)
-    if options.strict and found.unreadable:
-        raise found.unreadable[min(found.unreadable)]
-    source = DecodedSource(
-        items, found.reader, found.shape, labels, options.workers, options.strict, dict(found.unreadable)
-    )
-    kept = np.setdiff1d(np.arange(len(items)), list(found.unreadable))
-    units = bytes_as_images("hw" if found.shape[2] == 1 else "hwc")
     said = [*notes, *found.notes]
-    if not options.keeps(len(kept) * int(np.prod(found.shape))):
+    return decoded_data(items, found.reader, found.shape, found.unreadable, labels, class_names, options, name, said)
+
+
+def decoded_data(
+    items: Items,
+    reader: Reader,
+    shape: tuple[int, int, int],
+    unreadable: Mapping[int, UnreadableImageError],
+    labels: NDArray[np.int64] | None,
+    class_names: Sequence[str],
+    options: ReadOptions,
+    name: str,
+    notes: Sequence[str],
+) -> Data:
+    """Encoded images of which all is known as training data: decoded into memory where they fit there.
+
+    Args:
+        items: the encoded images.
+        reader: decodes them.
+        shape: (H, W, C) of all that it returns.
+        unreadable: the images, by index, that are known to be unreadable.
+        labels: the class of each, or None.
+        class_names: the classes' names.
+        options: how to read them.
+        name: what to call the data in messages.
+        notes: on how they were found.
+
+    Raises:
+        ValueError: where no image can be read or, if strict, for an image that cannot be.
+        MissingExtraError: without Pillow.
+    """
+    if options.strict and unreadable:
+        raise unreadable[min(unreadable)]
+    source = DecodedSource(items, reader, shape, labels, options.workers, options.strict, dict(unreadable))
+    kept = np.setdiff1d(np.arange(len(items)), list(unreadable))
+    units = bytes_as_images("hw" if shape[2] == 1 else "hwc")
+    said = list(notes)
+    if not options.keeps(len(kept) * int(np.prod(shape))):
         said.append(
             f"{name}: images are decoded as they are read, as they would fill more than a quarter of the memory"
         )
@@ -206,7 +251,7 @@ def image_data(
     pixels = torch.empty((len(kept), *source.shape), dtype=torch.uint8)  # what is not written to takes no memory yet
     count, decoded = 0, []
     with _progress(len(kept)) as bar:
-        for part in torch.from_numpy(kept).split(max(1, _PART // int(np.prod(found.shape)))):
+        for part in torch.from_numpy(kept).split(max(1, _PART // int(np.prod(shape)))):
             positions, images = source.readable(part)
             pixels[count : count + len(positions)] = images
             count += len(positions)

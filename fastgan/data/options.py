@@ -28,6 +28,8 @@ class ReadOptions:
         keep: whether decoded images may be kept in memory, where they fit.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
+        reverse: of pairs, whether the right image, or that of folder B, is the input of the other.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them.
     """
 
     image_size: int = 0
@@ -39,6 +41,8 @@ class ReadOptions:
     keep: bool = True
     table: TableOptions = field(default_factory=TableOptions)
     conditional: bool = True
+    reverse: bool = False
+    encoded: bool = False
 
     def keeps(self, count: int) -> bool:
         """Whether `count` bytes of decoded images are kept in memory: a quarter of what is free, for all processes."""

@@ -25,11 +25,12 @@ import torch
 from torch import Tensor
 
 from fastgan.data.decoded import DecodedSource
+from fastgan.data.inputs import Inputs
 from fastgan.data.options import ReadOptions
 from fastgan.data.samples import Data
 from fastgan.data.source import View
+from fastgan.data.table.units import read_units
 from fastgan.data.unchanged import Unchanged
-from fastgan.data.units import Units
 
 __all__ = ["VERSION", "PreparedSource", "prepare", "read_prepared"]
 
@@ -122,12 +123,15 @@ def read_prepared(path: str, options: ReadOptions) -> Data:
         if str(error).startswith("data: "):
             raise
         raise ValueError(f"data: expected {folder} to be whole prepared data, got one cut short: {error}") from error
-    return Data(source, labels, Units(**about["units"]), about["class_names"], str(folder), about["notes"])
+    channels = about.get("input_channels", 0)
+    inputs = Inputs("pairs", channels) if channels else None
+    return Data(source, labels, read_units(about["units"]), about["class_names"], str(folder), about["notes"], inputs)
 
 
 def _fits(about: dict[str, Any], options: ReadOptions) -> bool:
     """Whether prepared images are already of the size and the colour that the options ask for."""
-    shape = Units(**about["units"]).sample_shape(tuple(about["shape"]))
+    channels, *sides = read_units(about["units"]).sample_shape(tuple(about["shape"]))
+    shape = (channels - about.get("input_channels", 0), *sides)
     if len(shape) != 3:
         return False
     size = options.image_size in (0, shape[1]) and options.image_size in (0, shape[2])
@@ -200,6 +204,7 @@ def prepare(data: Data, out: str | Path, progress: Callable[[int], object] = lam
             "shape": list(data.source.shape),
             "dtype": str(data.source.dtype).removeprefix("torch."),
             "units": data.units.to_dict(),
+            "input_channels": data.inputs.stored if data.inputs else 0,
             "class_names": list(data.class_names),
             "notes": data.notes,
             "fingerprint": f"prepared={len(kept)}; digest={digest.hexdigest()[:20]}",

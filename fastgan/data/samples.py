@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastgan.data.fingerprint import of_choice
+from fastgan.data.inputs import Inputs, holes_of, joined_pairs, make_inputs
 from fastgan.data.labels import encode_labels, listed
 from fastgan.data.source import MemorySource, Source, View, chunks
+from fastgan.data.tensors import as_source
 from fastgan.data.units import Units, bytes_as_images
 
-__all__ = ["Data", "Units", "as_source"]
+__all__ = ["Data", "Units"]
 
-_CHUNK = 4096  # samples that are converted or checked at a time
+_CHUNK = 4096  # samples that are converted at a time
 
 
 @dataclass(frozen=True, init=False)
@@ -34,6 +36,8 @@ class Data:
             labels.
         name: what to call the data in messages.
         notes: sentences on how the data were read.
+        inputs: of data for image to image, how each image's input is got; those of pairs are the last channels of what
+            the source reads. `Data.pairs` makes such data from tensors, `with_inputs` from any images.
 
     Attributes:
         source: the raw samples.
@@ -41,6 +45,7 @@ class Data:
         units: the conversion to the network's range and back.
         class_names: of each class; () without labels.
         name: what to call the data in messages.
+        inputs: how inputs are got, or None for data without.
 
     Raises:
         TypeError: for a tensor of another dtype than floating point or images of bytes.
@@ -57,6 +62,7 @@ class Data:
     units: Units
     class_names: tuple[str, ...]
     name: str
+    inputs: Inputs | None
 
     def __init__(
         self,
@@ -66,6 +72,7 @@ class Data:
         class_names: Sequence[str] = (),
         name: str = "",
         notes: Sequence[str] = (),
+        inputs: Inputs | None = None,
     ) -> None:
         if isinstance(source, Tensor):
             source, found = as_source(source, units)
@@ -76,17 +83,67 @@ class Data:
         if labels is not None and labels.shape != (len(source),):
             raise ValueError(f"data: expected labels of shape [{len(source)}], got {list(labels.shape)}")
         given = {"source": source, "labels": labels, "units": units or Units(), "name": name}
-        given |= {"class_names": tuple(class_names), "_notes": tuple(notes)}
+        given |= {"class_names": tuple(class_names), "_notes": tuple(notes), "inputs": inputs}
         for field, value in given.items():
             object.__setattr__(self, field, value)
+
+    @classmethod
+    def pairs(cls, inputs: Tensor, targets: Tensor, name: str = "") -> Data:
+        """Data for image to image: each target has its own input.
+
+        Args:
+            inputs: images (N, C, H, W), of a floating dtype in [-1, 1] or bytes.
+            targets: images (N, C', H, W) of the same dtype.
+            name: what to call the data in messages.
+
+        Raises:
+            ValueError: for tensors that are not images, of other numbers, sizes or dtypes, or not in [-1, 1].
+
+        Example:
+            >>> data = Data.pairs(torch.zeros(10, 1, 8, 8), torch.ones(10, 3, 8, 8))
+            >>> data.input_shape, data.sample_shape
+            ((1, 8, 8), (3, 8, 8))
+        """
+        joined = joined_pairs(inputs, targets)
+        source, units = as_source(joined, bytes_as_images("chw") if joined.dtype == torch.uint8 else None)
+        if not units.bounded:
+            raise ValueError("data: expected pairs of images in [-1, 1] or of bytes, got other values")
+        return cls(source, None, units, name=name, inputs=Inputs("pairs", inputs.shape[1]))
+
+    def with_inputs(self, kind: str) -> Data:
+        """These images as targets, with an input made from each; see `fastgan.data.inputs.make_inputs`.
+
+        Args:
+            kind: one of `fastgan.data.inputs.INPUTS`.
+
+        Raises:
+            ValueError: for an unknown kind, samples that it does not serve, or data that have inputs already.
+        """
+        if self.inputs is not None:
+            raise ValueError(f"data: expected data without inputs to make them by '{kind}', got {self.inputs.kind}")
+        if not self.bounded:
+            raise ValueError(f"data: expected images in [-1, 1] or of bytes to make inputs from by '{kind}'")
+        return self._replaced(inputs=Inputs.made(kind, self.sample_shape))
+
+    def _replaced(self, **changes: Any) -> Data:
+        """These data with some arguments of the constructor changed."""
+        own = {"source": self.source, "labels": self.labels, "units": self.units, "class_names": self.class_names}
+        notes: tuple[str, ...] = self._notes  # type: ignore[attr-defined]
+        return Data(**{**own, "name": self.name, "notes": notes, "inputs": self.inputs, **changes})
 
     def __len__(self) -> int:
         return len(self.source)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """The network's shape of a sample: (C, H, W) or (F,)."""
-        return self.units.sample_shape(self.source.shape)
+        """The network's shape of a sample: (C, H, W) or (F,); of data for image to image, that of a target."""
+        first, *rest = self.units.sample_shape(self.source.shape)
+        return (first - (self.inputs.stored if self.inputs else 0), *rest)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The network's shape (C, H, W) of an input; () for data without inputs."""
+        return (self.inputs.channels, *self.sample_shape[1:]) if self.inputs else ()
 
     @property
     def bounded(self) -> bool:
@@ -115,7 +172,7 @@ class Data:
     def samples(self) -> Tensor:
         """All samples (N, ...) in the network's range, converted anew by each access: for data that fit in memory."""
         if isinstance(self.source, MemorySource) and self.units.scale == [1.0] and self.units.offset == [0.0]:
-            return self.units.normalise(self.source.samples)
+            return self.normalise(self.source.samples)
         parts = self.batches(_CHUNK)
         first = next(parts)
         whole = first.new_empty(len(self), *first.shape[1:])
@@ -129,12 +186,47 @@ class Data:
         return whole
 
     def normalise(self, raw: Tensor) -> Tensor:
-        """Convert `raw` samples, as the source reads them, to the network's range and shape; see `Units.normalise`."""
-        return self.units.normalise(raw)
+        """Convert `raw` samples, as the source reads them, to the network's range and shape; see `Units.normalise`.
+
+        Of data for image to image they are the targets.
+        """
+        x = self.units.normalise(raw)
+        return x[:, : self.sample_shape[0]] if self.inputs and self.inputs.stored else x
+
+    def pair(self, raw: Tensor, holes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Convert `raw` samples, as the source reads them, to targets (N, C, H, W) and their inputs (N, C', H, W).
+
+        Args:
+            raw: (N, ...), of data for image to image.
+            holes: bool (N, 1, H, W), for inputs by `mask`.
+
+        Raises:
+            ValueError: for data without inputs.
+        """
+        if self.inputs is None:
+            raise ValueError("data: expected data with inputs, got data without")
+        x = self.units.normalise(raw)
+        if self.inputs.stored:
+            return x[:, : self.sample_shape[0]], x[:, self.sample_shape[0] :]
+        return x, make_inputs(self.inputs.kind, x, None if holes is None else holes.to(x.device))
+
+    def pair_batch(self, indices: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """The targets and inputs at the `indices`, int64 (M,), a function of them and, for holes, of the seed.
+
+        Args:
+            indices: of the samples.
+            seed: of the holes of inputs by `mask`.
+
+        Raises:
+            ValueError: for data without inputs.
+        """
+        masked = self.inputs is not None and self.inputs.kind == "mask"
+        holes = holes_of(indices, self.sample_shape, seed) if masked else None
+        return self.pair(self.source.read(indices), holes)
 
     def batch(self, indices: Tensor) -> Tensor:
         """The samples (M, ...) at the `indices`, int64 (M,), in the network's range."""
-        return self.units.normalise(self.source.read(indices))
+        return self.normalise(self.source.read(indices))
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All samples in order, in batches of `size`, in the network's range."""
@@ -143,8 +235,7 @@ class Data:
     def take(self, chosen: Tensor) -> Data:
         """The samples and labels at the indices `chosen`, int64 (M,), as a view: no sample is read or copied."""
         labels = None if self.labels is None else self.labels[chosen.to(self.labels.device)]
-        notes: tuple[str, ...] = self._notes  # type: ignore[attr-defined]
-        return Data(View(self.source, chosen), labels, self.units, self.class_names, self.name, notes)
+        return self._replaced(source=View(self.source, chosen), labels=labels)
 
     def with_classes(self, class_names: tuple[str, ...]) -> Data:
         """The same samples, their classes numbered as in `class_names`, which has all of them and perhaps others.
@@ -157,8 +248,7 @@ class Data:
         if self.labels is None or class_names == self.class_names:
             return self
         number = torch.tensor([class_names.index(name) for name in self.class_names], device=self.labels.device)
-        notes: tuple[str, ...] = self._notes  # type: ignore[attr-defined]
-        return Data(self.source, number[self.labels], self.units, class_names, self.name, notes)
+        return self._replaced(labels=number[self.labels], class_names=class_names)
 
     def subsample(self, count: int) -> Data:
         """`count` samples chosen at random, the same ones in every call; all samples if there are not as many."""
@@ -182,37 +272,6 @@ class Data:
         if second.all() or not second.any():
             raise ValueError(f"data: expected samples enough to hold out {fraction} of them, got {len(order)}")
         return self.take(order[~second]), self.take(order[second])
-
-
-def as_source(samples: Tensor, units: Units | None = None) -> tuple[MemorySource, Units]:
-    """The source of a tensor of samples, and its units.
-
-    Args:
-        samples: (N, ...) of a floating dtype; or bytes, which are images (N, H, W), (N, C, H, W) or, where the last
-            dimension and not the second is 1, 3 or 4, (N, H, W, C).
-        units: the tensor's, where they are known; its dtype may then be any.
-
-    Raises:
-        TypeError: for another dtype.
-        ValueError: for an empty tensor, fewer than two dimensions, or NaN or infinity.
-    """
-    if samples.dim() < 2 or samples.numel() == 0:
-        raise ValueError(f"data: expected samples of shape (N, ...), got {tuple(samples.shape)}")
-    if samples.is_floating_point():
-        # Part by part, as the checks make tensors of the samples' size.
-        parts = samples.split(_CHUNK)
-        if not all(bool(part.isfinite().all()) for part in parts):
-            raise ValueError("data: expected finite samples, got NaN or infinity")
-        within = units is None and all(bool(part.abs().max() <= 1) for part in parts)
-        return MemorySource(samples), units or (Units(low=-1.0, high=1.0) if within else Units())
-    if units is not None:
-        return MemorySource(samples), units
-    if samples.dtype != torch.uint8 or samples.dim() not in (3, 4):
-        raise TypeError(f"data: expected samples of a floating dtype, or images of bytes, got {samples.dtype}")
-    layout = "hw"
-    if samples.dim() == 4:
-        layout = "hwc" if samples.shape[1] not in (1, 3, 4) and samples.shape[3] in (1, 3, 4) else "chw"
-    return MemorySource(samples), bytes_as_images(layout)
 
 
 def _as_array(labels: Any) -> NDArray[Any]:

@@ -43,6 +43,7 @@ class Kind:
 FROM_PATH = {
     "npz": Kind("fastgan.data.array_files:read_npz_data", "an array in an .npz file"),
     "folder": Kind("fastgan.data.image_files:read_folder", "image files; class folders are labels"),
+    "pairs": Kind("fastgan.data.pairs:read_pairs", "pairs of images for image to image, as pix2pix's"),
     "idx": Kind("fastgan.data.array_files:read_idx_data", "an IDX file, as MNIST's"),
     "csv": Kind("fastgan.data.table_files:read_table_data", "a table in a file of text"),
     "parquet": Kind("fastgan.data.table_files:read_table_data", "a table in a Parquet file"),
@@ -82,6 +83,8 @@ def load(
     *,
     table: TableOptions | None = None,
     conditional: bool = True,
+    reverse: bool = False,
+    encoded: bool = False,
 ) -> Data:
     """Read the data set that `spec` names.
 
@@ -96,15 +99,23 @@ def load(
         keep: whether decoded images may be kept in memory, where they fill at most a quarter of what is free.
         table: how to read a table.
         conditional: whether the column `label` of a table is the class of a row and no part of it.
+        reverse: of pairs, whether the right image, or that of folder B, is the input of the other.
+        encoded: whether the rows of a table are encoded by modes and categories, as the network `tabular` takes them;
+            then there is no class.
 
     Raises:
-        ValueError: for an unknown name, unusable data, or settings of images for a table.
+        ValueError: for an unknown name, unusable data, settings of images for a table, or `reverse` for other data than
+            pairs.
         FileNotFoundError: for a path that does not exist.
         MissingExtraError: where a library that reads the data is missing.
     """
     kind, path = check_spec(spec)
     options = ReadOptions(image_size, color, background, strict, workers, exclude, keep)
     options = replace(options, table=table or TableOptions(), conditional=conditional)
+    options = replace(options, reverse=reverse, encoded=encoded)
+    if reverse and kind != "pairs":
+        hint = "; fastgan prepare --reverse swaps them" if kind == "prepared" else ""
+        raise ValueError(f"data: expected pairs:PATH for `reverse`, got '{spec}'{hint}")
     if kind in BUILTIN:
         return fit_data(BUILTIN[kind](), image_size, color, background)
     if not FROM_PATH[kind].pattern and not Path(path).exists():

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastgan.data.table.schema import TableSchema
+
 __all__ = ["Units"]
 
 # Of these dtypes float32 holds every value, and its difference from the middle of their range, exactly.
@@ -37,6 +39,11 @@ class Units:
     dtype: str = "float32"
     layout: str = ""
     table: dict[str, Any] | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The name of each number of a table's row in the network; [] for other samples."""
+        return [] if self.table is None else TableSchema.from_dict(self.table).names
 
     @property
     def bounded(self) -> bool:

@@ -71,11 +71,13 @@ class Explorer:
 
     Raises:
         RunFolderError: for a folder that is not a run folder.
-        ValueError: for a run of data other than images, or a generator without a first layer for the latents.
+        ValueError: for a run of data other than images, one that translates images, or a generator without a first
+            layer for the latents.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.run = load_run(path)
+        self.run.check_translates("explore", translates=False)
         if not is_image(self.run.sample_shape):
             raise ValueError(
                 f"explore: expected a run of images, got samples of shape {list(self.run.sample_shape)} in {path}; "

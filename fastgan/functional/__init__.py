@@ -18,6 +18,8 @@ For all of its functions:
 
 Binary cross-entropy is one pass forward and one pass backward. Sums are computed in double precision and in a fixed
 order: they have the same bits for any number of threads, and in every run on a GPU.
+
+The heads of a table's generator, ``column_heads``, are one pass each way, too, and so is the loss of its conditions.
 """
 
 from fastgan.functional.bias_act_dropout import (
@@ -28,6 +30,7 @@ from fastgan.functional.bias_act_dropout import (
     leaky_relu,
     leaky_relu_dropout,
 )
+from fastgan.functional.columns import column_heads, condition_loss
 from fastgan.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -38,6 +41,8 @@ from fastgan.functional.losses import (
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "column_heads",
+    "condition_loss",
     "discriminator_loss",
     "dropout",
     "dropout1d",

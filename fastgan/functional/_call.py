@@ -24,6 +24,11 @@ def check(op: str, input: Tensor, p: float, seed: int | None, offset: int) -> No
     check_input(op, input)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"fastgan::{op}: expected p in [0, 1], got {p}")
+    check_seed(op, seed, offset)
+
+
+def check_seed(op: str, seed: int | None, offset: int) -> None:
+    """Raise ValueError for a seed or an offset out of range, or an offset without a seed."""
     # The op takes 64-bit integers.
     if seed is not None and not 0 <= seed < 2**63:
         raise ValueError(f"fastgan::{op}: expected 0 <= seed < 2**63, got {seed}")

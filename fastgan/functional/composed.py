@@ -21,6 +21,7 @@ __all__ = [
     "bias_act_dropout",
     "check_floating",
     "discriminator_loss",
+    "draw_seed",
     "generator_loss",
     "has_kernels",
     "keep_mask",
@@ -94,8 +95,16 @@ def _under_vmap() -> bool:
     return any(level.key() == torch._C._functorch.TransformType.Vmap for level in stack)
 
 
-def _draw_seed(op: str, generator: torch.Generator | None) -> int:
-    """Draw 64 bits from torch's generator, in the way of the CPU kernels."""
+def draw_seed(op: str, generator: torch.Generator | None) -> int:
+    """Draw 64 bits from torch's generator, in the way of the CPU kernels.
+
+    Args:
+        op: the function's name in the message.
+        generator: the generator; None is torch's own for the CPU.
+
+    Raises:
+        RuntimeError: under vmap.
+    """
     if _under_vmap():  # a generator could mean one mask for all examples, or one for each
         raise RuntimeError(
             f"fastgan::{op}: expected an explicit seed under vmap, got none; pass seed=, which gives every example the"
@@ -197,7 +206,7 @@ def bias_act_dropout(
         value = torch.where(torch.ones_like(value, dtype=torch.bool), 0.0, value)
     elif threshold > 0:
         if seed is None:
-            seed = _draw_seed(op, generator)
+            seed = draw_seed(op, generator)
         keep = keep_mask(input, threshold, feature, seed, offset)
         value = torch.where(keep, value * (65536 / (65536 - threshold)), 0.0)
     return value.to(input.dtype)

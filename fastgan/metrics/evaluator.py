@@ -32,6 +32,7 @@ class FIDEvaluator:
         count: number of samples that are compared with the reference; generate as many.
         labels: the classes (count,) of the floor's samples, or None. Samples of a conditional generator should have
             the same ones.
+        other: the data that give the floor, to be compared with the reference; of images with inputs, translate these.
         floor: FID of real samples, or None where there are too few for a covariance.
     """
 
@@ -39,7 +40,7 @@ class FIDEvaluator:
         self.extractor = fit_features(data) if extractor is None else extractor
         reference, other = data.split(0.5) if held_out is None else (data, held_out)
         reference, other = reference.subsample(_MAX_SAMPLES), other.subsample(_MAX_SAMPLES)
-        self.count, self.labels = len(other), other.labels
+        self.other, self.count, self.labels = other, len(other), other.labels
         self._reference = extract(self.extractor, reference)
         self._real = extract(self.extractor, other)
         self.floor = self._fid(self._real)

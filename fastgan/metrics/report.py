@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from fastgan.data import MIXTURES, Data, Units
+from fastgan.data.table.units import EncodedUnits
 from fastgan.metrics import utility
 from fastgan.metrics.evaluator import FIDEvaluator
 from fastgan.metrics.features import Extractor, FeatureNetwork, extract
 from fastgan.metrics.mixtures import mixture_quality
 from fastgan.metrics.novelty import memorisation
 from fastgan.metrics.precision_recall import prdc
+from fastgan.metrics.table_scores import table_scores
+from fastgan.metrics.translation import evaluate_translations, l1, translations
 
 __all__ = ["Scores", "TrainedRun", "evaluate", "summary", "table"]
 
@@ -51,6 +54,13 @@ class TrainedRun(Protocol):
     def classes(self) -> int:
         """The number of classes of a conditional generator; 0 for an unconditional one."""
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the images that the generator translates; () for one that draws from latents."""
+
+    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
+        """Translate `images` (N, C, H, W), with noise from the `seed`."""
+
     def labels(self, count: int) -> Tensor:
         """The classes (`count`,) of samples for which none are given."""
 
@@ -72,10 +82,12 @@ def evaluate(
     seed: int,
     extractor: Extractor | None = None,
     say: Callable[[str], None] = lambda _: None,
+    target: str | None = None,
 ) -> tuple[Scores, Scores, list[str]]:
     """Compute all metrics of a run's samples, those of real data for comparison, and notes on what was not possible.
 
-    FID and KID are computed from learned features, all other metrics from the samples themselves. With an extractor,
+    A run that translates images is measured by `fastgan.metrics.translation.evaluate_translations`. Of all others FID
+    and KID are computed from learned features, all other metrics from the samples themselves. With an extractor,
     all metrics but those of mixtures and TSTR are computed from its features.
 
     Args:
@@ -86,15 +98,18 @@ def evaluate(
         seed: of the samples.
         extractor: maps samples to features; None takes `fastgan.metrics.features.fit_features`.
         say: called with what is done next.
+        target: the column of a table that a model is to predict; see `fastgan.metrics.table_scores`.
 
     Returns:
         The scores of the samples and of real data by name, and the notes. A score is None where it is infinite or
         there are too few samples. Real data have no score where it would say nothing.
 
     Raises:
-        ValueError: for fewer than 6 samples, generated or real, data or features of another shape, or NaN or infinity
-            in the samples.
+        ValueError: for fewer than 6 samples, generated or real, data or features of another shape, NaN or infinity in
+            the samples, or a target that is no column.
     """
+    if run.input_shape:
+        return evaluate_translations(run, data, held_out, n, seed, extractor, say)
     if n < 6:
         raise ValueError(f"eval: expected --n to be at least 6, got {n}")
     if len(data) < 6:
@@ -140,6 +155,10 @@ def evaluate(
     if run.classes:
         say("a classifier trained on samples")
         ours["tstr"], real["tstr"] = _tstr(run, data, held_out, n, seed, notes)
+    if run.units.table is not None:
+        say("columns, pairs of columns, a model trained on samples")
+        of_table, of_real_table, remarks = table_scores(run.units, samples, data, held_out, target)
+        ours, real, notes = {**of_table, **ours}, {**of_real_table, **real}, notes + remarks
     return _finite(ours), _finite(real), notes
 
 
@@ -149,14 +168,28 @@ def _features(data: Data, extractor: Extractor | None) -> Tensor:
 
 
 def summary(run: TrainedRun, data: Data, held_out: Data | None) -> str:
-    """One line with the FID of a run's samples on learned features, and that of real data.
+    """One line with the FID of a run's samples on learned features, or of an encoded table how alike rows are.
 
     Args:
         run: the trained run.
         data: what it was trained on.
         held_out: real samples that it was not trained on, or None.
     """
+    if isinstance(run.units, EncodedUnits):
+        count = min(len(data), _MAX_SAMPLES)
+        ours, real, _ = table_scores(run.units, run.sample(count, 0), data, None, predict=False)
+        return (
+            f"columns alike {_cell(ours['marginals'])}, pairs of columns {_cell(ours['pairs'])} (halves of the real "
+            f"rows: {_cell(real['marginals'])}, {_cell(real['pairs'])}; {count} rows, step {run.step})"
+        )
     evaluator = FIDEvaluator(data, held_out)
+    if run.input_shape:
+        made = translations(run, evaluator.other, 0)
+        score, floor = ("-" if x is None else f"{x:.3f}" for x in (evaluator.fid(made.outputs), evaluator.floor))
+        return (
+            f"L1 {l1(made.outputs, made.targets):.4f}, FID on features learned from the data: {score} (real against "
+            f"real: {floor}; {evaluator.count} images{' held out' if held_out else ''}, step {run.step})"
+        )
     fid = evaluator.fid(_samples_for(evaluator, run, 0))
     if fid is None or evaluator.floor is None:
         return f"FID: too few samples in the data for a covariance, {len(data)}"

@@ -14,8 +14,12 @@ from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.tables import table_discriminator, table_generator
+from fastgan.models.translation import patch_discriminator, unet_generator
 
-__all__ = ["NETWORKS", "build", "has_batch_statistics", "has_convolutions"]
+__all__ = ["NETWORKS", "TABULAR", "build", "has_batch_statistics", "has_convolutions"]
+
+TABULAR = "tabular"  # the network of encoded tables
 
 Builder = Callable[[NetworkSize], nn.Module]
 
@@ -24,6 +28,8 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "dcgan": (dcgan_generator, dcgan_discriminator),
     "resnet": (resnet_generator, resnet_discriminator),
     "points": (points_generator, points_discriminator),
+    "pix2pix": (unet_generator, patch_discriminator),
+    TABULAR: (table_generator, table_discriminator),
     "r3gan": (r3gan_generator, r3gan_discriminator),
 }
 
@@ -31,12 +37,15 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
 def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     """Build the generator and the discriminator of a network; with classes, both take labels too.
 
+    The generator of pix2pix takes images, and its discriminator an image and its input.
+
     Args:
         network: a name in `NETWORKS`.
         size: the shapes of latents and samples, and the layers' settings.
 
     Raises:
-        ValueError: for an unknown name, or a sample shape that the network does not support.
+        ValueError: for an unknown name, a sample shape that the network does not support, or the network `tabular`
+            without the segments of an encoded table.
 
     Example:
         >>> import torch
@@ -47,7 +56,11 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     """
     if network not in NETWORKS:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
+    if size.input_shape and network != "pix2pix":
+        raise ValueError(f"models: expected the network pix2pix for data with inputs, got '{network}'")
     generator, discriminator = NETWORKS[network]
+    if size.segments is not None:
+        return generator(size), discriminator(size)
     if size.classes == 0:
         first, *rest = size.sample_shape
         return generator(size), discriminator(replace(size, sample_shape=(first * size.pack, *rest)))

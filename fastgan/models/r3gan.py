@@ -71,10 +71,7 @@ def r3gan_discriminator(size: NetworkSize) -> nn.Sequential:
         layers.append(_Block(widths[level], size.negative_slope, size.dropout, blocks))
         layers.append(_Resample(widths[level], widths[level + 1], sides[level + 1]))
     layers.append(_Block(widths[-1], size.negative_slope, size.dropout, blocks))
-    head = nn.Linear(widths[-1], 1)
-    nn.init.normal_(head.weight, std=widths[-1] ** -0.5)
-    nn.init.zeros_(head.bias)
-    return nn.Sequential(*layers, _LearnedSum(widths[-1], sides[-1]), head)
+    return nn.Sequential(*layers, _LearnedSum(widths[-1], sides[-1]), _Logit(widths[-1]))
 
 
 class _Block(nn.Module):
@@ -163,6 +160,22 @@ class _LearnedSum(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x * self.maps).sum((2, 3))
+
+
+class _Logit(nn.Module):
+    """(N, C) to logits (N, 1), a linear layer that autocast leaves in float32.
+
+    The relativistic loss reads differences of logits, whose common size is free and grows: at a logit of 5, bfloat16 is
+    exact to 0.016.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels) * channels**-0.5)
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).sum(1, keepdim=True) + self.bias
 
 
 def _conv(

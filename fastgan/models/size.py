@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from fastgan import nn as fnn
+from fastgan.data.table.segments import Segments
 
 __all__ = ["NetworkSize", "activation"]
 
@@ -19,10 +21,15 @@ class NetworkSize:
         sample_shape: the shape of one sample; (C, H, W) for images.
         latent_dim: length of a latent vector.
         negative_slope: of the leaky ReLUs.
-        dropout: probability in the discriminator.
+        dropout: probability in the discriminator; in pix2pix that in the generator, whose noise it is.
         bounded: whether samples lie in [-1, 1]; the generator then ends in tanh.
         classes: number of classes, whose labels both networks take as a second argument; 0 for no labels.
         pack: number of samples that D takes as one (PacGAN), joined along their first dimension.
+        input_shape: the shape (C, H, W) of the images that G translates and D gets as a second argument; () for a G of
+            latents.
+        segments: the layout of a row of an encoded table, for the network `tabular`; both networks then take a row's
+            condition as a second argument. None for other samples.
+        hidden: the widths of the layers of the network `tabular`.
     """
 
     sample_shape: tuple[int, ...]
@@ -32,6 +39,22 @@ class NetworkSize:
     bounded: bool = True
     classes: int = 0
     pack: int = 1
+    input_shape: tuple[int, ...] = ()
+    segments: Segments | None = None
+    hidden: tuple[int, ...] = (256, 256)
+
+    @staticmethod
+    def from_dict(saved: dict[str, Any]) -> NetworkSize:
+        """The size of a dict of `dataclasses.asdict`, also after a way through JSON.
+
+        Args:
+            saved: the dict.
+        """
+        segments = saved["segments"]
+        if segments is not None:
+            segments = Segments(**{**segments, "widths": tuple(segments["widths"])})
+        shapes = {name: tuple(saved[name]) for name in ("sample_shape", "input_shape", "hidden")}
+        return NetworkSize(**{**saved, **shapes, "segments": segments})
 
 
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:

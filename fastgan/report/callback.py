@@ -39,4 +39,5 @@ class ReportCallback(Callback):
         self._write(trainer)
 
     def _write(self, trainer: Trainer) -> None:
-        distributed.run_on_rank_zero(lambda: write_report([self._out], measure=False, data=trainer.data))
+        data = trainer.data, trainer.held_out
+        distributed.run_on_rank_zero(lambda: write_report([self._out], measure=False, data=data))

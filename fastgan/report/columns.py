@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from fastgan._support.extras import require
 
-__all__ = ["MOST_COLUMNS", "Column", "compare_columns", "compare_tables", "correlations"]
+__all__ = ["MOST_COLUMNS", "Distribution", "compare_columns", "compare_tables", "correlations"]
 
 _BINS = 30
 MOST_COLUMNS = 24  # that are shown
 
 
 @dataclass(frozen=True)
-class Column:
+class Distribution:
     """The distribution of one column.
 
     Attributes:
@@ -37,7 +37,7 @@ class Column:
     distance: float
 
 
-def compare_columns(real: NDArray[np.float64], generated: NDArray[np.float64], names: list[str]) -> list[Column]:
+def compare_columns(real: NDArray[np.float64], generated: NDArray[np.float64], names: list[str]) -> list[Distribution]:
     """The distributions of the first 24 columns.
 
     Args:
@@ -48,7 +48,7 @@ def compare_columns(real: NDArray[np.float64], generated: NDArray[np.float64], n
     return [_column(name, real[:, i], generated[:, i]) for i, name in enumerate(names[:MOST_COLUMNS])]
 
 
-def compare_tables(real: Any, generated: Any) -> list[Column]:
+def compare_tables(real: Any, generated: Any) -> list[Distribution]:
     """The distributions of the first 24 columns of two pandas DataFrames.
 
     Numbers and dates are put into bins, all others are compared value by value. Missing cells are a bin of their own.
@@ -79,7 +79,7 @@ def compare_tables(real: Any, generated: Any) -> list[Column]:
     return found
 
 
-def _with_missing(column: Column, real: float, generated: float) -> Column:
+def _with_missing(column: Distribution, real: float, generated: float) -> Distribution:
     """A distribution of the cells that are there, with the shares that are missing as one more bin."""
     if real == generated == 0:
         return column
@@ -88,10 +88,10 @@ def _with_missing(column: Column, real: float, generated: float) -> Column:
         for there, missing in ((column.real, real), (column.generated, generated))
     ]
     distance = sum(abs(a - b) for a, b in zip(*shares, strict=True)) / 2
-    return Column(column.name, [*column.labels, "missing"], shares[0], shares[1], distance)
+    return Distribution(column.name, [*column.labels, "missing"], shares[0], shares[1], distance)
 
 
-def _values(name: str, real: Any, generated: Any) -> Column:
+def _values(name: str, real: Any, generated: Any) -> Distribution:
     """The shares of a column's 30 most frequent values, and of all others together."""
     shares = [cells.astype(str).value_counts(normalize=True) for cells in (real, generated)]
     common = list(shares[0].index[:_BINS])
@@ -101,12 +101,12 @@ def _values(name: str, real: Any, generated: Any) -> Column:
         common.append("others")
         counts = [[*count, other] for count, other in zip(counts, rest, strict=True)]
     distance = sum(abs(a - b) for a, b in zip(*counts, strict=True)) / 2
-    return Column(name, common, counts[0], counts[1], distance)
+    return Distribution(name, common, counts[0], counts[1], distance)
 
 
-def _column(name: str, real: NDArray[np.float64], generated: NDArray[np.float64]) -> Column:
+def _column(name: str, real: NDArray[np.float64], generated: NDArray[np.float64]) -> Distribution:
     if len(real) == 0:
-        return Column(name, [], [], [], 0.0)
+        return Distribution(name, [], [], [], 0.0)
     real = np.round(real, _decimals(real))
     values = np.unique(real)
     if len(values) <= _BINS:  # each value is a bin; a generated number counts for the nearest
@@ -118,7 +118,7 @@ def _column(name: str, real: NDArray[np.float64], generated: NDArray[np.float64]
         counts = [np.histogram(np.clip(x, edges[0], edges[-1]), edges)[0] for x in (real, generated)]
         labels = [f"{edge:.6g}" for edge in edges[:-1]]
     ours, theirs = counts[1] / max(len(generated), 1), counts[0] / len(real)
-    return Column(name, labels, theirs.tolist(), ours.tolist(), float(np.abs(ours - theirs).sum() / 2))
+    return Distribution(name, labels, theirs.tolist(), ours.tolist(), float(np.abs(ours - theirs).sum() / 2))
 
 
 def _decimals(values: NDArray[np.float64]) -> int:

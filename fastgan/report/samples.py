@@ -8,18 +8,22 @@ import torch
 from torch import Tensor
 
 from fastgan._support.random import derive
+from fastgan.data import Data
+from fastgan.data.inputs import as_channels
 from fastgan.metrics.novelty import nearest_rows
+from fastgan.metrics.translation import translations
 from fastgan.report.pictures import cell
 from fastgan.train.latents import great_circle
 from fastgan.train.saved_run import Run
 
-__all__ = ["Neighbours", "Row", "class_rows", "interpolations", "neighbours"]
+__all__ = ["Neighbours", "Row", "class_rows", "interpolations", "neighbours", "translation_rows"]
 
 _SAMPLES = 16  # whose neighbours are shown
 _STEPS = 9  # of an interpolation
 _LINES = 4  # interpolations
 _CLASSES = 20  # rows at most
 _PER_CLASS = 8
+_TRANSLATIONS = 16
 _SEED = 0
 
 
@@ -113,3 +117,20 @@ def class_rows(run: Run) -> list[Row]:
     labels = torch.arange(count).repeat_interleave(_PER_CLASS)
     images = run.sample(len(labels), derive(_SEED, 3), labels).split(_PER_CLASS)
     return [Row(class_name(run, i), [cell(image) for image in images[i]]) for i in range(count)]
+
+
+def translation_rows(run: Run, data: Data) -> list[Row]:
+    """The first sixteen inputs of data, each with its translation and its target.
+
+    Args:
+        run: translates images.
+        data: with inputs, best those that the run was not trained on.
+
+    Raises:
+        ValueError: for data without inputs or of other shapes than the run's.
+        MissingExtraError: without Pillow.
+    """
+    made = translations(run, data.take(torch.arange(min(_TRANSLATIONS, len(data)))), derive(_SEED, 4))
+    shown = as_channels(made.inputs, made.targets.shape[1])
+    triples = zip(shown, made.outputs, made.targets, strict=True)
+    return [Row(f"Image {i + 1}", [cell(image) for image in triple]) for i, triple in enumerate(triples)]

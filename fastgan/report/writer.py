@@ -14,17 +14,16 @@ import numpy as np
 from fastgan._support.extras import require
 from fastgan._support.files import write_atomic
 from fastgan.data import Data
-from fastgan.data.fingerprint import difference
 from fastgan.data.table import TableSchema
 from fastgan.metrics.report import evaluate
 from fastgan.report.columns import MOST_COLUMNS, compare_columns, compare_tables, correlations
 from fastgan.report.pictures import frames
 from fastgan.report.records import Record, differing, read_record
-from fastgan.report.samples import class_rows, interpolations, neighbours
+from fastgan.report.samples import class_rows, interpolations, neighbours, translation_rows
 from fastgan.train.pictures import is_image
+from fastgan.train.run_data import run_data
 from fastgan.train.run_folder import RunFolderError
 from fastgan.train.saved_run import Run, load_run
-from fastgan.train.setup import load_data
 
 __all__ = ["write_report"]
 
@@ -43,19 +42,24 @@ _CHARTS = {
 
 
 def write_report(
-    runs: Sequence[str | Path], out: str | Path | None = None, measure: bool = True, data: Data | None = None
+    runs: Sequence[str | Path],
+    out: str | Path | None = None,
+    measure: bool = True,
+    data: tuple[Data, Data | None] | None = None,
 ) -> Path:
     """Write one HTML page about runs, which needs no network and no other file.
 
     The page has the settings that are not the recipe's, curves, a slider through the sample grids, scores beside those
     of real data, the nearest training images of samples, interpolations and rows of classes; for a table the columns'
-    distributions and correlations. Several runs are compared first.
+    distributions and correlations; for image to image rows of input, translation and target. Several runs are compared
+    first.
 
     Args:
         runs: the run folders, one or more.
         out: the file to write; None is report.html in the first run's folder.
         measure: compute the scores where `fastgan eval` has not written them.
-        data: the training data of all `runs`, where they are at hand; None reads those that each run's settings name.
+        data: the training data of all `runs`, where they are at hand, and those that are held out, or None; None reads
+            those that each run's settings name.
 
     Returns:
         The file.
@@ -118,7 +122,9 @@ def _page(sections: list[dict[str, Any]], records: list[Record], names: list[str
     )
 
 
-def _section(record: Record, name: str, budget: int, measure: bool, given: Data | None) -> dict[str, Any]:
+def _section(
+    record: Record, name: str, budget: int, measure: bool, given: tuple[Data, Data | None] | None
+) -> dict[str, Any]:
     """All that the page shows of one run. What cannot be shown becomes a note."""
     notes = list(record.notes)
     shown, unreadable = frames(record.grids, budget)
@@ -136,6 +142,8 @@ def _section(record: Record, name: str, budget: int, measure: bool, given: Data 
         "neighbours": [],
         "interpolations": [],
         "classes": [],
+        "translations": [],
+        "held_out": False,
         "columns": [],
         "correlations": None,
         "step": record.statistics[-1]["step"] if record.statistics else 0,
@@ -147,10 +155,13 @@ def _section(record: Record, name: str, budget: int, measure: bool, given: Data 
         notes.append(f"There is no generator to draw samples from: {error}.")
         return section
     section["step"] = run.step
-    data = _training_data(record, run, notes) if given is None else (given, None)
+    data = _training_data(run, notes) if given is None else given
     if data is not None and measure and not record.scores:
         section["scores"] = _measured(run, data, notes)
-    if is_image(run.sample_shape):
+    if run.input_shape:
+        if data is not None:
+            _add_translations(section, run, *data)
+    elif is_image(run.sample_shape):
         section["interpolations"], section["classes"] = interpolations(run), class_rows(run)
         if data is not None:
             section["neighbours"] = neighbours(run, data[0].subsample(_ROWS).samples)
@@ -159,15 +170,11 @@ def _section(record: Record, name: str, budget: int, measure: bool, given: Data 
     return section
 
 
-def _training_data(record: Record, run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
-    if "data" in run.passed:
-        notes.append(f"The data ({run.data}) were passed to GANTrainer in Python, so nothing is compared with them.")
-        return None
+def _training_data(run: Run, notes: list[str]) -> tuple[Data, Data | None] | None:
     try:
-        data = load_data(record.config)
-        if changed := difference(run.fingerprint, data[0].base_fingerprint):
-            notes.append(f"The data are not those of the training any more: {changed}.")
-        return data
+        found = run_data(run, op="report")
+        notes += [f"{note[0].upper()}{note[1:]}." for note in found.notes]
+        return found.data, found.held_out
     except (OSError, ValueError, ImportError) as error:
         notes.append(f"The training data cannot be read, so nothing is compared with them: {error}.")
         return None
@@ -181,6 +188,15 @@ def _measured(run: Run, data: tuple[Data, Data | None], notes: list[str]) -> dic
         return {}
     notes += [f"{remark[0].upper()}{remark[1:]}." for remark in remarks]
     return {"step": run.step, "samples": _SAMPLES, **ours, "real": real}
+
+
+def _add_translations(section: dict[str, Any], run: Run, data: Data, held_out: Data | None) -> None:
+    """Inputs, translations and targets, of images that are held out if there are some."""
+    try:
+        section["translations"] = translation_rows(run, data if held_out is None else held_out)
+        section["held_out"] = held_out is not None
+    except ValueError as error:  # the data are other ones today
+        section["notes"].append(f"No translations are shown: {error}.")
 
 
 def _add_columns(section: dict[str, Any], run: Run, data: Data) -> None:
@@ -243,7 +259,7 @@ def _score_names(sections: list[dict[str, Any]]) -> list[str]:
     names: dict[str, None] = {}
     for section in sections:
         real = section["scores"].get("real", {})
-        about = {"step", "samples", "seed", "k", "features", "real"}
+        about = {"step", "samples", "seed", "k", "features", "data", "real"}
         names |= dict.fromkeys(n for n in section["scores"] if n not in about or n in real)
     return list(names)
 

@@ -13,7 +13,8 @@ from fastgan._support.extras import require
 from fastgan.data.labels import class_values
 from fastgan.data.options import ReadOptions
 from fastgan.data.table import Column, Table, TableOptions, TableSchema, infer_schema, read_table
-from fastgan.data.table.columns import describe_column, is_text, numbers_of
+from fastgan.data.table.columns import is_text, numbers_of
+from fastgan.data.table.describe import describe_column
 from fastgan.data.table.missing import is_missing, is_number, missing_mask
 from fastgan.data.table.source import label_of
 

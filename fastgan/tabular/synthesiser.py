@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fastgan._support.errors import TrainingDivergedError
 from fastgan._support.extras import require
 from fastgan._support.process import pick_device, threads
 from fastgan._support.random import derive
-from fastgan.tabular.conditions import ConditionSampler
-from fastgan.tabular.encoding import TableEncoding
-from fastgan.tabular.networks import TableDiscriminator, TableGenerator, calibrate
-from fastgan.tabular.sampling import new_rows
+from fastgan.data.table.encoding import TableEncoding
+from fastgan.data.table.schema import TableSchema
+from fastgan.data.table.units import EncodedUnits
+from fastgan.data.table_files import encoded_data
+from fastgan.models import NetworkSize, table_generator
 from fastgan.tabular.saved import read_model, write_model
-from fastgan.tabular.settings import DEFAULTS, fitted
+from fastgan.tabular.settings import fitted
 from fastgan.train.config import TrainConfig
-from fastgan.train.precision import pick_precision
-from fastgan.train.step import GANStep
+from fastgan.train.loop import GANTrainer
+from fastgan.train.randomness import Purpose, preserved_random_state
+from fastgan.train.table_rows import new_rows
 
 _pandas = require("pandas")
 
 __all__ = ["TabularGAN"]
-
-# What seeds are derived for.
-_WEIGHTS, _STEP, _CALIBRATION, _SAMPLE = range(4)
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -49,9 +48,9 @@ class TabularGAN:
         seed: of every random choice of the training.
         device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.
         cpu_threads: the threads that training and sampling use on a CPU.
-        settings: fields of `TrainConfig` that replace those of `DEFAULTS`. The batch size must be a multiple of `pack`.
-            A table of fewer than 10 batches is trained in batches of a tenth of its rows, but at least 50. Rows are
-            drawn with replacement.
+        settings: fields of `TrainConfig` that replace those of the recipe `tabular`. The batch size
+            must be a multiple of `pack`. A table of fewer than 10 batches is trained in batches of a tenth of its rows,
+            but at least 50. Rows are drawn with replacement.
 
     Attributes:
         encoding: the table's encoding, once fitted.
@@ -72,7 +71,7 @@ class TabularGAN:
     """
 
     encoding: TableEncoding
-    generator: TableGenerator
+    generator: nn.Module
 
     def __init__(
         self,
@@ -91,8 +90,9 @@ class TabularGAN:
                 raise ValueError(f"tabular: expected `{name}` to be at least {low}, got {value}")
         self.epochs, self.hidden, self.modes, self.most_categories = epochs, tuple(hidden), modes, most_categories
         self.device, self.cpu_threads = pick_device("tabular", device), cpu_threads
-        self._settings = {**DEFAULTS, **settings, "seed": seed}
-        self.config = TrainConfig(**self._settings)
+        self._settings = {**settings, "seed": seed}
+        widths = ",".join(map(str, self.hidden))
+        self.config = TrainConfig(recipe="tabular", hidden=widths, device=str(self.device), **self._settings)
         self.history: list[dict[str, float]] = []
 
     def fit(
@@ -101,6 +101,7 @@ class TabularGAN:
         discrete_columns: Sequence[Any] | None = None,
         epochs: int | None = None,
         progress: Progress | None = None,
+        schema: TableSchema | None = None,
     ) -> TabularGAN:
         """Learn the rows of a table.
 
@@ -111,6 +112,8 @@ class TabularGAN:
             epochs: passes over the table; None takes those of the constructor.
             progress: called after each step with the number of steps done, that of all steps, and the last epoch's
                 statistics.
+            schema: what the columns hold, where that is known, as `fastgan.data.table.infer_schema` finds it for the
+                cells of a file; other columns are left out.
 
         Raises:
             TypeError: for something that is not a DataFrame, or values that cannot be encoded.
@@ -120,42 +123,41 @@ class TabularGAN:
         epochs = self.epochs if epochs is None else epochs
         if epochs < 1:
             raise ValueError(f"tabular: expected `epochs` to be at least 1, got {epochs}")
-        self.prepare(table, discrete_columns)
-        scalars, codes = (t.to(self.device) for t in self.encoding.codes(table))
-        config = fitted(self.config, len(codes), epochs)
+        self.prepare(table, discrete_columns, schema)
+        data = encoded_data(table, EncodedUnits.of(self.encoding))
+        config = fitted(self.config, len(data), epochs)
         per_epoch = config.steps // epochs
         self.history = []
-        with threads(self.cpu_threads if self.device.type == "cpu" else 0), self._random():
-            sampler = ConditionSampler(codes, self.encoding.segments)
-            update = self._new_step(config)
-            for step in range(config.steps):
-                self._seed(_STEP, step)
-                update(*self._batches(config, sampler, scalars, codes))
-                if (step + 1) % per_epoch == 0:
-                    self.history.append(update.read_statistics())
+        with self._threads(), preserved_random_state():
+            trainer = GANTrainer(config, data=data)
+            for step in range(1, config.steps + 1):
+                trainer.step()
+                if step % per_epoch == 0:
+                    self.history.append(trainer.statistics())
                     if not all(map(math.isfinite, self.history[-1].values())):
                         raise TrainingDivergedError(
-                            f"tabular: a loss is NaN or infinite by step {step + 1}; a lower learning rate may help"
+                            f"tabular: a loss is NaN or infinite by step {step}; a lower learning rate may help"
                         )
                 if progress is not None:
-                    progress(step + 1, config.steps, self.history[-1] if self.history else {})
-            self._seed(_CALIBRATION)
-            self.generator = cast(TableGenerator, update.ema)
-            calibrate(self.generator, sampler, config.batch_size)
+                    progress(step, config.steps, self.history[-1] if self.history else {})
+            self.generator = trainer.ema
         return self
 
-    def prepare(self, table: Any, discrete_columns: Sequence[Any] | None = None) -> None:
+    def prepare(
+        self, table: Any, discrete_columns: Sequence[Any] | None = None, schema: TableSchema | None = None
+    ) -> None:
         """Find the table's encoding and check the table, without training; `fit` does it by itself.
 
         Args:
             table: as for `fit`.
             discrete_columns: as for `fit`.
+            schema: as for `fit`.
 
         Raises:
             TypeError: as `fit` does.
             ValueError: as `fit` does.
         """
-        self.encoding = TableEncoding.fit(table, discrete_columns, self.modes, self.most_categories)
+        self.encoding = TableEncoding.fit(table, discrete_columns, self.modes, self.most_categories, schema)
 
     def sample(self, n: int, conditions: Mapping[Any, Any] | None = None, seed: int | None = None) -> Any:
         """Make rows.
@@ -192,8 +194,10 @@ class TabularGAN:
             raise RuntimeError("tabular: expected `fit` to be called before `sample`")
         if n < 0:
             raise ValueError(f"tabular: expected `n` to be at least 0, got {n}")
-        seed = int(torch.randint(2**62, ())) if seed is None else derive(seed, _SAMPLE)
-        return self._isolated(new_rows(self.generator, self.encoding, n, dict(conditions or {}), seed))
+        seed = int(torch.randint(2**62, ())) if seed is None else seed
+        seed = derive(seed, Purpose.SAMPLING)
+        rows = new_rows(self.generator, self.encoding, self.config.latent_dim, n, seed, conditions)
+        return self._decoded(rows, seed)
 
     def save(self, path: str | Path) -> None:
         """Write the encoding and the generator to a file: safetensors, with the encoding as JSON in its metadata.
@@ -236,49 +240,24 @@ class TabularGAN:
         given = {**{name: described[name] for name in names}, **described["settings"]}
         gan = cls(**given, device=device, cpu_threads=cpu_threads)
         gan.encoding, gan.history = TableEncoding.from_json(described["encoding"]), described["history"]
-        gan.generator = TableGenerator(gan.encoding.segments, gan.config.latent_dim, gan.hidden)
+        segments, widths = gan.encoding.segments, gan.hidden
+        size = NetworkSize((segments.width,), gan.config.latent_dim, segments=segments, hidden=widths)
+        gan.generator = table_generator(size)
         gan.generator.load_state_dict(weights)
         gan.generator.to(gan.device).eval().requires_grad_(False)
         return gan
 
-    def _new_step(self, config: TrainConfig) -> GANStep:
-        """New networks, in a step that trains them."""
-        self._seed(_WEIGHTS)
-        segments = self.encoding.segments
-        generator = TableGenerator(segments, config.latent_dim, self.hidden).to(self.device)
-        discriminator = TableDiscriminator(segments, config.pack, self.hidden, config.dropout).to(self.device)
-        precision = pick_precision(config.precision, self.device, images=False, convolutional=False)
-        update = GANStep(config, generator, discriminator, precision)
-        if segments.conditions:
-            update.extra_loss_g = lambda: generator.condition_loss
-        return update
-
-    def _batches(
-        self, config: TrainConfig, sampler: ConditionSampler, scalars: Tensor, codes: Tensor
-    ) -> tuple[list[Any], list[Tensor]]:
-        """What a step trains on: real rows with their conditions, and latents."""
-        reals = []
-        for _ in range(config.n_critic):
-            conditions, rows = sampler.draw(config.batch_size)
-            reals.append((self.encoding.expand(scalars[rows], codes[rows]), conditions))
-        count = config.n_critic + config.g_steps - 1
-        return reals, list(torch.randn(count, config.batch_size, config.latent_dim, device=self.device))
-
-    def _seed(self, *purpose: int) -> None:
-        """Seed torch's default generators: all that a step draws is a function of the seed and the step."""
-        torch.manual_seed(derive(self.config.seed, *purpose))
-
-    def _isolated(self, parts: Iterator[Any]) -> Iterator[Any]:
-        """What an iterator makes with threads and random numbers of its own."""
+    def _decoded(self, parts: Iterator[Tensor], seed: int) -> Iterator[Any]:
+        """The DataFrame of each part; torch's threads are the caller's again while he has it."""
+        done = 0
         while True:
-            with threads(self.cpu_threads if self.device.type == "cpu" else 0), self._random():
-                part = next(parts, None)
-            if part is None:
+            with self._threads():
+                rows = next(parts, None)
+                frame = None if rows is None else self.encoding.decode(rows, seed, done)
+            if rows is None:
                 return
-            yield part
+            done += len(rows)
+            yield frame
 
-    @contextmanager
-    def _random(self) -> Iterator[None]:
-        """A block after which torch's default generators are what they were before."""
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            yield
+    def _threads(self) -> AbstractContextManager[None]:
+        return threads(self.cpu_threads if self.device.type == "cpu" else 0)

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any, get_args, get_origin
 
 from fastgan.losses import LOSSES
+from fastgan.models import TABULAR
 
 
 def option(
@@ -63,6 +64,14 @@ def refusal(name: str, expected: str, got: Any) -> ValueError:
     return ValueError(f"TrainConfig: expected `{name}` to be {expected}, got {got!r}")
 
 
+def parse_hidden(hidden: str) -> tuple[int, ...]:
+    """The widths that the setting `hidden` names; raises a ValueError for others than whole numbers from 1 on."""
+    widths = tuple(int(part) if part.strip().isdecimal() else 0 for part in hidden.split(","))
+    if min(widths) < 1:
+        raise refusal("hidden", "whole numbers from 1 on with commas between", hidden)
+    return widths
+
+
 def check_together(config: Any) -> None:
     """Refuse settings of a `TrainConfig` that do not go together."""
     for name, plain in (("real_target", 1), ("fake_target", 0)):
@@ -72,6 +81,17 @@ def check_together(config: Any) -> None:
         raise refusal("balance", f"none or sampler with the loss '{config.loss}', which takes no weights", "weights")
     if config.balance == "weights" and config.pack > 1:
         raise refusal("balance", "none or sampler with `pack`, as a pack has no class", "weights")
+    if config.network == TABULAR and (config.conditional or config.balance != "none"):
+        name = "conditional" if config.conditional else "balance"
+        raise refusal(
+            name, "off with the network tabular, for which all categories are conditions", getattr(config, name)
+        )
+    if config.network == TABULAR and config.spread:
+        raise refusal("spread", "off with the network tabular, whose encoding is that of the whole table", True)
+    if config.hidden and config.network != TABULAR:
+        raise refusal("hidden", f"empty with the network {config.network}", config.hidden)
+    if config.hidden:
+        parse_hidden(config.hidden)
     if config.batch_size % config.pack:
         raise refusal("pack", f"a divisor of the batch size {config.batch_size}", config.pack)
     if config.pack > 1 and config.conditional:

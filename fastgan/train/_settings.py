@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastgan.data import FROM_PATH
+from fastgan.data.inputs import INPUTS
 from fastgan.data.table.options import HEADERS
 from fastgan.losses import LOSSES
 from fastgan.models import NETWORKS
@@ -32,13 +33,16 @@ class DataSettings:
     drop: str = option("Columns of a table to leave out, with commas.", "")
     columns: str = option("The only columns of a table to take, with commas, also where they look like ids.", "")
     text: str = option("Columns of a table that are text although they look like numbers, with commas.", "")
+    discrete: str = option("Columns of numbers that are categories for the network tabular, with commas.", "")
     image_size: int = option("Pixels a side of the squares to which images are cropped; 0 keeps their size.", 0, low=0)
     color: str = option("Colour of images; auto is grey if all are, else rgb.", "auto", choices=("auto", "grey", "rgb"))
     background: str = option("Colour under transparent images: white, black or #rrggbb.", "white")
+    from_: str = option("What to make inputs for image to image of.", "none", choices=("none", *INPUTS))
+    reverse: bool = option("Of pairs, take the right image, or that of folder B, for the input.", False)
     flip: bool = option("Mirror each real image left to right with probability 0.5.", False)
     strict: bool = option("Refuse data with a broken image, instead of skipping the image.", False)
     spread: bool = option("Each machine holds other data: its processes draw their share of a batch from them.", False)
-    holdout: float = option("Share of each class kept from training, for fastgan eval.", 0.0, low=0, high=0.9)
+    holdout: float = option("Share of each class kept from training, for fastgan eval.", low=0, high=0.9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +111,11 @@ class MethodSettings(SpeedSettings):
     )
     conditional: bool = option("Train a conditional GAN: both networks get the data's labels.")
     network: str = option("Architecture of both networks.", choices=NETWORKS)
+    hidden: str = option("Widths of the layers of the network tabular, with commas, if not 256,256.", "")
     loss: str = option("Adversarial loss.", choices=LOSSES)
     latent_dim: int = option("Number of entries in a latent vector.", low=1)
     negative_slope: float = option("Slope of leaky ReLU for negative inputs.")
-    dropout: float = option("Dropout probability in the discriminator.", low=0, high=1)
+    dropout: float = option("Dropout probability in the discriminator; pix2pix's in G is its noise.", low=0, high=1)
     optimizer: str = option("Optimizer of both networks.", choices=OPTIMIZERS)
     lr_g: float = option("Learning rate of the generator, before the schedule.", above=0)
     lr_d: float = option("Learning rate of the discriminator, before the schedule.", above=0)
@@ -157,6 +162,7 @@ class MethodSettings(SpeedSettings):
     )
     gamma_schedule: str = option("Schedule of the weights of R1 and R2.", choices=SCHEDULES)
     gamma_final: float = option("Last value of the schedule of R1 and R2, as a share of the first.", low=0, high=1)
+    reconstruction: float = option("Weight in G's loss of the mean absolute difference from the target.", low=0)
     l1: float = option(
         "Weight of the L1 penalty in each network's loss: the sum of the absolute values of its weights.", low=0
     )

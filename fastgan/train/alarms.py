@@ -154,7 +154,7 @@ class SampleAlarms:
 
     Distances are Euclidean, between samples as the networks see them. An alarm needs two consecutive checks that agree.
     There is none in the first 2 / (1 - ema_decay) steps, in which the moving average still depends on the
-    initial weights.
+    initial weights. Translations of images are not checked for memorisation, as a good one is near its target.
 
     Args:
         data: the training data.
@@ -174,12 +174,15 @@ class SampleAlarms:
         real = data.batch(chosen[:_SAMPLES])
         self._train = data if count == len(data) and resident else data.take(chosen)
         if not resident:  # kept as raw samples, which are bytes where the data's are
-            self._train = Data(MemorySource(self._train.source.read(torch.arange(count))), units=data.units)
+            self._train = Data(
+                MemorySource(self._train.source.read(torch.arange(count))), units=data.units, inputs=data.inputs
+            )
         self._real_spread = _mean_distance(real)
         nearest = _distances(real, self._train).topk(min(2, count), largest=False).values
         self._real_nearness = float(nearest[:, -1].median())  # the nearest is the sample itself
         self._first_step = 2.0 / max(1.0 - config.ema_decay, 1e-12)
         self._consecutive = {"collapsed": 0, "memorised": 0}
+        self._translates = data.inputs is not None
         self._device = real.device
         self.spread = self.nearness = float("nan")
 
@@ -198,7 +201,7 @@ class SampleAlarms:
                 f"mode collapse: samples lie {self.spread:.2f} times as far from each other as real ones",
             ),
             "memorised": (
-                self.nearness < _MEMORISED and self.spread >= _COLLAPSED,
+                self.nearness < _MEMORISED and self.spread >= _COLLAPSED and not self._translates,
                 f"memorisation: samples lie {self.nearness:.2f} times as far from training samples as those from each "
                 "other",
             ),

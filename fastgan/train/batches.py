@@ -14,17 +14,18 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from fastgan._support.random import derive
 from fastgan.data import Data
 from fastgan.data.dataset import DatasetSource
+from fastgan.data.inputs import draw_holes
 from fastgan.data.source import MemorySource, Source, View, placed, to_device
 from fastgan.train import distributed
+from fastgan.train.conditions import Condition, are_inputs
 from fastgan.train.randomness import Purpose
 from fastgan.train.spread import Share
 
-__all__ = ["Batch", "Batches", "Labels", "Order"]
+__all__ = ["Batch", "Batches", "Order"]
 
 _AHEAD = 3  # batches that are read in advance of the one that is asked for
 
-Labels = Tensor | None
-Batch = tuple[Tensor, Labels]
+Batch = tuple[Tensor, Condition]
 
 
 class Order:
@@ -67,24 +68,30 @@ class Order:
         first = position * self.batch_size
         return self._order[first : first + self.batch_size]
 
+    def labels(self, number: int, labels: Condition) -> Condition:
+        """What the networks get beside the samples of batch `number`: of all `labels` (N,) those of its samples."""
+        return None if labels is None else labels[to_device(self[number], labels.device)]
+
 
 class Batches:
     """Batches of real samples on the training device, in the network's range.
 
     Data that lie in memory are kept on the device, as they are stored, if they fit there. A `Dataset` is loaded by its
     `DataLoader`. Everything else is read in advance, by a thread, while the device works on the current batch. Raw
-    samples cross to the device, and are mirrored and converted there. Which samples a batch holds, and which of them
-    are mirrored, is a pure function of the seed and the batch's number.
+    samples cross to the device, and are mirrored and converted there. An input of image to image is mirrored with its
+    target. Which samples a batch holds, which of them are mirrored, and where images have holes, is a pure function of
+    the seed and the batch's number.
 
     Args:
         data: samples and labels.
         batch_size: samples in a batch, at most the length of `data`.
         seed: seed of the order.
         device: the training device.
-        labelled: whether batches have the data's labels.
+        labelled: whether batches have the data's labels; those of data with inputs have the inputs instead.
         channels_last: the memory format of images: channels_last, or contiguous; None leaves it.
         flip: mirror each image left to right with probability 0.5.
         workers: processes of a `Dataset`'s loader.
+        order: of the samples; None makes an `Order`.
         share: which samples of the data this process draws; None if all processes hold the same data.
 
     Attributes:
@@ -108,10 +115,11 @@ class Batches:
         flip: bool = False,
         workers: int = 0,
         share: Share | None = None,
+        order: Order | None = None,
     ) -> None:
-        self.order = Order(len(data), batch_size, seed, share)
+        self.order = Order(len(data), batch_size, seed, share) if order is None else order
         self.waited = 0.0
-        self._units, self._seed, self._flip = data.units, seed, flip
+        self._data, self._units, self._seed, self._flip = data, data.units, seed, flip
         images = len(data.sample_shape) == 3 and channels_last is not None
         self._format = (torch.channels_last if channels_last else torch.contiguous_format) if images else None
         self._device = _device_of(data.source) if device is None else device
@@ -132,20 +140,32 @@ class Batches:
         return isinstance(base, MemorySource) and base.samples.device == self._device
 
     def __getitem__(self, number: int) -> Batch:
-        """Samples (batch_size, ...) and labels of batch `number`."""
+        """Samples (batch_size, ...) of batch `number`, and their labels or inputs, if they have any."""
         began = time.perf_counter()
         raw = to_device(self._reader(self.order, number), self._device)
-        labels = None
-        if self._labels is not None:
-            indices = self.order[number]
-            labels = to_device(self._labels[to_device(indices, self._labels.device)], self._device)
+        condition = self.order.labels(number, self._labels)
+        condition = None if condition is None else to_device(condition, self._device)
         # Composed from torch's ops: 0.2 ms for 64 RGB images of 64 x 64, 1.1 ms if they are mirrored, on one core that
         # was busy besides; a DCGAN-64 step of that batch takes hundreds.
-        samples = self._units.normalise(self._mirrored(raw, number) if self._flip else raw)
+        raw = self._mirrored(raw, number) if self._flip else raw
+        if self._data.inputs is None:
+            samples = self._units.normalise(raw)
+        else:
+            samples, condition = self._data.pair(raw, self._holes(len(raw), number))
         if self._format is not None:
             samples = samples.contiguous(memory_format=self._format)
+            if condition is not None and are_inputs(condition):
+                condition = condition.contiguous(memory_format=self._format)
         self.waited += time.perf_counter() - began
-        return samples, labels
+        return samples, condition
+
+    def _holes(self, count: int, number: int) -> Tensor | None:
+        """The holes of batch `number`, where inputs have some; `count` samples of it are this process's."""
+        if self._data.inputs is None or self._data.inputs.kind != "mask":
+            return None
+        generator = torch.Generator().manual_seed(derive(self._seed, Purpose.HOLES, number))
+        _, height, width = self._data.sample_shape
+        return distributed.shard(draw_holes(count * distributed.world_size(), height, width, generator))
 
     def _mirrored(self, raw: Tensor, number: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive(self._seed, Purpose.FLIP, number))

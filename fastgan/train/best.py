@@ -14,7 +14,9 @@ from fastgan._support.random import derive
 from fastgan.metrics.evaluator import FIDEvaluator
 from fastgan.train import checkpoint, distributed
 from fastgan.train.callbacks import Callback, Trainer
-from fastgan.train.randomness import Purpose, preserved_random_state
+from fastgan.train.randomness import Purpose, drawn, preserved_random_state
+from fastgan.train.setup import usual_conditions
+from fastgan.train.translate import translate_data
 
 __all__ = ["BestCheckpoint"]
 
@@ -22,10 +24,11 @@ __all__ = ["BestCheckpoint"]
 class BestCheckpoint(Callback):
     """Measures the moving average's FID every `config.eval_every` steps and at the end, and keeps the best checkpoint.
 
-    The FID is taken over features learned from the data, and always from the same latents. It is recorded as `fid` in
-    metrics.jsonl and TensorBoard. The checkpoint with the lowest FID is checkpoints/best.pt, and its weights are
-    best.safetensors. best.json holds its step, its FID and the FID between two halves of the real data. A resumed run
-    keeps them until it finds a lower FID. Measuring does not change the training. Process 0 alone measures and writes.
+    The FID is taken over features learned from the data, and always from the same latents, or of the translations of
+    inputs that are held out. It is recorded as `fid` in metrics.jsonl and TensorBoard. The checkpoint with the lowest
+    FID is checkpoints/best.pt, and its weights are best.safetensors. best.json holds its step, its FID and the FID
+    between two halves of the real data. A resumed run keeps them until it finds a lower FID. Measuring does not change
+    the training. Process 0 alone measures and writes.
 
     Attributes:
         evaluator: computes the FID; None before `on_start` and in processes other than 0.
@@ -51,7 +54,8 @@ class BestCheckpoint(Callback):
 
     def _prepare(self, trainer: Trainer) -> float:
         with preserved_random_state():  # a Dataset may draw from the global generators
-            self.evaluator = FIDEvaluator(trainer.data)
+            held_out = trainer.held_out if trainer.data.inputs else None
+            self.evaluator = FIDEvaluator(trainer.data, held_out)
         if self.evaluator.floor is None:
             count = self.evaluator.count
             raise ValueError(
@@ -77,18 +81,25 @@ class BestCheckpoint(Callback):
             self._lowest = fid
             self._save(trainer, fid)
 
-    @torch.no_grad()
     def _measure(self, trainer: Trainer) -> float | None:
         """The FID, or None if samples are not finite; the check of the weights then stops the training."""
         assert self.evaluator is not None  # on_start was called before
-        generator = torch.Generator().manual_seed(derive(trainer.config.seed, Purpose.EVALUATION))
+        seed = derive(trainer.config.seed, Purpose.EVALUATION)
+        if trainer.data.inputs is not None:
+            samples = translate_data(trainer.ema, self.evaluator.other, seed)
+            return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
+        generator = torch.Generator().manual_seed(seed)
         count, labels = self.evaluator.count, self.evaluator.labels
         latents = torch.randn(count, trainer.config.latent_dim, generator=generator)
         inputs: list[Tensor] = [latents]
         if trainer.size.classes and labels is not None:
             inputs.append(labels)
+        if (conditions := usual_conditions(trainer.data, trainer.size, count, generator)) is not None:
+            inputs.append(conditions)
         chunks = zip(*(x.to(trainer.device).split(trainer.config.batch_size) for x in inputs), strict=True)
-        samples = torch.cat([trainer.ema(*chunk).float().cpu() for chunk in chunks])
+        ema = trainer.ema
+        made = (drawn(ema, derive(trainer.config.seed, Purpose.SAMPLING, i), *chunk) for i, chunk in enumerate(chunks))
+        samples = torch.cat([samples.float().cpu() for samples in made])
         return self.evaluator.fid(samples) if bool(samples.isfinite().all()) else None
 
     def _save(self, trainer: Trainer, fid: float) -> None:

@@ -21,6 +21,7 @@ class Trainer(Protocol):
     Attributes:
         config: the settings.
         data: the training data.
+        held_out: those that are kept from the training, or None.
         device: the training device.
         global_step: number of steps done.
         size: shapes and sizes of the networks.
@@ -28,6 +29,7 @@ class Trainer(Protocol):
 
     config: TrainConfig
     data: Data
+    held_out: Data | None
     device: torch.device
     global_step: int
     size: NetworkSize

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan.train.augment import pack
+from fastgan.train.conditions import Condition, are_inputs, generate
 from fastgan.train.config import TrainConfig
 
 __all__ = ["check_networks"]
@@ -24,7 +25,7 @@ _SQUASHES = {"Sigmoid": "a sigmoid", "Softmax": "a softmax", "Hardsigmoid": "a h
 
 @torch.enable_grad()
 def check_networks(
-    generator: nn.Module, discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig
+    generator: nn.Module, discriminator: nn.Module, real: Tensor, condition: Condition, config: TrainConfig
 ) -> list[str]:
     """Refuse networks that do not fit the data or the loss; both are run once, in eval mode.
 
@@ -32,7 +33,7 @@ def check_networks(
         generator: a network; its training mode is kept.
         discriminator: a network; its training mode is kept.
         real: a few real samples; their number is a multiple of `config.pack`.
-        labels: their labels, or None.
+        condition: their labels or input images, or None.
         config: `latent_dim`, `loss` and `pack`.
 
     Returns:
@@ -42,16 +43,19 @@ def check_networks(
         ValueError: naming the network, what was expected and what came: another shape, a tuple, latents of four
             dimensions, a discriminator that ends in a sigmoid, an error of the network's own.
     """
-    given = () if labels is None else (labels,)
+    given = () if condition is None else (condition,)
     with _in_eval_mode(generator, discriminator), torch.random.fork_rng([real.device] if real.is_cuda else []):
         latents = real.new_zeros(len(real), config.latent_dim)
         try:
-            fake = generator(latents, *given)
+            fake = generate(generator, latents, condition)
         except Exception as error:
+            if condition is not None and are_inputs(condition):
+                raise ValueError(_failed("generator", f"inputs {list(condition.shape)}", (), error)) from error
             raise ValueError(_generator_failed(generator, latents, given, real, error)) from error
-        fake = _tensor(fake, "generator(latents)", "samples")
+        call = f"generator({'inputs' if are_inputs(condition) else 'latents'})"
+        fake = _tensor(fake, call, "samples")
         if fake.shape != real.shape:
-            raise ValueError(f"train: expected generator(latents) of shape {list(real.shape)}, got {list(fake.shape)}")
+            raise ValueError(f"train: expected {call} of shape {list(real.shape)}, got {list(fake.shape)}")
         packed = pack(real, config.pack)
         try:
             logits = discriminator(packed, *given)
@@ -110,8 +114,10 @@ def _generator_failed(
 
 
 def _failed(name: str, inputs: str, given: tuple[Tensor, ...], error: Exception) -> str:
-    labels = f" and labels {list(given[0].shape)}, as the run is conditional," if given else ""
-    return f"train: expected the {name} to take {inputs}{labels} got {type(error).__name__} from it: {error}"
+    more = f" and labels {list(given[0].shape)}, as the run is conditional," if given else ""
+    if given and are_inputs(given[0]):
+        more = f" and inputs {list(given[0].shape)}, as the run translates images,"
+    return f"train: expected the {name} to take {inputs}{more} got {type(error).__name__} from it: {error}"
 
 
 def _last_function(output: Tensor) -> str:

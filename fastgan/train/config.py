@@ -138,7 +138,7 @@ class TrainConfig(MethodSettings):
         Example:
             >>> config = TrainConfig(recipe="dcgan", lr_d=1e-4).fit_to((3, 32, 32), 5000)
             >>> config.lr_g, config.lr_d, config.fitted
-            (0.0002, 0.0001, {'lr_g': 'images of 16 pixels and more'})
+            (0.001, 0.0001, {'lr_g': 'images of 16 pixels and more'})
         """
         if self.fitted is not None:
             return self

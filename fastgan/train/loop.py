@@ -17,10 +17,11 @@ from fastgan._support.random import derive
 from fastgan.data.labels import listed
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
+from fastgan.train.average import calibrate_average
 from fastgan.train.best import BestCheckpoint
 from fastgan.train.callbacks import Callback
 from fastgan.train.config import TrainConfig
-from fastgan.train.grid import SampleGrid, grid_samples
+from fastgan.train.grid import SampleGrid, TranslationGrid, grid_samples
 from fastgan.train.monitor import open_monitor
 from fastgan.train.precision import notes_on_precision
 from fastgan.train.randomness import Purpose, random_state, seed_all, seed_rank
@@ -55,6 +56,7 @@ class GANTrainer:
     Attributes:
         config: the settings, fitted to the samples' size and number.
         data: the training data.
+        held_out: the share `config.holdout` of the data of the settings that is kept from the training, or None.
         device: the training device.
         size: shapes and sizes of the networks.
         precision: fp32, bf16 or fp16.
@@ -83,11 +85,12 @@ class GANTrainer:
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self._said: set[str] = set()
-        self.global_step = 0
+        self.global_step, self._calibrated = 0, -1
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
-        self.data, share, self._notes = joined(setup.as_data(data, config), config.spread)
+        own, self.held_out = setup.as_data(data, config)
+        self.data, share, self._notes = joined(own, config.spread)
         self.config = config = config.fit_to(self.data.sample_shape, share.samples)
         self._notes += setup.notes_on_fit(config)
         self._record = RunRecord.of(config, self.data, data, generator, discriminator, share.parts)
@@ -95,7 +98,7 @@ class GANTrainer:
         self.size = setup.network_size(self.data, config)
         networks = setup.make_networks(generator, discriminator, self.size, config, self.device)
         self._noise = self._random_generator(Purpose.NOISE)
-        probe_batch = setup.probe_batch(self.data, config, self.device)
+        probe_batch = setup.probe_batch(self.data, self.size, config, self.device)
         self._notes += checks.check_networks(*networks, *probe_batch, config)
         self.precision = setup.precision_for(config, self.size, networks, self.device)
         self._notes += notes_on_precision(config.precision, self.precision, self.device)
@@ -120,6 +123,9 @@ class GANTrainer:
     @property
     def ema(self) -> nn.Module:
         """The moving average of the generator, in eval mode."""
+        if self._calibrated != self.global_step:
+            calibrate_average(self._update.ema, self._batches.order, self.config)
+            self._calibrated = self.global_step
         return self._update.ema
 
     @property
@@ -230,7 +236,7 @@ class GANTrainer:
             self._notes.append(f"train: resumed on another kind of device: {self.device} draws latents of its own")
         seed = derive(self.config.seed, Purpose.RESUMED_PROCESS, state["step"])
         randomness.restore_rank([state["random"], *state["random_others"]], seed)
-        self.global_step = state["step"]
+        self.global_step, self._calibrated = state["step"], -1
 
     def save(self, out: Path) -> Path:
         """Write a checkpoint and weights.safetensors into the run folder `out`; returns the checkpoint's path.
@@ -260,6 +266,7 @@ class GANTrainer:
             "size": dataclasses.asdict(self.size),
             "units": self.data.units.to_dict(),
             "class_names": list(self.data.class_names),
+            "inputs": self.data.inputs.kind if self.data.inputs else "",
             "data": self._record.data,
         }
         weights = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
@@ -277,9 +284,16 @@ class GANTrainer:
             notes.append(f"train: resumed from {found[0]}{past}")
 
     def _grid(self) -> SampleGrid:
-        """The fixed latents of the sample grids, and in a conditional run the classes in turn."""
+        """The fixed latents of the sample grids, and in a conditional run the classes in turn; or the fixed inputs."""
+        if self.data.inputs is not None:
+            shown = self.data if self.held_out is None else self.held_out
+            seed = derive(self.config.seed, Purpose.GRID)
+            return TranslationGrid(shown, self.config.batch_size, seed, self.device)
         count = grid_samples(self.size.sample_shape)
-        inputs = [self._latents(count, self._random_generator(Purpose.GRID))]
+        random = self._random_generator(Purpose.GRID)
+        inputs = [self._latents(count, random)]
+        if (conditions := setup.usual_conditions(self.data, self.size, count, random)) is not None:
+            inputs.append(conditions)
         if self.size.classes:
             inputs.append(torch.arange(count, device=self.device) % self.size.classes)
         names = [self.data.class_names[label] for label in inputs[1].tolist()] if self.size.classes else []

@@ -6,16 +6,18 @@ import contextlib
 import random
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from fastgan._support.random import derive
 from fastgan.train import distributed
 
 __all__ = [
     "Purpose",
+    "drawn",
     "preserved_random_state",
     "random_state",
     "restore_generator",
@@ -42,6 +44,10 @@ class Purpose(IntEnum):
     RESUMED_PROCESS = 11
     RESUMED_NOISE = 12
     PART = 13
+    HOLES = 14
+    CONDITION = 15
+    SAMPLING = 16
+    CALIBRATION = 17
 
 
 def seed_all(seed: int) -> None:
@@ -115,6 +121,21 @@ def restore_random_state(state: dict[str, Any]) -> None:
         ("MT19937", keys, numpy["position"], numpy["has_gauss"], numpy["cached"])
     )
     random.setstate(state["python"])
+
+
+@torch.no_grad()
+def drawn(generator: nn.Module, seed: int, *inputs: Tensor | None) -> Tensor:
+    """The samples of a generator whose own random layers draw from a seed, and leave torch's generators as they were.
+
+    Args:
+        generator: the network.
+        seed: of its random layers.
+        inputs: latents (N, latent_dim), and labels (N,) or conditions if any; None is left out.
+    """
+    given = [x for x in inputs if x is not None]
+    with torch.random.fork_rng([given[0].device] if given[0].is_cuda else []):
+        torch.manual_seed(seed)
+        return cast(Tensor, generator(*given))
 
 
 @contextlib.contextmanager

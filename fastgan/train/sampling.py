@@ -1,17 +1,22 @@
-"""Balanced classes and class weights."""
+"""Batches of balanced classes, class weights, and batches by conditions."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from fastgan._support.random import derive
+from fastgan.data.table.conditions import ConditionSampler
+from fastgan.data.table.segments import Segments
 from fastgan.train import distributed
 from fastgan.train.batches import Order
+from fastgan.train.conditions import Condition
 from fastgan.train.randomness import Purpose
 from fastgan.train.spread import Share
 
-__all__ = ["BALANCES", "BalancedOrder", "class_weights"]
+__all__ = ["BALANCES", "BalancedOrder", "ConditionOrder", "class_weights"]
 
 BALANCES = ("none", "weights", "sampler")
 
@@ -65,6 +70,50 @@ class BalancedOrder(Order):
             in_epoch = epochs == epoch
             chosen[in_epoch] = self._orders[label][1][positions[in_epoch]]
         return chosen
+
+
+class ConditionOrder(Order):
+    """The batches of an encoded table: a condition for each row, and a row that has it; see `ConditionSampler`.
+
+    Rows are drawn with replacement, so a table may have fewer of them than a batch. Batch k is a pure function of
+    (seed, k) and the device.
+
+    Args:
+        codes: int64 (N, S), as `TableEncoding.codes` gives them.
+        segments: the table's layout.
+        batch_size: rows in a batch.
+        seed: seed of the draws.
+        share: which rows of a batch this process draws; None if all processes share it equally.
+    """
+
+    def __init__(
+        self, codes: Tensor, segments: Segments, batch_size: int, seed: int, share: Share | None = None
+    ) -> None:
+        super().__init__(len(codes), min(batch_size, len(codes)), seed, share)
+        self.batch_size = self.share.batch_size(batch_size)
+        self.sampler = ConditionSampler(codes, segments)
+        self._generator = torch.Generator(codes.device)
+        self._number, self._drawn = -1, self.sampler.draw(0, self._generator)
+
+    def indices(self, number: int) -> Tensor:
+        """The indices (batch_size,) of the rows of the whole batch `number`."""
+        return self._draw(number)[1]
+
+    def labels(self, number: int, labels: Condition) -> Condition:
+        """The conditions of this process's shard of batch `number`; `labels` do not matter."""
+        conditions = self._draw(number)[0]
+        return None if conditions is None else self.share.of(conditions)
+
+    def draws(self, purpose: Purpose, count: int) -> Iterator[Condition]:
+        """Conditions (batch_size,) of `count` batches, drawn as in the training for another `purpose`."""
+        generator = torch.Generator(self._generator.device).manual_seed(derive(self.seed, purpose))
+        return (self.sampler.draw(self.batch_size, generator)[0] for _ in range(count))
+
+    def _draw(self, number: int) -> tuple[Condition, Tensor]:
+        if number != self._number:
+            self._generator.manual_seed(derive(self.seed, Purpose.CONDITION, number))
+            self._number, self._drawn = number, self.sampler.draw(self.batch_size, self._generator)
+        return self._drawn
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

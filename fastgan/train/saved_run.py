@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from fastgan._support.extras import require
+from fastgan._support.random import derive
 from fastgan.data import Units
+from fastgan.data.table.encoding import TableEncoding
+from fastgan.data.table.units import EncodedUnits, read_units
 from fastgan.models import NetworkSize, build
 from fastgan.train.config import TrainConfig
+from fastgan.train.latents import draw_latents
+from fastgan.train.randomness import Purpose, drawn
 from fastgan.train.run_folder import RunFolderError
 from fastgan.train.settings_file import read_settings
+from fastgan.train.table_rows import new_rows
+from fastgan.train.translate import check_images, served_size, translate
 
 __all__ = ["Run", "load_discriminator", "load_run"]
 
@@ -25,7 +32,7 @@ _IN_PYTHON = {
     "generator": "fastgan.train.load_run(path, generator=...) fills one with its weights",
     "discriminator": "weights.safetensors holds its weights under the names discriminator.*",
 }
-_ABOUT = {"size", "units", "step", "data", "class_names"}  # the entries of the weights' metadata
+_ABOUT = {"size", "units", "step", "data", "class_names", "inputs"}  # the entries of the weights' metadata
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Run:
         fingerprint: of the training data; see `fastgan.data.fingerprint`.
         passed: what was passed to `GANTrainer` in place of a setting, in words: data, generator, discriminator.
         class_names: of the training data, in the order of the labels; () without labels.
+        input_shape: of the images that the run translates; () for a run that draws samples from latents.
+        inputs: how the inputs of the training were got: "pairs", or made by one of `fastgan.data.inputs.INPUTS`; "".
     """
 
     path: Path
@@ -55,11 +64,55 @@ class Run:
     fingerprint: str
     passed: dict[str, str]
     class_names: tuple[str, ...]
+    input_shape: tuple[int, ...] = ()
+    inputs: str = ""
 
     @property
     def data(self) -> str:
         """The training data, as `config.data` names it, or what was passed to `GANTrainer` in words."""
         return self.passed.get("data", self.config.data)
+
+    @property
+    def encoding(self) -> TableEncoding | None:
+        """How the rows of a run of the network `tabular` are encoded; None for other runs."""
+        return self.units.encoding if isinstance(self.units, EncodedUnits) else None
+
+    def translate(self, images: Tensor, seed: int | None = 0) -> Tensor:
+        """Translate images (N, C', H, W), in the network's range, to images (N, C, H, W).
+
+        Each image's translation depends on the image, the weights and the seed, and not on the images beside it.
+
+        Args:
+            images: as many channels as `input_shape`; sides that `nearest_size` leaves as they are.
+            seed: of the dropout, which is the generator's noise; None leaves it off.
+
+        Raises:
+            ValueError: for a run that draws samples from latents, images of other channels, or sides that the network
+                does not serve, with the nearest that it does.
+        """
+        self.check_translates("translate")
+        check_images(self.generator, images, self.input_shape)
+        return translate(self.generator, images, seed)
+
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The sides nearest to `height` and `width` that the generator serves.
+
+        Raises:
+            ValueError: for a run that draws samples from latents.
+        """
+        self.check_translates("translate")
+        return served_size(self.generator, height, width, self.input_shape)
+
+    def check_translates(self, command: str, translates: bool = True) -> None:
+        """Refuse a run for a `command` that takes those that translate images, or if not `translates` the others.
+
+        Raises:
+            ValueError: naming the run.
+        """
+        if bool(self.input_shape) != translates:
+            kinds = ("draws samples from latents", "translates images")
+            what = f"a run that {kinds[translates]}, got {self.path}, which {kinds[not translates]}"
+            raise ValueError(f"{command}: expected {what}{'' if translates else '; fastgan translate takes it'}")
 
     def sample(self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None) -> Tensor:
         """Draw samples (count, ...), in the network's range; a pure function of the weights and the arguments.
@@ -83,33 +136,48 @@ class Run:
             start += len(batch)
         return samples
 
-    @torch.no_grad()
     def batches(
-        self, count: int, seed: int, labels: Tensor | None = None, truncation: float | None = None
+        self,
+        count: int,
+        seed: int,
+        labels: Tensor | None = None,
+        truncation: float | None = None,
+        conditions: Mapping[str, Any] | None = None,
     ) -> Iterator[Tensor]:
-        """The samples that `sample` draws, in batches of the training's size: memory holds one of them.
+        """The samples that `sample` draws, in batches: memory holds one of them.
 
         Args:
             count: number of samples.
             seed: seed of the latents.
             labels: the classes (count,) of a conditional run's samples; by default those of the method `labels`.
             truncation: as in `sample`.
+            conditions: for columns of a table the value that all rows have; of a run of the network `tabular`.
 
-        Yields:
-            Samples (N, ...), N at most `config.batch_size`.
+        Returns:
+            Samples (N, ...), N at most `config.batch_size`; of the network `tabular` as `new_rows` makes them.
 
         Raises:
-            ValueError: for a truncation that is not positive and finite.
+            ValueError: for a truncation that is not positive and finite; for conditions of a run of another network,
+                and as `new_rows` does.
         """
+        if self.encoding is not None:
+            seed, dim = derive(seed, Purpose.SAMPLING), self.config.latent_dim
+            return new_rows(self.generator, self.encoding, dim, count, seed, conditions, truncation)
+        if conditions:
+            raise ValueError(
+                f"sample: expected a run of the network tabular for conditions, got one of {self.config.network}"
+            )
+        return self._batches(count, seed, labels, truncation)
+
+    def _batches(self, count: int, seed: int, labels: Tensor | None, truncation: float | None) -> Iterator[Tensor]:
         start = 0
         for block in self._latents(count, seed, truncation):
             for latents in block.split(self.config.batch_size):
                 end = start + len(latents)
-                if self.classes == 0:
-                    yield self.generator(latents)
-                else:
+                given = None
+                if self.classes:
                     given = torch.arange(start, end) % self.classes if labels is None else labels[start:end]
-                    yield self.generator(latents, given)
+                yield drawn(self.generator, derive(seed, Purpose.SAMPLING, start), latents, given)
                 start = end
 
     def latents(self, count: int, seed: int, truncation: float | None = None) -> Tensor:
@@ -127,14 +195,10 @@ class Run:
 
     def _latents(self, count: int, seed: int, truncation: float | None) -> Iterator[Tensor]:
         """The latents in blocks, whose size does not depend on the batches, so that these change no sample."""
-        if truncation is not None and not 0 < truncation < float("inf"):
-            raise ValueError(f"sample: expected `truncation` to be more than 0 and finite, got {truncation}")
+        self.check_translates("sample", translates=False)
         generator = torch.Generator().manual_seed(seed)
         for start in range(0, count, _BLOCK):
-            block = torch.randn(min(_BLOCK, count - start), self.config.latent_dim, generator=generator)
-            if truncation is not None:
-                nn.init.trunc_normal_(block, a=-truncation, b=truncation, generator=generator)
-            yield block
+            yield draw_latents(min(_BLOCK, count - start), self.config.latent_dim, generator, truncation)
 
     def labels(self, count: int) -> Tensor:
         """The default classes (`count`,) of `sample`: 0, 1, ... in turn."""
@@ -175,13 +239,15 @@ def load_run(path: str | Path, best: bool = False, generator: nn.Module | None =
         path,
         saved.config,
         saved.network,
-        Units(**about["units"]),
+        read_units(about["units"]),
         about["step"],
         size.classes,
         size.sample_shape,
         about["data"],
         saved.passed,
         tuple(about["class_names"]),
+        size.input_shape,
+        about["inputs"],
     )
 
 
@@ -238,7 +304,7 @@ def _load_network(path: Path, name: str, best: bool = False, given: nn.Module | 
                 for key in file.keys()  # noqa: SIM118 - not a dict
                 if key.startswith(f"{name}.")
             }
-        size = NetworkSize(**{**about["size"], "sample_shape": tuple(about["size"]["sample_shape"])})
+        size = NetworkSize.from_dict(about["size"])
         network = build(config.network, size)[0 if name == "ema" else 1] if given is None else given
         network.load_state_dict(state)
     except Exception as error:

@@ -142,7 +142,7 @@ class Session:
         samples = torch.empty(0)
         if distributed.rank() == 0:
             samples = self._grid.draw(self._trainer.ema)
-            self._monitor.sample(step, samples, self._grid.captions)
+            self._monitor.sample(step, self._grid.shown(samples), self._grid.captions)
         self._alarms.samples(step, lambda: samples)
 
     def _check_finite(self, statistics: dict[str, float], thorough: bool) -> None:

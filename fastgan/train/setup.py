@@ -11,14 +11,17 @@ from torch.utils.data import Dataset
 from fastgan.convert import convert
 from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
-from fastgan.models import NetworkSize, build, has_convolutions
+from fastgan.data.table.units import EncodedUnits
+from fastgan.models import TABULAR, NetworkSize, build, has_convolutions
 from fastgan.train import distributed
+from fastgan.train._fields import parse_hidden
 from fastgan.train.augment import pack
-from fastgan.train.batches import Batch, Batches
+from fastgan.train.batches import Batch, Batches, Order
 from fastgan.train.batchnorm import convert_sync_batchnorm
+from fastgan.train.conditions import Condition, judge, twice
 from fastgan.train.config import TrainConfig
 from fastgan.train.precision import pick_precision
-from fastgan.train.sampling import BalancedOrder
+from fastgan.train.sampling import BalancedOrder, ConditionOrder
 from fastgan.train.spread import Share
 
 __all__ = [
@@ -32,17 +35,21 @@ __all__ = [
     "notes_on_fit",
     "precision_for",
     "probe_batch",
+    "usual_conditions",
 ]
 
 DataLike = Tensor | Data | Dataset[Any] | None
 
 
-def as_data(data: DataLike, config: TrainConfig) -> Data:
+def as_data(data: DataLike, config: TrainConfig) -> tuple[Data, Data | None]:
     """Convert the `data` argument of `GANTrainer` to a `Data`.
 
     Args:
         data: the argument; None loads `config.data`. A `Dataset` is asked for labels only where they are needed.
-        config: `data` and the settings of reading it, `conditional` and `balance`.
+        config: `data` and the settings of reading it, `conditional`, `balance`, `from_` and what needs inputs.
+
+    Returns:
+        The training data, and those of `config.data` that are held out, or None.
 
     Raises:
         ValueError: for data that cannot be trained on, or that lack the labels that `conditional` or `balance` needs.
@@ -51,16 +58,41 @@ def as_data(data: DataLike, config: TrainConfig) -> Data:
         FileNotFoundError: if a file of `config.data` does not exist.
     """
     labelled = config.conditional or config.balance != "none"
+    held_out = None
     if data is None:
-        data = load_data(config)[0]
+        data, held_out = load_data(config)
     elif isinstance(data, Tensor):
-        data = Data(data)
+        data = _with_inputs(Data(data), config)
     elif not isinstance(data, Data):
-        data = from_dataset(data, labelled)
+        data = _with_inputs(from_dataset(data, labelled), config)
+    else:
+        data = _with_inputs(data, config)
+    _check_inputs(data, config)
     if labelled and data.labels is None:
         need = "`conditional`" if config.conditional else f"`balance` {config.balance}"
         raise ValueError(f"train: expected labelled data for {need}, got none with labels")
-    return data
+    return data, held_out
+
+
+def _with_inputs(data: Data, config: TrainConfig) -> Data:
+    """The data with the inputs that `config.from_` makes."""
+    return data if config.from_ == "none" else data.with_inputs(config.from_)
+
+
+def _check_inputs(data: Data, config: TrainConfig) -> None:
+    """Refuse settings that do not go together with data that have inputs, or need them."""
+    if data.inputs is None:
+        if config.reconstruction > 0:
+            raise ValueError(
+                "train: expected data with inputs for `reconstruction`, pairs:PATH or images with `from_` (--from), "
+                f"got {data.name or 'data'} without"
+            )
+        return
+    for name, wanted in (("conditional", False), ("pack", 1), ("augment", "")):
+        if (got := getattr(config, name)) != wanted:
+            raise ValueError(f"train: expected `{name}` to be {wanted!r} for data with inputs, got {got!r}")
+    if config.balance == "weights":
+        raise ValueError("train: expected `balance` to be none or sampler for data with inputs, got 'weights'")
 
 
 def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
@@ -86,7 +118,10 @@ def load_data(config: TrainConfig) -> tuple[Data, Data | None]:
         (config.out or "runs",),
         table=config.table,
         conditional=config.conditional,
+        reverse=config.reverse,
+        encoded=config.network == TABULAR,
     )
+    data = _with_inputs(data, config)
     return data.split(config.holdout) if config.holdout > 0 else (data, None)
 
 
@@ -120,7 +155,13 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device, share: S
     distributed.check_batch_size(config.batch_size, config.pack)
     if config.flip and len(data.sample_shape) != 3:
         raise ValueError(f"train: expected images (C, H, W) for `flip`, got samples {data.sample_shape}")
-    batches = Batches(
+    order: Order | None = None
+    if isinstance(data.units, EncodedUnits) and config.network == TABULAR:
+        codes = data.units.codes(data.source.read(torch.arange(len(data)))).to(device)
+        order = ConditionOrder(codes, data.units.segments, config.batch_size, config.seed, share)
+    elif config.balance == "sampler" and data.labels is not None:
+        order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
+    return Batches(
         data,
         config.batch_size,
         config.seed,
@@ -130,10 +171,8 @@ def make_batches(data: Data, config: TrainConfig, device: torch.device, share: S
         flip=config.flip,
         workers=config.workers,
         share=share,
+        order=order,
     )
-    if config.balance == "sampler" and data.labels is not None:
-        batches.order = BalancedOrder(data.labels, config.batch_size, config.seed, share)
-    return batches
 
 
 def network_size(data: Data, config: TrainConfig) -> NetworkSize:
@@ -157,7 +196,23 @@ def network_size(data: Data, config: TrainConfig) -> NetworkSize:
         bounded=data.bounded,
         classes=len(data.class_names) if config.conditional else 0,
         pack=config.pack,
+        input_shape=data.input_shape,
+        segments=data.units.segments if isinstance(data.units, EncodedUnits) and config.network == TABULAR else None,
+        **({"hidden": parse_hidden(config.hidden)} if config.hidden else {}),
     )
+
+
+def usual_conditions(data: Data, size: NetworkSize, count: int, generator: torch.Generator) -> Tensor | None:
+    """Conditions (count,) of samples as often as an encoded table has them; None for other data.
+
+    Args:
+        data: what `as_data` returned.
+        size: what `network_size` returned.
+        count: how many.
+        generator: draws them, on its device.
+    """
+    encoding = data.units.encoding if isinstance(data.units, EncodedUnits) and size.segments is not None else None
+    return None if encoding is None else encoding.draw_conditions(count, generator)
 
 
 def make_networks(
@@ -211,21 +266,27 @@ def precision_for(
     return pick_precision(config.precision, device, len(size.sample_shape) == 3, convolutional)
 
 
-def probe_batch(data: Data, config: TrainConfig, device: torch.device) -> Batch:
-    """A few real samples for `check_networks` and `mixes_samples`: two packs, with labels in a conditional run.
+def probe_batch(data: Data, size: NetworkSize, config: TrainConfig, device: torch.device) -> Batch:
+    """A few real samples for `check_networks` and `mixes_samples`: two packs, with what the networks get beside them.
 
     Args:
         data: what `as_data` returned.
+        size: what `network_size` returned.
         config: `pack` and `conditional`.
         device: the training device.
     """
     chosen = torch.arange(2 * config.pack) % len(data)
-    labels = data.labels if config.conditional else None
-    return data.batch(chosen).to(device), None if labels is None else labels[chosen].to(device)
+    if data.inputs is not None:
+        samples, inputs = data.pair_batch(chosen)
+        return samples.to(device), inputs.to(device)
+    labels = data.labels[chosen] if config.conditional and data.labels is not None else None
+    if labels is None:
+        labels = usual_conditions(data, size, len(chosen), torch.Generator().manual_seed(config.seed))
+    return data.batch(chosen).to(device), None if labels is None else labels.to(device)
 
 
 @torch.enable_grad()
-def mixes_samples(discriminator: nn.Module, real: Tensor, labels: Tensor | None, config: TrainConfig) -> bool:
+def mixes_samples(discriminator: nn.Module, real: Tensor, condition: Condition, config: TrainConfig) -> bool:
     """Whether some logits depend on other samples of the batch, as with minibatch discrimination.
 
     It looks at the gradients of some samples' logits by other samples. If no layer mixes samples, they are exactly 0,
@@ -234,7 +295,7 @@ def mixes_samples(discriminator: nn.Module, real: Tensor, labels: Tensor | None,
     Args:
         discriminator: a network in training mode; its buffers and the global generators are left unchanged.
         real: a few real samples; their number is a multiple of `config.pack`.
-        labels: their labels, or None.
+        condition: their labels or input images, or None.
         config: `pack`.
     """
     owners = [(m, name, b) for m in discriminator.modules() for name, b in m._buffers.items() if b is not None]
@@ -242,7 +303,7 @@ def mixes_samples(discriminator: nn.Module, real: Tensor, labels: Tensor | None,
     with torch.random.fork_rng([real.device] if real.is_cuda else []):
         others = torch.randn_like(real).requires_grad_()
         packed = pack(torch.cat((real, others)), config.pack)
-        logits = discriminator(packed) if labels is None else discriminator(packed, torch.cat((labels, labels)))
+        logits = judge(discriminator, packed, twice(condition))
     first = logits[: len(logits) // 2].sum()
     gradient = torch.autograd.grad(first, others, allow_unused=True)[0] if first.requires_grad else None
     with torch.no_grad():

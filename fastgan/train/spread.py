@@ -75,7 +75,7 @@ def joined(data: Data, spread: bool) -> tuple[Data, Share, list[str]]:
             shapes or ranges, or labels in some parts only.
     """
     everyone = distributed.all_gather(
-        (data.base_fingerprint, len(data), data.sample_shape, data.units.to_dict(), data.class_names)
+        (data.base_fingerprint, len(data), data.sample_shape + data.input_shape, data.units.to_dict(), data.class_names)
     )
     prints = [own[0] for own in everyone]
     parts = tuple(sorted(set(prints)))
@@ -90,11 +90,11 @@ def joined(data: Data, spread: bool) -> tuple[Data, Share, list[str]]:
             "different machines"
         )
     for what, i in (("samples of one shape", 2), ("samples of one range", 3)):
-        other = next((k for k, own in enumerate(everyone) if own[i] != everyone[0][i]), None)
-        if other is not None:
+        differing = [k for k, own in enumerate(everyone) if own[i] != everyone[0][i]]
+        if differing:
             raise ValueError(
                 f"train: expected {what} in all processes for `spread`, got {everyone[0][i]} in process 0 and "
-                f"{everyone[other][i]} in process {other}"
+                f"{everyone[differing[0]][i]} in process {differing[0]}"
             )
     labelled = [bool(names) for *_, names in everyone]
     if any(labelled) and not all(labelled):

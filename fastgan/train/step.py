@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from fastgan.losses import LOSSES, gradient_penalty, r1_penalty, with_decay
 from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
-from fastgan.train.batches import Batch, Labels
+from fastgan.train.batches import Batch
+from fastgan.train.conditions import Condition, generate, judge, twice
 from fastgan.train.config import TrainConfig
 from fastgan.train.graph import GraphedBody, use_cuda_graph
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
@@ -33,8 +34,8 @@ class GANStep:
 
     Args:
         config: learning rates, loss and the other settings.
-        generator: maps latents (N, latent_dim), and labels if any, to samples (N, ...).
-        discriminator: maps samples, and labels if any, to logits.
+        generator: maps latents (N, latent_dim), and labels if any, to samples (N, ...); or input images to images.
+        discriminator: maps samples, and labels or input images if any, to logits.
         precision: fp32, bf16 or fp16.
         say: called with a message if the training goes on without something that was asked for.
 
@@ -46,7 +47,7 @@ class GANStep:
         optimizer_d: D's optimizer.
         class_weights: the weight (C,) of each class in D's loss, or None. With weights, every batch must have labels.
             In a conditional run generated samples have the labels of the real ones and are weighted, too.
-        extra_loss_g: returns a scalar that is added to G's loss, such as one of G's last forward; None adds nothing.
+        extra_loss_g: returns a scalar that is added to G's loss; at first the method `extra_loss` of G, or None.
         totals: float32 (6,), the sums of `STATISTICS` over the steps since the last `read_statistics`.
         sync_gradients: called with a network's parameters before its optimizer's step; averages the gradients of all
             processes.
@@ -69,7 +70,7 @@ class GANStep:
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False)
         self.loss = LOSSES[config.loss]
         self.class_weights: Tensor | None = None
-        self.extra_loss_g: Callable[[], Tensor] | None = None
+        self.extra_loss_g: Callable[[], Tensor] | None = getattr(generator, "extra_loss", None)
         self.joint = not has_batch_statistics(discriminator)
         self.optimizer_g = make_optimizer(config, generator, config.lr_g)
         self.optimizer_d = make_optimizer(config, discriminator, config.lr_d)
@@ -100,18 +101,18 @@ class GANStep:
         """Update D once for each batch, then G `g_steps` times, then the moving average.
 
         Args:
-            batches: n_critic pairs of real samples (N, ...) and their labels (N,) or None; generated samples get the
-                same labels.
+            batches: n_critic pairs of real samples (N, ...) and their labels (N,), inputs (N, C, H, W) or None;
+                generated samples get the same.
             latents: n_critic + g_steps - 1 tensors (N, latent_dim).
         """
         self.schedules.set(self._steps)
         first, interval = self._steps * len(batches), self.config.r1_interval
         penalised = tuple((first + i) % interval == 0 for i in range(len(batches)))
-        labelled = batches[0][1] is not None
+        conditioned = batches[0][1] is not None
         inputs = [real for real, _ in batches]
-        inputs += [labels for _, labels in batches if labels is not None]
+        inputs += [condition for _, condition in batches if condition is not None]
         run = self._run if self._steps >= self.schedules.settles else self._body  # a graph keeps numbers as they are
-        run([*inputs, *latents], (penalised, labelled))
+        run([*inputs, *latents], (penalised, conditioned))
         self._steps += 1
         self._unread_steps += 1
 
@@ -161,25 +162,25 @@ class GANStep:
         }
 
     def _body(self, inputs: Sequence[Tensor], key: tuple[tuple[bool, ...], bool]) -> None:
-        """The device's part of a step. `inputs`: the real batches, their labels if `key` says so, and the latents."""
-        penalised, labelled = key
+        """The device's part of a step. `inputs`: the real batches, their conditions if any, and the latents."""
+        penalised, conditioned = key
         count = len(penalised)
-        reals, latents = inputs[:count], inputs[count * (1 + labelled) :]
-        labels: Sequence[Labels] = inputs[count : 2 * count] if labelled else [None] * count
+        reals, latents = inputs[:count], inputs[count * (1 + conditioned) :]
+        conditions: Sequence[Condition] = inputs[count : 2 * count] if conditioned else [None] * count
         weights: list[Tensor | None] = [None] * count
         if self.class_weights is not None:
-            weights = [self.class_weights[classes] for classes in labels]
-            labels = labels if self.config.conditional else [None] * count
+            weights = [self.class_weights[classes] for classes in conditions]
+            conditions = conditions if self.config.conditional else [None] * count
         for i in range(count - 1):
             with torch.no_grad():
-                fake = self._generate(latents[i], labels[i])
-            self._update_discriminator(reals[i], fake, labels[i], penalised[i], weights[i])
-        real, last_labels = reals[-1], labels[-1]
-        fake = self._generate(latents[count - 1], last_labels)
-        loss_d, statistics = self._update_discriminator(real, fake.detach(), last_labels, penalised[-1], weights[-1])
-        loss_g = self._update_generator(fake, real, last_labels)
+                fake = self._generate(latents[i], conditions[i])
+            self._update_discriminator(reals[i], fake, conditions[i], penalised[i], weights[i])
+        real, last_condition = reals[-1], conditions[-1]
+        fake = self._generate(latents[count - 1], last_condition)
+        loss_d, statistics = self._update_discriminator(real, fake.detach(), last_condition, penalised[-1], weights[-1])
+        loss_g = self._update_generator(fake, real, last_condition)
         for more_latents in latents[count:]:
-            loss_g = self._update_generator(self._generate(more_latents, last_labels), real, last_labels)
+            loss_g = self._update_generator(self._generate(more_latents, last_condition), real, last_condition)
         self.sync_buffers(self._buffers)
         self._update_average()
         with torch.no_grad():
@@ -187,10 +188,10 @@ class GANStep:
             self.totals += torch.cat((losses, statistics))
 
     def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Labels, penalised: bool, weights: Tensor | None
+        self, real: Tensor, fake: Tensor, condition: Condition, penalised: bool, weights: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        loss, statistics = self._loss_d(real, fake, labels, weights)
-        loss = self._with_penalties(loss, real, fake, labels, penalised)
+        loss, statistics = self._loss_d(real, fake, condition, weights)
+        loss = self._with_penalties(loss, real, fake, condition, penalised)
         self._optimize(loss, self.optimizer_d, self.scaler_d, self._trained_d)
         if self.config.weight_clip > 0:
             with torch.no_grad():
@@ -198,11 +199,13 @@ class GANStep:
                 torch._foreach_clamp_max_(self._trained_d, self.config.weight_clip)
         return loss, statistics
 
-    def _update_generator(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
+    def _update_generator(self, fake: Tensor, real: Tensor, condition: Condition) -> Tensor:
         for parameter in self._trained_d:
             parameter.requires_grad_(False)
         try:
-            loss = self._loss_g(fake, real, labels)
+            loss = self._loss_g(fake, real, condition)
+            if self.config.reconstruction > 0:
+                loss = loss + self.config.reconstruction * nn.functional.l1_loss(fake.to(real.dtype), real)
             if self.extra_loss_g is not None:
                 loss = loss + self.extra_loss_g()
             loss = with_decay(loss, self._trained_g, self.config.l1, self.config.l2)
@@ -221,35 +224,37 @@ class GANStep:
             nn.utils.clip_grad_norm_(trained, self.config.grad_clip, foreach=True)
         scaler.step(optimizer)
 
-    def _forward_g(self, latents: Tensor, labels: Labels) -> Tensor:
+    def _forward_g(self, latents: Tensor, condition: Condition) -> Tensor:
         with autocast(self.precision, self._device_type):
-            return _apply(self.generator, latents, labels)
+            return generate(self.generator, latents, condition)
 
-    def _forward_d(self, real: Tensor, fake: Tensor, labels: Labels, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _forward_d(
+        self, real: Tensor, fake: Tensor, condition: Condition, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """D's loss and statistics."""
         targets = self.config.real_target, self.config.fake_target
         with autocast(self.precision, self._device_type):
-            real_logits, fake_logits = self._logits(real, fake, labels)
+            real_logits, fake_logits = self._logits(real, fake, condition)
             if weights is None or self.loss.weighted is None:
                 return self.loss.discriminator(real_logits, fake_logits, *targets)
-            return self.loss.weighted(real_logits, fake_logits, *targets, weights, None if labels is None else weights)
+            weights_of_fake = None if condition is None else weights
+            return self.loss.weighted(real_logits, fake_logits, *targets, weights, weights_of_fake)
 
-    def _forward_loss_g(self, fake: Tensor, real: Tensor, labels: Labels) -> Tensor:
+    def _forward_loss_g(self, fake: Tensor, real: Tensor, condition: Condition) -> Tensor:
         with autocast(self.precision, self._device_type):
             if not self.loss.paired:
-                return self.loss.generator(_apply(self.discriminator, self._input_of_d(fake), labels), None)
+                return self.loss.generator(judge(self.discriminator, self._input_of_d(fake), condition), None)
             # Not in one batch with the fake samples: logits of real samples do not depend on G and need no backward.
             with torch.no_grad():
-                real_logits = _apply(self.discriminator, self._input_of_d(real), labels)
-            return self.loss.generator(_apply(self.discriminator, self._input_of_d(fake), labels), real_logits)
+                real_logits = judge(self.discriminator, self._input_of_d(real), condition)
+            return self.loss.generator(judge(self.discriminator, self._input_of_d(fake), condition), real_logits)
 
-    def _logits(self, real: Tensor, fake: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    def _logits(self, real: Tensor, fake: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
         """D's logits of real and fake samples, computed in one batch if `joint`."""
         if not self.joint:
             real, fake = self._input_of_d(real), self._input_of_d(fake)
-            return _apply(self.discriminator, real, labels), _apply(self.discriminator, fake, labels)
-        labels_of_both = None if labels is None else torch.cat((labels, labels))
-        logits = _apply(self.discriminator, self._input_of_d(torch.cat((real, fake))), labels_of_both)
+            return judge(self.discriminator, real, condition), judge(self.discriminator, fake, condition)
+        logits = judge(self.discriminator, self._input_of_d(torch.cat((real, fake))), twice(condition))
         real_logits, fake_logits = torch.chunk(logits, 2)
         return real_logits, fake_logits
 
@@ -261,22 +266,21 @@ class GANStep:
             x = add_noise(x, self.schedules.noise)
         return pack(x, config.pack)
 
-    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, labels: Labels, penalised: bool) -> Tensor:
+    def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, condition: Condition, due: bool) -> Tensor:
         """Add D's penalties. Under fp16 they are computed in float32: their squares exceed the range of float16."""
         config = self.config
         loss = with_decay(loss, self._trained_d, config.l1, config.l2)
-        critic = partial(_apply, self.discriminator, labels=labels)
+        critic = partial(judge, self.discriminator, condition=condition)
         fake = fake.detach().to(real.dtype)  # 16 bits under autocast; layers with float32 weights need float32
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device_type):
             if config.gp_weight > 0:
                 loss = loss + config.gp_weight * gradient_penalty(
                     critic, self._input_of_d(real), self._input_of_d(fake)
                 )
-            if not penalised:
+            if not due:
                 return loss
             if self.joint and config.r1_gamma == config.r2_gamma > 0:  # one mean over twice the samples
-                labels_of_both = None if labels is None else torch.cat((labels, labels))
-                critic = partial(_apply, self.discriminator, labels=labels_of_both)
+                critic = partial(judge, self.discriminator, condition=twice(condition))
                 penalty = r1_penalty(critic, self._input_of_d(torch.cat((real, fake))))
                 return loss + 2 * config.r1_interval * self.schedules.r1 * penalty
             if config.r1_gamma > 0:
@@ -293,8 +297,3 @@ class GANStep:
         torch._foreach_lerp_(self._parameters_ema, self._parameters_g, weight)
         for buffer, source in zip(self._buffers_ema, self._buffers_g, strict=True):
             buffer.copy_(source)
-
-
-def _apply(network: nn.Module, x: Tensor, labels: Labels) -> Tensor:
-    """The output of a network, which takes labels if there are any."""
-    return cast(Tensor, network(x) if labels is None else network(x, labels))

@@ -23,6 +23,7 @@ def test_the_cases_are_what_a_gpu_is_asked_first():
         for loss in ("discriminator_loss", "bce_with_logits")
         for each in ("forward", "backward")
     ]
+    wanted += [f"table heads + loss of conditions, forward + backward, {rows} x 97 fp32" for rows in ("500", "16,384")]
     assert set(wanted) <= set(names)
     assert all("268.4 M" in name for name in names[:4])
     steps = [case.name for case in figures.step_cases()]

@@ -195,7 +195,8 @@ def test_every_target_is_a_row():
     promised = {each.name: [target.ratio for target in each.targets] for each in _cases.target_cases(2)}
     assert promised["leaky ReLU + dropout, forward + backward, 4.2 M fp32"] == [25, 40]
     assert promised["D loss, forward + backward, 2 x 57,600 fp32"] == [3, 2.3]
-    assert sum(map(len, promised.values())) == 16  # 17 with AVX2's, which _worker.py brings; bytes saved apart
+    assert promised["table heads + loss of conditions, forward + backward, 500 x 97 fp32"] == [4]
+    assert sum(map(len, promised.values())) == 17  # 18 with AVX2's, which _worker.py brings; bytes saved apart
     on_cuda = _cases.target_cases(1, "cuda")
     assert [each.most_launches for each in on_cuda] == [1] * 6
     assert [target.ratio for target in on_cuda[0].targets] == [0.9, 1.9]

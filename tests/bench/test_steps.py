@@ -14,6 +14,7 @@ from fastgan import nn as fnn
 
 _scaling = script("_scaling")
 _steps = _scaling._steps
+_translation = _steps._translation
 
 
 def _layers(network):
@@ -51,6 +52,36 @@ def test_the_plain_loop_is_a_textbook_update():
         torch.testing.assert_close(p, q)
 
 
+def test_the_row_of_pix2pix_has_fused_layers_before_and_after_and_a_textbook_update():
+    works = _translation.case(1).make("cpu")
+    before, after = (works[name].__self__ for name in ("torch.nn's layers", "fastgan"))
+    for network in ("generator", "discriminator"):
+        plain, fused = (_layers(getattr(trainer, network)) for trainer in (before, after))
+        assert not any(layer.__module__.startswith("fastgan.nn") for layer in plain)
+        assert fnn.LeakyReLU in fused
+    assert fnn.LeakyReLUDropout in _layers(after.generator)
+    loop = works["plain loop"]
+    generator, discriminator = copy.deepcopy(loop._generator).eval(), copy.deepcopy(loop._discriminator)
+    loop._generator.eval()  # no dropout, so that both see the same
+    torch.manual_seed(1)
+    loop()
+    torch.manual_seed(1)
+    chosen = torch.randint(len(loop._inputs), (_translation.BATCH,))
+    inputs, real = loop._inputs[chosen], loop._targets[chosen]
+    fake = generator(inputs)
+    for logits, target in ((discriminator(real, inputs), 1.0), (discriminator(fake.detach(), inputs), 0.0)):
+        F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target)).backward()
+    torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999)).step()
+    for p, q in zip(loop._discriminator.parameters(), discriminator.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+    logits = discriminator(fake, inputs)
+    loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits)) + 100 * (fake - real).abs().mean()
+    loss.backward()
+    torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999)).step()
+    for p, q in zip(loop._generator.parameters(), generator.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-4)  # Adam's first step is a sign where gradients are tiny
+
+
 def test_every_target_of_the_step_table_has_its_row():
     rows = {case.name: [t.ratio for t in case.targets] for case in _steps.step_cases("cpu", 2, compiled=True)}
     assert rows == {
@@ -58,6 +89,7 @@ def test_every_target_of_the_step_table_has_its_row():
         "MLP GAN, batch 64, --compile": [1.8],
         "DCGAN-32, batch 128": [1.3],
         "DCGAN-32, batch 128, --precision bf16": [2],
+        "pix2pix-64, batch 4": [],
     }
     rows = {case.name: [t.ratio for t in case.targets] for case in _steps.step_cases("cuda", 1, compiled=True)}
     assert rows == {"MLP GAN, batch 64, CUDA graph": [6], "DCGAN-64, batch 128, bf16 both": [1.6, 1.15]}

@@ -42,10 +42,16 @@ def _settings(printed):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run):
-    code, printed, _ = dry_run("--recipe", recipe, "--data", data := "ring" if recipe == "mixture" else "digits")
+def test_a_recipe_is_resolved_sized_and_not_trained(recipe, dry_run, tmp_path):
+    data = {"mixture": "ring", "tabular": f"csv:{tmp_path / 'in.csv'}"}.get(recipe, "digits")
+    (tmp_path / "in.csv").write_text("a,b\n" + "".join(f"{i / 7:.2f},{'xyz'[i % 3]}\n" for i in range(50)))
+    of_pairs = recipe == "pix2pix"
+    more = ("--from", "edges", "--image-size", 32) if of_pairs else ()
+    code, printed, _ = dry_run("--recipe", recipe, "--data", data, *more)
     assert code == 0
-    trainer = GANTrainer(TrainConfig(recipe=recipe, data=data))
+    trainer = GANTrainer(
+        TrainConfig(recipe=recipe, data=data, **({"from_": "edges", "image_size": 32} if of_pairs else {}))
+    )
     for name, network in (("generator", trainer.generator), ("discriminator", trainer.discriminator)):
         (line,) = (line for line in printed.splitlines() if line.startswith(f"{name}: "))
         assert f", {sum(p.numel() for p in network.parameters()):,} parameters" in line

@@ -64,7 +64,7 @@ def test_the_model_can_be_kept(table, tmp_path):
     assert _fastgan("synth", table[0], tmp_path / "out.csv", "--epochs", 1, "--model", kept) == 0
     assert len(_read(tmp_path / "out.csv")) == 201
     rows = TabularGAN.load(kept, device="cpu").sample(5, {"Farbe": "grün"}, seed=0)
-    assert list(rows.columns) == ["Tag", "Preis", "Farbe", "ok", "n"]
+    assert list(rows.columns) == ["id", "Tag", "Preis", "Farbe", "ok", "n"]
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,56 @@ def gan_side(logits, target, weight, is_real):
         right = (x > 0).sum() / count if is_real else (x < 0).sum() / count
         probability = (0.5 + 0.5 * np.tanh(x / 2)).sum() / count
     return weight * loss, weight * gradient, probability, right
+
+
+def gumbel(rows, entries, seed, offset):
+    """Return the Gumbel noise of each of `entries` columns behind the scalars, in `rows` rows."""
+    block = np.arange((entries + 3) // 4, dtype=np.uint64)[None, :]
+    row = np.arange(rows, dtype=np.uint64)[:, None]
+    index = (block << np.uint64(40)) + row
+    counter = (np.full_like(index, offset & 0xFFFFFFFF), np.full_like(index, offset >> 32))
+    words = philox4x32((*counter, index & MASK32, index >> np.uint64(32)), (seed & 0xFFFFFFFF, seed >> 32))
+    uniform = (np.stack(words, axis=-1).reshape(rows, 4 * block.size)[:, :entries].astype(np.float64) + 0.5) / 2.0**32
+    return -np.log(-np.log1p(-uniform))
+
+
+def segments_of(scalars, widths):
+    """Return the slice of each segment of a row."""
+    ends = scalars + np.cumsum(widths, dtype=int)
+    return [slice(int(end) - width, int(end)) for end, width in zip(ends, widths, strict=True)]
+
+
+def column_heads(x, scalars, widths, tau, noise):
+    """Return tanh of the scalars and softmax((x + noise) / tau) of each segment."""
+    x = np.asarray(x, dtype=np.float64)
+    y = np.tanh(x)
+    for part in segments_of(scalars, widths):
+        logits = (x[:, part] + noise[:, part.start - scalars : part.stop - scalars]) / tau
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        y[:, part] = powers / powers.sum(1, keepdims=True)
+    return y
+
+
+def column_heads_gradient(grad, y, scalars, widths, tau):
+    """Return the derivative by x of the sum of grad * y, from the heads' result y."""
+    grad, y = (np.asarray(a, dtype=np.float64) for a in (grad, y))
+    result = grad * (1 - y * y)
+    for part in segments_of(scalars, widths):
+        g, p = grad[:, part], y[:, part]
+        result[:, part] = p * (g - (g * p).sum(1, keepdims=True)) / tau
+    return result
+
+
+def condition_loss(x, conditions, scalars, widths):
+    """Return the mean cross-entropy of the conditioned segments, and its derivative by x."""
+    x = np.asarray(x, dtype=np.float64)
+    losses, gradient = np.zeros(len(x)), np.zeros_like(x)
+    for row, condition in enumerate(conditions):
+        column = scalars + int(condition)
+        (part,) = (part for part in segments_of(scalars, widths) if part.start <= column < part.stop)
+        most = x[row, part].max()
+        powers = np.exp(x[row, part] - most)
+        losses[row] = np.log(powers.sum()) - (x[row, column] - most)
+        gradient[row, part] = powers / powers.sum()
+        gradient[row, column] -= 1
+    return losses.mean(), gradient / len(x)

@@ -77,3 +77,9 @@ def test_dropout_is_that_of_the_discriminators_blocks():
     generator, discriminator = build("r3gan", NetworkSize((1, 8, 8), dropout=0.3))
     rates = [[m.dropout for m in net.modules() if isinstance(m, _BiasLeakyReLU)] for net in (generator, discriminator)]
     assert rates == [[0.0] * 4, [0.3] * 4]
+
+
+def test_logits_are_float32_under_autocast():
+    _, discriminator = build("r3gan", NetworkSize((1, 8, 8)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert discriminator(torch.randn(2, 1, 8, 8)).dtype == torch.float32

@@ -46,11 +46,15 @@ ROWS = {
     "bce with logits by element": lambda x: FF.binary_cross_entropy_with_logits(x, 1.0, reduction="none"),
     "discriminator_loss": lambda x: FF.discriminator_loss(x, -2 * x, real_target=0.9)[0],
     "generator_loss": FF.generator_loss,
+    "column_heads": lambda x: FF.column_heads(x, 1, (3, 2), tau=0.5, seed=1).square(),
+    "condition_loss": lambda x: FF.condition_loss(x, torch.tensor([0, 4, 2, 3]), 1, (3, 2)),
     "penalty": penalty,
     "second bce with logits": second_of(lambda x: FF.binary_cross_entropy_with_logits(x, 0.9, x.detach())),
     "second bce": second_of(lambda x: FF.binary_cross_entropy(x.sigmoid(), 0.9)),
     "second discriminator_loss": second_of(lambda x: FF.discriminator_loss(x, -2 * x)[0]),
     "second generator_loss": second_of(FF.generator_loss),
+    "second column_heads": second_of(lambda x: FF.column_heads(x, 1, (3, 2), tau=0.5, seed=1).square().sum()),
+    "second condition_loss": second_of(lambda x: FF.condition_loss(x, torch.tensor([0, 4, 2, 3]), 1, (3, 2))),
 }
 
 

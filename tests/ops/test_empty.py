@@ -16,6 +16,20 @@ LAYOUTS = {
     "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x,
     "sliced": lambda x: x[..., 1:] if x.shape[-1] > 1 else x,
 }
+
+
+def columns(x):
+    """How rows with the last dimension of a tensor are cut: at most two scalars, then one segment."""
+    scalars = min(x.shape[-1], 2)
+    return scalars, [x.shape[-1] - scalars] if x.shape[-1] > 2 else []
+
+
+def condition_loss(x):
+    """The loss of no rows. Rows without columns have no condition."""
+    places = torch.zeros(x.shape[:-1], dtype=torch.int64, device=x.device)
+    return x.sum() if places.numel() else FF.condition_loss(x, places, *columns(x))
+
+
 FUNCTIONS = {
     "leaky_relu": lambda x: FF.leaky_relu(x, 0.2),
     "leaky_relu in place": lambda x: FF.leaky_relu(x * 1, 0.2, inplace=True),
@@ -35,6 +49,8 @@ FUNCTIONS = {
     ),
     "gan_loss": lambda x: FF.discriminator_loss(x, x.new_ones(3))[0] + FF.discriminator_loss(x, x)[0],
     "generator_loss": FF.generator_loss,
+    "column_heads": lambda x: FF.column_heads(x, *columns(x), seed=1),
+    "condition_loss": condition_loss,
 }
 
 
@@ -88,6 +104,10 @@ def test_opcheck(device, shape):
     grad = torch.ones((), device=device, requires_grad=True)
     torch.library.opcheck(OPS.gan_loss_backward.default, (grad, x, x, 1.0, 0.0, 1.0, 1.0))
     torch.library.opcheck(OPS.generator_loss_backward.default, (grad, x, 1.0, 1.0))
+    torch.library.opcheck(OPS.column_heads_backward.default, (x, x, *columns(x), 0.2))
+    places = torch.zeros(x.shape[:-1], device=device, dtype=torch.int64)
+    if places.numel() == 0:
+        torch.library.opcheck(OPS.condition_loss_backward.default, (grad, x, places, *columns(x)))
 
 
 def test_without_elements_the_backward_takes_any_strides_but_negative_ones():

@@ -1,6 +1,6 @@
 """No input crashes an op: it computes, or raises an error that names the op and the argument.
 
-Each run has the same 2,200 cases.
+Each run has the same 2,400 cases.
 """
 
 import re
@@ -178,6 +178,36 @@ def test_gan_losses(data):
     outputs = attempt(OPS.generator_loss_backward.default, grad, fake, targets[0], weights[0])
     if outputs is not None:
         assert_like(outputs[0], fake)
+
+
+@CASES
+@given(st.data())
+def test_columns(data):
+    x = data.draw(inputs.tensors())
+    width = x.shape[-1] if x.dim() else 0
+    first = data.draw(st.integers(0, width))
+    fitting = st.just((first, [n for n in (width - first - (width - first) // 2, (width - first) // 2) if n]))
+    anything = st.tuples(
+        st.sampled_from([-1, 0, 1, 5, 2**63 - 1]), st.lists(st.sampled_from([-1, 0, 1, 2, 7, 2**40]), max_size=3)
+    )
+    scalars, widths = data.draw(st.one_of(fitting, fitting, anything))
+    tau, seed = data.draw(st.one_of(st.just(0.5), inputs.numbers)), data.draw(inputs.seeds)
+    outputs = attempt(OPS.column_heads.default, x, scalars, widths, tau, seed, 0, None)
+    if outputs is not None:
+        assert_like(outputs[0], x)
+    other = data.draw(st.one_of(st.just(x), inputs.tensors()))
+    outputs = attempt(OPS.column_heads_backward.default, other, x, scalars, widths, tau)
+    if outputs is not None:
+        assert_like(outputs[0], other)
+    places = torch.randint(max(width - first, 1), x.shape[:-1])
+    conditions = data.draw(st.one_of(st.just(places), inputs.tensors()))
+    outputs = attempt(OPS.condition_loss.default, x, conditions, scalars, widths)
+    if outputs is not None:
+        assert outputs[0].shape == ()
+    grad = data.draw(st.one_of(inputs.tensors(size=()), inputs.tensors()))
+    outputs = attempt(OPS.condition_loss_backward.default, grad, x, conditions, scalars, widths)
+    if outputs is not None:
+        assert_like(outputs[0], x)
 
 
 @CASES

@@ -1,5 +1,6 @@
 """The page: one file with all that a run can show, and words for what it cannot."""
 
+import json
 import re
 import shutil
 
@@ -31,6 +32,14 @@ def test_the_page_of_digits_has_every_part(trained):
     ):
         assert part in page
     assert len(page) < 5_000_000
+
+
+def test_what_eval_records_about_the_scores_is_no_score(run):
+    about = {"step": 6, "samples": 50, "seed": 0, "k": 5, "features": "learned", "data": "digits"}
+    (run / "eval.json").write_text(json.dumps({**about, "fid": 3.0, "real": {"fid": 1.0}}))
+    page = write_report([run], measure=False).read_text()
+    scores = page[page.index("<h3>Scores</h3>") :]
+    assert re.findall(r'<th scope="row"><code>(\w+)</code>', scores[: scores.index("</table>")]) == ["fid"]
 
 
 def test_scores_are_measured_only_where_that_is_asked_for(trained, tmp_path):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from fastgan.cli._run_data import in_units_of
 from fastgan.cli.sample import sample
 from fastgan.data import Data
 from fastgan.train import GANTrainer, TrainConfig, load_run
+from fastgan.train.run_data import in_units_of
 
 
 def _data(labels) -> Data:

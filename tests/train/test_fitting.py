@@ -1,5 +1,7 @@
 """A recipe's settings fit the samples' size and number, unless they were chosen or the run is resumed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from fastgan.train import config as config_module
 from fastgan.train.recipes import FITS, RECIPES
 from fastgan.train.recipes.fitting import Fit, settings_for
 
+PAGE = (Path(__file__).parents[2] / "docs" / "image-quality.md").read_text(encoding="utf-8")
 LARGE = Fit({"lr_g": 1e-4, "lr_d": 1e-4}, sides=(16, 64))
 FEW = Fit({"augment": "color", "lr_d": 3e-4}, most=20)
 
@@ -71,3 +74,29 @@ def test_another_recipe_is_fitted_anew(fitted_mlp):
     fitted = TrainConfig(steps=7).fit_to((1, 16, 16), 40)
     assert fitted.replace(recipe="wgan").fitted is None
     assert fitted.replace(recipe="wgan").lr_g == RECIPES["wgan"]["lr_g"]
+
+
+def test_the_page_has_every_fit_and_no_other():
+    table = PAGE.partition("## Settings that fit the data")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in table.splitlines() if line.startswith("| `")]
+    written = {(recipe.strip(" `"), why, text) for recipes, why, text in rows for recipe in recipes.split(",")}
+    held = {
+        (recipe, fit.why, ", ".join(f"`{name}` {value}" for name, value in fit.settings.items()))
+        for recipe, fits in FITS.items()
+        for fit in fits
+    }
+    assert written == held
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "resnet", "r3gan"])
+@pytest.mark.parametrize(("count", "augment"), [(2000, "color,translation,cutout"), (2001, "")])
+def test_few_images_are_augmented(recipe, count, augment):
+    assert TrainConfig(recipe=recipe).fit_to((3, 32, 32), count).augment == augment
+    assert TrainConfig(recipe=recipe, augment="color").fit_to((3, 32, 32), count).augment == "color"
+    assert TrainConfig(recipe=recipe).fit_to((1, 8, 8), count).augment == ""  # the digits, on which it was tuned
+
+
+def test_dcgan_leaves_the_digits_learning_rates_for_larger_images():
+    for side, rates in ((8, (2e-3, 1e-3)), (28, (1e-3, 5e-4)), (64, (1e-3, 5e-4))):
+        config = TrainConfig(recipe="dcgan").fit_to((1, side, side), 5000)
+        assert (config.lr_g, config.lr_d) == rates

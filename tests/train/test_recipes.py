@@ -10,8 +10,8 @@ from fastgan.metrics.features import extract, fit_features
 from fastgan.train import GANTrainer, TrainConfig, load_run
 from fastgan.train.recipes import RECIPES
 
-# The recipes for images; `mixture` is for points.
-NAMES = [name for name in RECIPES if name != "mixture"]
+# The recipes for images; `mixture` is for points, `tabular` for tables, `pix2pix` for pairs (test_translation.py).
+NAMES = [name for name in RECIPES if name not in ("mixture", "tabular", "pix2pix")]
 # Short runs, with a smaller `ema_decay` than the recipe's, so that the average forgets the first weights.
 _SHORT = {"steps": 200, "ema_decay": 0.98}
 SHORT = {

@@ -134,7 +134,7 @@ def test_weights_of_another_version_are_told(tmp_path):
         out / "weights.safetensors", {"ema": load_run(out).generator}, {"step": 3, "size": _about(out)["size"]}
     )
     with pytest.raises(
-        RunFolderError, match="to be of this version of fastgan, got one without class_names, data, units"
+        RunFolderError, match="to be of this version of fastgan, got one without class_names, data, inputs, units"
     ):
         load_run(out)
 

@@ -7,7 +7,7 @@
 // NaN gives NaN, except in log_of() of Floats, which takes NaN's bits for a number's and gives a
 // finite result. Row bce is safe from that: probability_loss() also takes log_complement(), which
 // gives NaN, and the op raises an error for every probability that is NaN or outside [0, 1]
-// (bce_range.h).
+// (bce_range.h). Row condition_loss adds the NaN again.
 
 #include <cmath>
 
@@ -113,6 +113,15 @@ FASTGAN_MATH Floats log_complement(Floats x) {
   return log_of(difference) + select(equal(difference, zero), zero, lost / difference);
 }
 
+// tanh(x) as (1 - e) / (1 + e) for e = exp(-2 |x|), with the sign of x. Subtracting the exponential
+// and its rounding error one after the other keeps the digits of a small x.
+FASTGAN_MATH Floats tanh_of(Floats x) {
+  const Floats one = broadcast<Floats>(1.0f), zero = broadcast<Floats>(0.0f);
+  const Exp<Floats> e = exp_nonpositive(broadcast<Floats>(2.0f) * negative_absolute(x));
+  const Floats magnitude = ((one - e.value) - e.error) / (one + e.value);
+  return select(greater(zero, x), zero - magnitude, magnitude);
+}
+
 FASTGAN_TARGET inline Exp<Doubles> exp_nonpositive(Doubles x) {
   double lane[Doubles::kLanes];
   store(lane, x);
@@ -140,6 +149,13 @@ FASTGAN_TARGET inline Doubles log_complement(Doubles x) {
   double lane[Doubles::kLanes];
   store(lane, x);
   for (int i = 0; i < Doubles::kLanes; ++i) lane[i] = std::log1p(-lane[i]);
+  return load(lane);
+}
+
+FASTGAN_TARGET inline Doubles tanh_of(Doubles x) {
+  double lane[Doubles::kLanes];
+  store(lane, x);
+  for (int i = 0; i < Doubles::kLanes; ++i) lane[i] = std::tanh(lane[i]);
   return load(lane);
 }
 

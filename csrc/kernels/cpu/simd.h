@@ -7,6 +7,7 @@
 //   VectorOf<T>                 the one of them in which tensors of T are computed
 //   broadcast<V>(number)        the number in every lane
 //   load(T*), store(T*, V)      any alignment; halves are converted, rounding to nearest even
+//   numbers_of<V>(words)        kLanes 32-bit words as unsigned integers, rounded to nearest
 //   stream(T*, V)               store past the caches if the processor can; multiples of 64 bytes
 //   finish_streaming()          call after a series of stream()
 //   greater, less_equal, equal  false where a lane is NaN
@@ -21,6 +22,7 @@
 //   mask_from_bits<V>(bytes)    a mask from kLanes / 8 bytes of a plane
 //   store_bits(bytes, mask)     a mask to kLanes / 8 bytes of a plane
 //   keep_block(...)             dropout's decisions for 16 octets
+//   draw_rows(...)              the random words of four entries of 16 rows (math/column_noise.h)
 //   exp_nonpositive, log_of ... exp_log.h
 // clang-format on
 //

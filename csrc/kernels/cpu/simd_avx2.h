@@ -86,6 +86,29 @@ FASTGAN_MATH Floats load(const c10::BFloat16* p) {
   return {widen_bfloat16(_mm_loadu_si128(bits)), widen_bfloat16(_mm_loadu_si128(bits + 1))};
 }
 
+// AVX2 converts signed words only. The halves of a word are exact, so their sum is rounded once.
+FASTGAN_MATH __m256 numbers_of(__m256i words) {
+  const __m256 high = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 16));
+  const __m256 low = _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(0xFFFF)));
+  return _mm256_add_ps(_mm256_mul_ps(high, _mm256_set1_ps(65536.0f)), low);
+}
+FASTGAN_MATH __m256d numbers_of(__m128i words) {
+  const __m128i moved = _mm_xor_si128(words, _mm_set1_epi32(static_cast<int>(0x80000000u)));
+  return _mm256_add_pd(_mm256_cvtepi32_pd(moved), _mm256_set1_pd(2147483648.0));
+}
+template <class V>
+FASTGAN_MATH V numbers_of(const uint32_t* words);
+template <>
+FASTGAN_MATH Floats numbers_of<Floats>(const uint32_t* words) {
+  const __m256i* bits = reinterpret_cast<const __m256i*>(words);
+  return {numbers_of(_mm256_loadu_si256(bits)), numbers_of(_mm256_loadu_si256(bits + 1))};
+}
+template <>
+FASTGAN_MATH Doubles numbers_of<Doubles>(const uint32_t* words) {
+  const __m128i* bits = reinterpret_cast<const __m128i*>(words);
+  return {numbers_of(_mm_loadu_si128(bits)), numbers_of(_mm_loadu_si128(bits + 1))};
+}
+
 FASTGAN_MATH void store(float* p, Floats x) {
   _mm256_storeu_ps(p, x.a);
   _mm256_storeu_ps(p + 8, x.b);

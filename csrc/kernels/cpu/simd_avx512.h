@@ -58,6 +58,17 @@ FASTGAN_MATH Floats load(const c10::BFloat16* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 
+template <class V>
+FASTGAN_MATH V numbers_of(const uint32_t* words);
+template <>
+FASTGAN_MATH Floats numbers_of<Floats>(const uint32_t* words) {
+  return {_mm512_cvtepu32_ps(_mm512_loadu_si512(words))};
+}
+template <>
+FASTGAN_MATH Doubles numbers_of<Doubles>(const uint32_t* words) {
+  return {_mm512_cvtepu32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(words)))};
+}
+
 FASTGAN_MATH void store(float* p, Floats a) { _mm512_storeu_ps(p, a.v); }
 FASTGAN_MATH void store(double* p, Doubles a) { _mm512_storeu_pd(p, a.v); }
 FASTGAN_MATH void store(c10::Half* p, Floats a) {

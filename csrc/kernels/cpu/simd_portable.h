@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "kernels/cpu/simd_common.h"
+#include "math/column_noise.h"
 #include "math/octet.h"
 
 // See simd.h. Vectors are arrays, which the compiler vectorises for the registers that it may use.
@@ -73,6 +74,12 @@ FASTGAN_MATH Floats load(const T* p) {
 FASTGAN_MATH Doubles load(const double* p) {
   Doubles result;
   std::memcpy(result.lane, p, sizeof(result.lane));
+  return result;
+}
+template <class V>
+FASTGAN_MATH V numbers_of(const uint32_t* words) {
+  V result;
+  for (int i = 0; i < V::kLanes; ++i) result.lane[i] = static_cast<typename V::Scalar>(words[i]);
   return result;
 }
 template <class T, class S, int lanes>
@@ -219,6 +226,14 @@ FASTGAN_MATH void store_bits(uint8_t* bytes, Lanes<lanes> mask) {
 // keep_octet() of octets first .. first + 15.
 FASTGAN_MATH void keep_block(RandomKey random, int64_t first, uint32_t threshold, uint8_t* keep) {
   for (int i = 0; i < kBlockOctets; ++i) keep[i] = keep_octet(random, first + i, threshold);
+}
+
+// draw_entries() of rows first .. first + 15: word k of row first + i goes to words[16 k + i].
+FASTGAN_MATH void draw_rows(RandomKey random, int64_t first, int64_t block, uint32_t* words) {
+  for (int i = 0; i < kBlockOctets; ++i) {
+    const PhiloxBlock drawn = draw_entries(random, first + i, block);
+    for (int k = 0; k < kBlockEntries; ++k) words[k * kBlockOctets + i] = drawn.word[k];
+  }
 }
 
 }  // namespace portable

@@ -26,6 +26,15 @@ FASTGAN_MATH Words counters_from(uint32_t first) {
   return {_mm256_add_epi32(same_word(first), lanes), _mm256_add_epi32(same_word(first + 8), lanes)};
 }
 
+FASTGAN_MATH Words consecutive_from(uint32_t first) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return {_mm256_add_epi32(same_word(first), lanes), _mm256_add_epi32(same_word(first + 8), lanes)};
+}
+FASTGAN_MATH void store_words(uint32_t* p, Words x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p) + 1, x.b);
+}
+
 FASTGAN_MATH Words exclusive_or(Words x, Words y) {
   return {_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b)};
 }

@@ -26,6 +26,13 @@ FASTGAN_MATH Words counters_from(uint32_t first) {
                        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15))};
 }
 
+FASTGAN_MATH Words consecutive_from(uint32_t first) {
+  return {
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))};
+}
+FASTGAN_MATH void store_words(uint32_t* p, Words a) { _mm512_storeu_si512(p, a.v); }
+
 FASTGAN_MATH Words exclusive_or(Words a, Words b) { return {_mm512_xor_si512(a.v, b.v)}; }
 FASTGAN_MATH Words exclusive_or(Words a, Words b, uint32_t key) {
   return {_mm512_ternarylogic_epi32(a.v, b.v, same_words(key).v, 0x96)};

@@ -33,16 +33,17 @@ def is_value(cell: str) -> bool:
     return not is_missing(cell) and is_number(cell)
 
 
-def missing_mask(cells: Any) -> Any:
+def missing_mask(cells: Any, words: bool = True) -> Any:
     """Which cells of a column are missing.
 
     Args:
         cells: a pandas Series, of text without white space at its ends, or of values.
+        words: whether text such as NA stands for a missing cell.
 
     Returns:
         A Series of bool.
     """
-    if cells.dtype.kind not in "OUS" and str(cells.dtype) not in ("str", "string"):
+    if not words or str(cells.dtype) not in ("str", "string", "object"):
         return cells.isna()
     # The longest spelling has 8 letters, and most cells of text have more or are no candidate by their first letter.
     return cells.isna() | cells.str.lower().isin(MISSING)

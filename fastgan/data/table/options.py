@@ -30,6 +30,8 @@ class TableOptions:
         drop: the names of columns to leave out.
         columns: the names of the only columns to take, ids among them; () takes all but ids.
         text: the names of columns whose cells are text, also where they look like numbers or dates.
+        discrete: the names of columns that the network `tabular` takes for categories, also where they hold numbers of
+            many values.
 
     Raises:
         ValueError: for another value, or a column in both `drop` and `columns`.
@@ -46,6 +48,7 @@ class TableOptions:
     drop: Sequence[str] = ()
     columns: Sequence[str] = ()
     text: Sequence[str] = ()
+    discrete: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         separator = _NAMED.get(self.separator, self.separator)
@@ -63,7 +66,7 @@ class TableOptions:
                 codecs.lookup(self.encoding)
             except LookupError:
                 raise ValueError(f"data: expected --encoding such as utf-8 or latin-1, got '{self.encoding}'") from None
-        for name in ("drop", "columns", "text"):
+        for name in ("drop", "columns", "text", "discrete"):
             given = getattr(self, name)
             names = given.split(",") if isinstance(given, str) else given
             object.__setattr__(self, name, tuple(n.strip() for n in names if n.strip()))
@@ -84,9 +87,10 @@ class TableOptions:
             path: the table's file, for messages.
 
         Raises:
-            ValueError: for a name in `drop`, `columns` or `text` that no column has, or where no column is left.
+            ValueError: for a name in `drop`, `columns`, `text` or `discrete` that no column has, or where no
+                column is left.
         """
-        for name in (*self.drop, *self.columns, *self.text):
+        for name in (*self.drop, *self.columns, *self.text, *self.discrete):
             if name not in names:
                 raise ValueError(unknown_name(f"{path}: unknown column", name, names))
         left = [name for name in names if name not in self.drop and (name in self.columns or not self.columns)]
@@ -104,12 +108,14 @@ class Dialect:
         separator: one character; a blank stands for any run of spaces and tabs.
         decimal: `.` or `,`.
         header: whether the first row holds the columns' names.
+        words: whether words such as NA stand for missing cells; in a DataFrame of values they are text.
     """
 
     encoding: str = "utf-8"
     separator: str = ","
     decimal: str = "."
     header: bool = True
+    words: bool = True
 
     def describe(self) -> str:
         """The dialect in a few words, such as "UTF-8, semicolons, decimal commas, a header"."""

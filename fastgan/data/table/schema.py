@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgan._support.extras import require
-from fastgan.data.table.columns import Column, numbers_of
-from fastgan.data.table.decode import decode_column, typed
+from fastgan.data.table.columns import NUMBERS, Column, numbers_of
+from fastgan.data.table.decode import (
+    cells_from_numbers,
+    cells_from_places,
+    decode_column,
+    empty_cells,
+    new_ids,
+    typed,
+)
 from fastgan.data.table.missing import missing_mask
 from fastgan.data.table.options import Dialect
 
@@ -76,14 +83,14 @@ class TableSchema:
         """Of each number of an encoded row, whether it has a scale and an offset of its own, and is not 0 or 1."""
         found: list[bool] = []
         for c in self.columns:
-            number = c.kind in ("integer", "decimal", "date")
+            number = c.kind in NUMBERS
             found += [number] + [False] * c.missing if number else [False] * c.width
         return found
 
     def _moments(self, name: str, other: float) -> list[float]:
         found: list[float] = []
         for c in self.columns:
-            number = c.kind in ("integer", "decimal", "date")
+            number = c.kind in NUMBERS
             found += [getattr(c, name)] + [other] * c.missing if number else [other] * c.width
         return found
 
@@ -117,7 +124,9 @@ class TableSchema:
         """
         lacking = [c.name for c in self.columns if c.width and c.name not in frame.columns]
         if lacking:
-            raise ValueError(f"data: expected the columns {', '.join(lacking)}, got {', '.join(map(str, frame))}")
+            raise ValueError(
+                f"data: expected the columns {', '.join(map(str, lacking))}, got {', '.join(map(str, frame))}"
+            )
         rows = np.zeros((len(frame), self.width))
         at = 0
         for column in self.columns:
@@ -127,9 +136,9 @@ class TableSchema:
         return rows
 
     def _encode(self, cells: Any, column: Column, out: Array) -> None:
-        missing = missing_mask(cells).to_numpy(dtype=bool)
+        missing = self.missing(cells)
         if column.kind == "category":
-            codes = require("pandas").Index(list(column.values)).get_indexer(cells.astype("str"))
+            codes = self.places(cells, column)
             known = np.flatnonzero((codes >= 0) & ~missing)
             out[known, codes[known]] = 1.0
             out[missing] = 0.0 if column.missing else np.nan
@@ -140,6 +149,43 @@ class TableSchema:
         if column.missing:
             out[missing, -1] = 1.0
 
+    def missing(self, cells: Any) -> NDArray[np.bool_]:
+        """Which cells (rows,) of a pandas Series `cells` are missing."""
+        return np.asarray(missing_mask(cells, self.dialect.words).to_numpy(dtype=bool))
+
+    def places(self, cells: Any, column: Column) -> NDArray[np.int64]:
+        """The places (rows,) of cells among a column's categories, -1 for cells that are none of them.
+
+        Args:
+            cells: a pandas Series.
+            column: of categories.
+
+        Raises:
+            MissingExtraError: without pandas.
+        """
+        return np.asarray(require("pandas").Index(list(column.values)).get_indexer(cells.astype("str")))
+
+    def typed(self, frame: Any) -> Any:
+        """The columns that can be learnt, as a pandas DataFrame of values of their dtypes.
+
+        Args:
+            frame: the table, of text or of values.
+
+        Raises:
+            MissingExtraError: without pandas.
+        """
+        found = {}
+        for column in self.columns:
+            if column.learnt:
+                cells = frame[column.name].reset_index(drop=True)
+                gone = self.missing(cells)
+                if column.kind == "category":
+                    found[column.name] = cells_from_places(np.where(gone, -1, self.places(cells, column)), column)
+                else:
+                    numbers = numbers_of(cells.mask(gone), column, self.dialect.decimal)
+                    found[column.name] = cells_from_numbers(numbers, column)
+        return require("pandas").DataFrame(found)
+
     def unknown(self, frame: Any) -> dict[str, list[str]]:
         """The categories of a pandas DataFrame that the schema does not know, by column.
 
@@ -149,7 +195,7 @@ class TableSchema:
         found = {}
         for c in self.columns:
             if c.kind == "category" and c.name in frame.columns:
-                cells = frame[c.name][~missing_mask(frame[c.name])].astype("str")
+                cells = frame[c.name][~self.missing(frame[c.name])].astype("str")
                 new = sorted(set(cells.unique()) - set(c.values))
                 if new:
                     found[c.name] = new
@@ -158,8 +204,8 @@ class TableSchema:
     def decode(self, rows: Array, labels: Sequence[int] | None = None, first: int = 0) -> Any:
         """A pandas DataFrame of rows of numbers: columns, dtypes, decimals, ranges and spellings are the table's.
 
-        Numbers are rounded and clipped to the range of their column; of categories the largest number wins. Columns of
-        ids that follow a pattern are numbered on; others are left out.
+        Numbers are rounded and clipped to the range of their column; of categories the largest number wins. Ids are new
+        ones, and free text is left out.
 
         Args:
             rows: (rows, `width`), in the table's own units.
@@ -169,20 +215,36 @@ class TableSchema:
         Raises:
             MissingExtraError: without pandas.
         """
-        pandas = require("pandas")
         found, at = {}, 0
         for column in self.columns:
             part = rows[:, at : at + column.width]
             at += column.width
-            if column.kind == "id" and column.form:
-                numbers = np.arange(len(rows)) + first + int(column.low)
-                ids = numbers if column.form == "{}" else list(map(column.form.format, numbers.tolist()))
-                found[column.name] = pandas.Series(ids)
-            elif column.kind == "class" and labels is not None:
+            if column.kind == "class" and labels is not None:
                 found[column.name] = typed([column.values[int(label)] for label in labels], column.dtype)
-            elif column.width:
+            elif column.learnt:
                 found[column.name] = decode_column(part, column)
-        return pandas.DataFrame(found)
+        return self.complete(found, len(rows), first)
+
+    def complete(self, learnt: Mapping[Any, Any], count: int, first: int = 0) -> Any:
+        """A pandas DataFrame of columns that were made, in their order, with new ids and with those that are empty.
+
+        Args:
+            learnt: the pandas Series that were made, by name.
+            count: how many rows.
+            first: how many rows came before these, for ids.
+
+        Raises:
+            MissingExtraError: without pandas.
+        """
+        found = {}
+        for column in self.columns:
+            if column.name in learnt:
+                found[column.name] = learnt[column.name]
+            elif column.kind == "id":
+                found[column.name] = new_ids(count, column, first)
+            elif column.kind == "empty":
+                found[column.name] = empty_cells(count, column)
+        return require("pandas").DataFrame(found)
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as a dict of plain values that JSON can hold."""
@@ -195,7 +257,9 @@ class TableSchema:
         Args:
             saved: the dict.
         """
-        columns = tuple(Column(**{**c, "values": tuple(c["values"])}) for c in saved["columns"])
+        columns = tuple(
+            Column(**{**c, "values": tuple(c["values"]), "levels": tuple(c["levels"])}) for c in saved["columns"]
+        )
         return TableSchema(columns, Dialect(**saved["dialect"]))
 
     def describe(self) -> str:

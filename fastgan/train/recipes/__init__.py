@@ -10,14 +10,16 @@ from typing import Any
 from fastgan.train.recipes._common import COMMON
 from fastgan.train.recipes._dense import DENSE
 from fastgan.train.recipes._images import IMAGE_FITS, IMAGES
+from fastgan.train.recipes._pairs import PAIRS
 from fastgan.train.recipes._points import POINTS
+from fastgan.train.recipes._tables import TABLES
 from fastgan.train.recipes.fitting import Fit
 
 __all__ = ["FITS", "RECIPES"]
 
 # All settings of each recipe, by its name, as they are for small samples.
 RECIPES: dict[str, dict[str, Any]] = {
-    name: {**COMMON, **differences} for name, differences in {**DENSE, **IMAGES, **POINTS}.items()
+    name: {**COMMON, **differences} for name, differences in {**DENSE, **IMAGES, **PAIRS, **POINTS, **TABLES}.items()
 }
 
 # What fits a recipe to the size and the number of the samples: all that hold, a later one over an earlier one.

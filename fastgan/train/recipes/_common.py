@@ -7,6 +7,7 @@ from typing import Any
 # Each recipe is these settings with its own differences.
 COMMON: dict[str, Any] = {
     "conditional": False,
+    "holdout": 0.0,
     "network": "mlp",
     "loss": "bce",
     "steps": 10000,
@@ -43,6 +44,7 @@ COMMON: dict[str, Any] = {
     "r1_interval": 1,
     "gamma_schedule": "constant",
     "gamma_final": 0.0,
+    "reconstruction": 0.0,
     "l1": 0.0,
     "l2": 0.0,
     "threads": 0,

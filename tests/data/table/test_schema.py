@@ -42,7 +42,10 @@ MANY = [f"p{i:03d}" for i in range(30)]
         (["007", "012"], "category", {}),  # codes, whose zeros would be lost
         (["A1", "113803", "B2", "347082"], "category", {}),  # tickets
         (MANY, "id", {"form": "p{:03d}", "low": 0}),
-        ([*MANY, ""], "id", {"form": ""}),
+        ([*MANY, ""], "id", {"form": "p{:03d}", "high": 29}),
+        ([f"{i * 7919 % 97:x}f{i}x" for i in range(30)], "id", {"form": "", "high": 30}),
+        ([f"we met {i} of them" for i in range(30)], "text", {}),
+        (["", "NA"], "empty", {"missing": True, "width": 0}),
     ],
 )
 def test_columns_are_taken_for_what_they_hold(cells, kind, about):
@@ -84,7 +87,6 @@ def test_remarks_tell_ids_counters_constants_and_lone_categories():
         (["1", "2", "red"], "expected a number in column 'x', got 'red' in row 3; --text x"),
         (["1", "inf"], "expected a finite number in column 'x', got 'inf' in row 2"),
         (["-Infinity", "-Infinity"], "finite"),
-        (["", "NA"], "at least one value in column 'x', got only missing cells"),
     ],
 )
 def test_cells_that_do_not_belong_are_named(cells, words):
@@ -135,7 +137,8 @@ def test_a_table_comes_back_from_numbers_to_the_letter(table, tmp_path):
     rows = schema.encode(table.frame)
     assert rows.shape == (3, schema.width)
     write_table([schema.decode(rows)], schema, tmp_path / "o.csv")
-    assert (tmp_path / "o.csv").read_text(encoding="utf-8") == TABLE
+    counted_on = TABLE.replace("\n10,", "\n13,").replace("\n11,", "\n14,").replace("\n12,", "\n15,")
+    assert (tmp_path / "o.csv").read_text(encoding="utf-8") == counted_on
 
 
 def test_numbers_are_encoded_as_documented(table):
@@ -181,7 +184,29 @@ def test_whatever_a_network_gives_decodes_to_valid_cells(table, shift):
     assert set(text["kind"]) <= {"a", "b", "NA"}
     assert text["when"].between("2023-12-31", "2024-02-29").all()
     assert text["price"].str.fullmatch(r"\d+\.\d\d").all()
-    assert text["id"].tolist()[:3] == ["10", "11", "12"]
+    assert text["id"].tolist()[:3] == ["13", "14", "15"]
+
+
+def test_new_rows_have_new_ids_empty_columns_stay_empty_and_free_text_is_left_out():
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2] * 15,
+            "key": [f"{i:x}-{i}x" for i in range(30)],
+            "nr": [f"A{i:03d}" for i in range(30)],
+            "said": [f"we met {i} of them" for i in range(30)],
+            "gone": [np.nan] * 30,
+        }
+    )
+    schema, notes = infer_schema(frame)
+    new = schema.decode(schema.encode(frame)[:2], first=5)
+    assert new.to_dict("list") | {"gone": 0} == {
+        "n": [1, 2],
+        "key": ["key-36", "key-37"],
+        "nr": ["A035", "A036"],
+        "gone": 0,
+    }
+    assert new["gone"].isna().all()
+    assert [note.split("'")[1] for note in notes] == ["key", "nr", "said", "gone"]
 
 
 def test_missing_cells_are_nan_where_the_schema_knows_none(table):

@@ -99,7 +99,7 @@ def test_options_reach_the_reader(write):
         ("a,label\n1,0\n2,nan\n", "expected a label in column 'label' of .*, got none in line 3"),
         ("a,b\n1,2\n", "at least 2 rows in .*, got 1"),
         ("id\n1\n2\n3\n", "a column to learn from in .*, got only 1 id"),
-        ("a,label\n1,\n2,\n", "at least one value in column 'label' of .*, got only missing cells"),
+        ("a,label\n1,\n2,\n", "expected a label in column 'label' of .*, got none in line 2"),
         (
             "c\n" + "".join(f"c{i % 1500}\n" for i in range(3000)),
             "at most 1,000 categories in column 'c' of .*, got 1,500; --drop c",

@@ -1,0 +1,197 @@
+"""The networks of a conditional tabular GAN, Xu et al. (2019), section 4.4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from fastgan import nn as fnn
+from fastgan.data.table.segments import Segments, choose, one_hot
+from fastgan.models.heads import column_heads, condition_loss
+from fastgan.models.size import NetworkSize, activation
+
+__all__ = ["TableDiscriminator", "TableGenerator", "calibrate", "table_discriminator", "table_generator"]
+
+Batch = tuple[Tensor, Tensor | None]
+
+
+class TableGenerator(nn.Module):
+    """Residual dense layers with batch normalisation, and the heads of the columns.
+
+    Each layer's output is joined to its input: h -> [relu(batch norm(linear(h))), h].
+
+    Args:
+        segments: the layout of a row.
+        latent_dim: the number of entries of a latent vector.
+        hidden: the width of each residual layer.
+        tau: the temperature of the Gumbel-softmax.
+
+    Attributes:
+        condition_loss: the cross-entropy of the conditions in the last forward in training, 0 without conditions.
+    """
+
+    def __init__(
+        self, segments: Segments, latent_dim: int = 128, hidden: Sequence[int] = (256, 256), tau: float = 0.2
+    ) -> None:
+        super().__init__()
+        self.segments, self.latent_dim, self.tau = segments, latent_dim, tau
+        width = latent_dim + segments.condition_width
+        self.layers = nn.ModuleList()
+        for features in hidden:
+            # The bias would vanish in the batch normalisation.
+            layer = nn.Sequential(nn.Linear(width, features, bias=False), nn.BatchNorm1d(features))
+            self.layers.append(layer.append(fnn.ReLU(inplace=True)))
+            width += features
+        self.out = nn.Linear(width, segments.width)
+        self.condition_loss = torch.zeros(())
+
+    def outputs(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """What the heads get.
+
+        Args:
+            latents: (N, latent_dim).
+            conditions: int64 (N,), as `ConditionSampler` draws them; None where the table has no categories.
+
+        Returns:
+            (N, width of the segments).
+        """
+        h = latents
+        if conditions is not None:
+            h = torch.cat((nn.functional.one_hot(conditions, self.segments.condition_width).to(h.dtype), h), 1)
+        for layer in self.layers:
+            h = torch.cat((layer(h), h), 1)
+        with _full_precision(h):
+            x: Tensor = self.out(h.to(self.out.weight.dtype))
+        return x
+
+    def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Rows (N, width of the segments) for `latents` and `conditions`, as `outputs` takes them.
+
+        The noise of the heads is drawn from the device's default generator. In eval mode the one-hot vectors are such.
+        """
+        x = self.outputs(latents, conditions)
+        with _full_precision(x):
+            if self.training:
+                self.condition_loss = (
+                    x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
+                )
+            rows = column_heads(x, self.segments, self.tau)
+        if self.training:
+            return rows
+        return one_hot(rows[:, : self.segments.scalars], choose(rows, self.segments), self.segments)
+
+    def extra_loss(self) -> Tensor:
+        """What `fastgan.train.step.GANStep` adds to this generator's loss: `condition_loss`."""
+        return self.condition_loss
+
+
+class TableDiscriminator(nn.Module):
+    """Dense layers over packs of rows and their conditions, with leaky ReLU and dropout in one kernel.
+
+    Args:
+        segments: the layout of a row.
+        pack: rows that are judged together (PacGAN, Lin et al., 2018).
+        hidden: the width of each layer.
+        dropout: the probability that an entry is dropped.
+        negative_slope: of leaky ReLU.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        pack: int = 10,
+        hidden: Sequence[int] = (256, 256),
+        dropout: float = 0.5,
+        negative_slope: float = 0.2,
+    ) -> None:
+        width = pack * (segments.width + segments.condition_width)
+        size = NetworkSize((width,), negative_slope=negative_slope, dropout=dropout)
+        layers: list[nn.Module] = []
+        for features in hidden:
+            layers += [nn.Linear(width, features), activation(size)]
+            width = features
+        super().__init__()
+        self.segments = segments
+        self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
+
+    def forward(self, packs: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Judge packs of rows.
+
+        Args:
+            packs: (N / pack, pack * width of the segments).
+            conditions: int64 (N,), or None where the table has no categories.
+
+        Returns:
+            Logits (N / pack, 1).
+        """
+        if conditions is not None:
+            given = nn.functional.one_hot(conditions, self.segments.condition_width).to(packs.dtype)
+            packs = torch.cat((packs, given.view(len(packs), -1)), 1)
+        logits: Tensor = self.layers(packs)
+        return logits
+
+
+def table_generator(size: NetworkSize) -> nn.Module:
+    """The generator of the network `tabular`.
+
+    Args:
+        size: `segments`, `latent_dim` and `hidden`.
+
+    Raises:
+        ValueError: without segments.
+    """
+    return TableGenerator(_segments(size), size.latent_dim, size.hidden)
+
+
+def table_discriminator(size: NetworkSize) -> nn.Module:
+    """The discriminator of the network `tabular`.
+
+    Args:
+        size: `segments`, `pack`, `hidden`, `negative_slope` and `dropout`.
+
+    Raises:
+        ValueError: without segments.
+    """
+    return TableDiscriminator(_segments(size), size.pack, size.hidden, size.dropout, size.negative_slope)
+
+
+def _segments(size: NetworkSize) -> Segments:
+    if size.segments is None:
+        raise ValueError(
+            "models: expected a table, as of csv:PATH or parquet:PATH, for the network 'tabular', got samples of shape "
+            f"{list(size.sample_shape)}"
+        )
+    return size.segments
+
+
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """A block without autocast on the device of `x`, for what makes rows of features.
+
+    16 bits would round a row's numbers to 8 binary digits, and its one-hot vectors to sums beside 1.
+    """
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+
+
+@torch.no_grad()
+def calibrate(generator: TableGenerator, batches: Iterable[Batch]) -> None:
+    """Compute the statistics of a generator's batch normalisation anew: those of other weights do not fit an average.
+
+    Args:
+        generator: a moving average of generators; it is left in eval mode.
+        batches: latents and conditions, drawn as in training, over which the statistics are averaged.
+    """
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+    generator.train()
+    for latents, conditions in batches:
+        generator.outputs(latents, conditions)
+    generator.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

