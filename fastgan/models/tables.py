@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,8 @@ class TableGenerator(nn.Module):
             h = torch.cat((nn.functional.one_hot(conditions, self.segments.condition_width).to(h.dtype), h), 1)
         for layer in self.layers:
             h = torch.cat((layer(h), h), 1)
-        x: Tensor = self.out(h)
+        with _full_precision(h):
+            x: Tensor = self.out(h.to(self.out.weight.dtype))
         return x
 
     def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
@@ -71,11 +73,12 @@ class TableGenerator(nn.Module):
         The noise of the heads is drawn from the device's default generator. In eval mode the one-hot vectors are such.
         """
         x = self.outputs(latents, conditions)
-        if self.training:
-            self.condition_loss = (
-                x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
-            )
-        rows = column_heads(x, self.segments, self.tau)
+        with _full_precision(x):
+            if self.training:
+                self.condition_loss = (
+                    x.new_zeros(()) if conditions is None else condition_loss(x, conditions, self.segments)
+                )
+            rows = column_heads(x, self.segments, self.tau)
         if self.training:
             return rows
         return one_hot(rows[:, : self.segments.scalars], choose(rows, self.segments), self.segments)
@@ -162,6 +165,15 @@ def _segments(size: NetworkSize) -> Segments:
             f"{list(size.sample_shape)}"
         )
     return size.segments
+
+
+def _full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """A block without autocast on the device of `x`, for what makes rows of features.
+
+    16 bits would round a row's numbers to 8 binary digits, and its one-hot vectors to sums beside 1.
+    """
+    device = x.device.type
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 @torch.no_grad()

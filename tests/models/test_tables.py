@@ -53,3 +53,15 @@ def test_calibrated_statistics_are_those_of_the_networks_own_outputs():
     h = generator.layers[0][0](torch.cat((one_hot, latents), 1))
     torch.testing.assert_close(norm.running_mean, h.mean(0), atol=0.02, rtol=0)  # four standard errors, both sides
     torch.testing.assert_close(norm.running_var, h.var(0), atol=0, rtol=0.03)
+
+
+def test_rows_have_full_precision_under_autocast():
+    segments = Segments(scalars=2, widths=(5, 40), conditions=1)
+    generator = TableGenerator(segments, 8, (16,))
+    with torch.autocast("cpu", torch.bfloat16):
+        rows = generator(torch.randn(64, 8), torch.randint(5, (64,)))
+    assert rows.dtype == generator.condition_loss.dtype == torch.float32
+    # Sums of at most 40 numbers, each rounded to float32.
+    torch.testing.assert_close(rows[:, 2:7].sum(1), torch.ones(64), rtol=0, atol=40 * 2.0**-24)
+    torch.testing.assert_close(rows[:, 7:].sum(1), torch.ones(64), rtol=0, atol=40 * 2.0**-24)
+    assert not torch.equal(rows[:, :2], rows[:, :2].bfloat16().float())

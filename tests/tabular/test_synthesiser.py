@@ -92,6 +92,16 @@ def test_a_fit_is_the_same_bit_for_bit_whatever_random_numbers_and_threads_there
     assert not other.sample(50, seed=3).equals(quick.sample(50, seed=3))
 
 
+def test_the_precision_is_the_settings(quick):
+    weights = TabularGAN(**QUICK, precision="bf16").fit(table()).generator.state_dict()
+    in_fp32 = quick.generator.state_dict()
+    for name, value in weights.items():
+        assert value.dtype == in_fp32[name].dtype
+        if value.dtype == torch.float32:
+            assert value.isfinite().all()
+            assert not torch.equal(value, in_fp32[name])
+
+
 def test_sampling_is_a_function_of_the_seed(quick):
     assert quick.sample(50, seed=3).equals(quick.sample(50, seed=3))
     assert not quick.sample(50, seed=3).equals(quick.sample(50, seed=4))
