@@ -28,6 +28,7 @@ def column_heads(x: Tensor, segments: Segments, tau: float = 0.2, seed: int | No
         ValueError: for another width, or a temperature that is not above 0.
 
     Example:
+        >>> import torch
         >>> segments = Segments(scalars=1, widths=(3,))
         >>> y = column_heads(torch.tensor([[0.0, 100.0, 0.0, 0.0]]), segments, seed=0)
         >>> y.round()
@@ -49,6 +50,7 @@ def condition_loss(x: Tensor, conditions: Tensor, segments: Segments) -> Tensor:
         IndexError: for a condition that is no place, on the CPU.
 
     Example:
+        >>> import torch
         >>> x = torch.tensor([[5.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
         >>> condition_loss(x, torch.tensor([0, 1]), Segments(scalars=0, widths=(3,), conditions=1)).round(decimals=3)
         tensor(0.0130)

@@ -51,7 +51,7 @@ class Share:
         return whole // distributed.world_size() * self.count
 
     def seed(self, seed: int) -> int:
-        """The seed of the order of this process's part."""
+        """The seed of the order of this process's part, from the `seed` of the run."""
         return derive(seed, Purpose.PART, self.part) if self.parts else seed
 
     def of(self, batch: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ COMMANDS = {
     "prepare": ["missing"],
     "report": ["missing"],
     "explore": ["missing"],
+    "translate": ["missing", "in", "out"],
 }
 READY = "import os; os.write(1, b'up'); "
 

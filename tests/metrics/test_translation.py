@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from fastgan.data import Data
+from fastgan.data import Data, Units
 from fastgan.metrics.report import evaluate, summary
 from fastgan.metrics.translation import l1, translations
 
@@ -15,7 +15,7 @@ class _Run:
     """A run whose translation is a function of the input."""
 
     data, step, classes = "images", 7, 0
-    input_shape, sample_shape = (3, 8, 8), (3, 8, 8)
+    input_shape, sample_shape, units = (3, 8, 8), (3, 8, 8), Units()
 
     def __init__(self, function):
         self._function = function
