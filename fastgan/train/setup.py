@@ -251,7 +251,7 @@ def precision_for(
         ValueError: for bf16 on a GPU that does not support it.
     """
     convolutional = any(has_convolutions(network) for network in networks)
-    return pick_precision(config.precision, device, len(size.sample_shape) == 3, convolutional)
+    return pick_precision(config.precision, device, size.sample_shape, convolutional)
 
 
 def probe_batch(data: Data, size: NetworkSize, config: TrainConfig, device: torch.device) -> Batch:

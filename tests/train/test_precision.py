@@ -49,6 +49,7 @@ def test_auto_is_bf16_for_convolutions_where_the_cpu_multiplies_it_and_says_so(
     images, monkeypatch, capabilities, instructions
 ):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    images = torch.nn.functional.interpolate(images, size=16)
     for recipe, found in (("dcgan", "bf16" if instructions else "fp32"), ("mlp", "fp32")):
         trainer = GANTrainer(TrainConfig(recipe=recipe, batch_size=8, device="cpu"), data=images)
         said = [note for note in trainer.take_notes() if "precision" in note]
@@ -60,5 +61,10 @@ def test_auto_is_bf16_for_convolutions_where_the_cpu_multiplies_it_and_says_so(
 def test_convolutions_of_rows_stay_in_float32(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     device = torch.device("cpu")
-    assert pick_precision("auto", device, images=False, convolutional=True) == "fp32"
-    assert pick_precision("auto", device, images=True, convolutional=True) == "bf16"
+    assert pick_precision("auto", device, (40,), convolutional=True) == "fp32"
+    assert pick_precision("auto", device, (3, 8, 16), convolutional=True) == "bf16"
+
+
+def test_small_images_stay_in_float32_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert pick_precision("auto", torch.device("cpu"), (3, 15, 15), convolutional=True) == "fp32"
