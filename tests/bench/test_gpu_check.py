@@ -52,7 +52,7 @@ LIMITS = {name: int(seconds) for name, seconds in re.findall(r"\[([\w-]+)\]=(\d+
 
 
 def test_steps_end_in_less_than_nine_minutes():
-    last = int(re.search(r"LAST_SECOND=(\d+)", SCRIPT)[1])
+    last = int(re.search(r"last_second=(\d+)", SCRIPT)[1])
     assert "--kill-after=2 " in SCRIPT
     # What comes before the last part ends early enough to leave it `rest` seconds; then comes the report.
     assert sum(LIMITS.values()) + 2 * len(LIMITS) <= last
