@@ -55,8 +55,9 @@ say "the CPU's tests on that build"
 # Once more, of one .cu and what a library needs besides, with the compiler that pip brings.
 small=$scratch/small
 mkdir "$small"
-git ls-files -z '*.py' pyproject.toml README.md LICENSE MANIFEST.in csrc/macros.h csrc/module.cpp csrc/math 'csrc/kernels/*.h' \
-  csrc/kernels/cpu/capability.cpp 'csrc/kernels/cuda/*.cuh' csrc/kernels/cuda/bias_act_dropout.cu |
+git ls-files -z '*.py' pyproject.toml README.md LICENSE MANIFEST.in csrc/macros.h csrc/module.cpp csrc/eager.cpp \
+  csrc/eager.h csrc/math 'csrc/ops/*.h' 'csrc/kernels/*.h' csrc/kernels/cpu/capability.cpp 'csrc/kernels/cuda/*.cuh' \
+  csrc/kernels/cuda/bias_act_dropout.cu |
   xargs -0 cp --parents -t "$small"
 (cd "$small" && PATH=$(without_nvcc) FASTGAN_CUDA_PACKAGES=1 "$python" -m pip wheel -v --no-deps -w "$scratch/wheel" .) \
   >"$log" 2>&1
