@@ -10,6 +10,7 @@ benchmarks/gpu_check.sh runs both.
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import asdict
 from functools import partial
@@ -105,6 +106,8 @@ def main():
     parser.add_argument("--seconds", type=float, required=True, help="no case begins later")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit("gpu_figures: expected a GPU, got none; no figure was measured")
     torch.manual_seed(0)
     pace = {"rounds": 9, "seconds": 0.02, "limit": 1.5} if options.what == "ops" else {"rounds": 5, "seconds": 0.2}
     cases = op_cases() if options.what == "ops" else step_cases()

@@ -77,3 +77,11 @@ def test_cases_that_would_begin_too_late_are_named(tmp_path):
     figures.run([case], tmp_path / "x.json", -1, device="cpu", copied=1 << 10)
     written = json.loads((tmp_path / "x.json").read_text())
     assert (written["results"], written["skipped"]) == ([], {"late, 1 threads": "no time left"})
+
+
+def test_without_a_gpu_it_ends_with_one_line_and_writes_no_figure(monkeypatch, tmp_path):
+    monkeypatch.setattr(figures.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu_figures.py", "ops", "--seconds", "1", "--json", str(tmp_path / "ops.json")])
+    with pytest.raises(SystemExit, match="expected a GPU, got none"):
+        figures.main()
+    assert list(tmp_path.iterdir()) == []
