@@ -43,6 +43,7 @@ struct ColumnHeadsDoubleBackward {
   static constexpr const char* kName = "FastganColumnHeadsBackward";
   static constexpr int kInputs = 2;
   static constexpr int kSaved = 2;
+  static constexpr int kOutputs = 1;
   using Constants = ColumnConstants;
 
   static variable_list backward(const BackwardCall<ColumnHeadsDoubleBackward>& call) {
@@ -85,15 +86,9 @@ Tensor heads_autograd(const Tensor& input, const ColumnHeadsSettings& settings) 
 Tensor backward_autograd(const Tensor& grad, const Tensor& output,
                          const ColumnHeadsBackwardSettings& settings) {
   using Op = ops::column_heads_backward;
-  const bool wanted = needs_gradient(Op::kName, grad, output);
-  Tensor grad_input = below_autograd([&] { return Op::call(grad, output, settings); });
-  if (wanted) {
-    torch::autograd::set_history(
-        grad_input,
-        new_node<ColumnHeadsDoubleBackward>({settings.scalars, settings.widths.vec(), settings.tau},
-                                            {grad, output}, grad, output));
-  }
-  return grad_input;
+  return differentiable<ColumnHeadsDoubleBackward>(
+      Op::kName, {settings.scalars, settings.widths.vec(), settings.tau},
+      [&] { return Op::call(grad, output, settings); }, grad, output);
 }
 
 }  // namespace

@@ -39,12 +39,13 @@ Tensor probabilities(const Tensor& rows, const Tensor& conditions,
   return at::cat(results, -1);
 }
 
-// Of (grad, input). The gradient of a row is grad / rows * (p - 1 at the condition), where p are
-// the probabilities.
+// Of (grad, input, conditions). The gradient of a row is grad / rows * (p - 1 at the condition),
+// where p are the probabilities.
 struct ConditionLossDoubleBackward {
   static constexpr const char* kName = "FastganConditionLossBackward";
-  static constexpr int kInputs = 2;
+  static constexpr int kInputs = 3;
   static constexpr int kSaved = 3;
+  static constexpr int kOutputs = 1;
   using Constants = ColumnConstants;
 
   static variable_list backward(const BackwardCall<ConditionLossDoubleBackward>& call) {
@@ -67,16 +68,20 @@ struct ConditionLossDoubleBackward {
   }
 };
 
-// Of input.
+// Of (input, conditions).
 struct ConditionLossBackward {
   static constexpr const char* kName = "FastganConditionLoss";
-  static constexpr int kInputs = 1;
+  static constexpr int kInputs = 2;
   static constexpr int kSaved = 2;
+  static constexpr int kOutputs = 1;
   using Constants = ColumnConstants;
 
   static variable_list backward(const BackwardCall<ConditionLossBackward>& call) {
-    if (!call.grads[0].defined()) return variable_list(kInputs);
-    return {gradient(call.grads[0], call.saved[0], call.saved[1], call.constants)};
+    variable_list result(kInputs);
+    if (!call.grads[0].defined()) return result;
+    const auto& [input, conditions] = call.saved;
+    result[0] = gradient(call.grads[0], input, conditions, call.constants);
+    return result;
   }
 };
 
@@ -87,26 +92,17 @@ ColumnConstants constants_of(const ConditionLossSettings& settings) {
 Tensor loss_autograd(const Tensor& input, const Tensor& conditions,
                      const ConditionLossSettings& settings) {
   using Op = ops::condition_loss;
-  const bool wanted = needs_gradient(Op::kName, input);
-  Tensor loss = below_autograd([&] { return Op::call(input, conditions, settings); });
-  if (wanted) {
-    torch::autograd::set_history(
-        loss, new_node<ConditionLossBackward>(constants_of(settings), {input, conditions}, input));
-  }
-  return loss;
+  return differentiable<ConditionLossBackward>(
+      Op::kName, constants_of(settings), [&] { return Op::call(input, conditions, settings); },
+      input, conditions);
 }
 
 Tensor backward_autograd(const Tensor& grad, const Tensor& input, const Tensor& conditions,
                          const ConditionLossSettings& settings) {
   using Op = ops::condition_loss_backward;
-  const bool wanted = needs_gradient(Op::kName, grad, input);
-  Tensor grad_input = below_autograd([&] { return Op::call(grad, input, conditions, settings); });
-  if (wanted) {
-    torch::autograd::set_history(
-        grad_input, new_node<ConditionLossDoubleBackward>(constants_of(settings),
-                                                          {grad, input, conditions}, grad, input));
-  }
-  return grad_input;
+  return differentiable<ConditionLossDoubleBackward>(
+      Op::kName, constants_of(settings),
+      [&] { return Op::call(grad, input, conditions, settings); }, grad, input, conditions);
 }
 
 }  // namespace

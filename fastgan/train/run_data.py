@@ -142,10 +142,8 @@ def in_units_of(run: Run, data: Data) -> Data:
     if len(data.units.scale) != len(run.units.scale):
         return data  # of another shape, which is refused with better words
     same = replace(data.units, scale=run.units.scale, offset=run.units.offset, low=None, high=None)
-    labels, names = data.labels, data.class_names
-    if labels is not None and run.classes and names != run.class_names:
-        number = {name: i for i, name in enumerate(run.class_names)}
-        if unknown := [name for name in names if name not in number]:
+    if data.labels is not None and run.classes:
+        if unknown := [name for name in data.class_names if name not in run.class_names]:
             raise _unknown_classes(run, unknown, data.name)
-        labels, names = torch.tensor([number[name] for name in names])[labels], run.class_names
-    return type(data)(data.source, labels, same, names, data.name, data.notes, data.inputs)
+        data = data.with_classes(run.class_names)
+    return type(data)(data.source, data.labels, same, data.class_names, data.name, data.notes, data.inputs)
