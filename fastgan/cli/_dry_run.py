@@ -69,6 +69,8 @@ def _settings(config: TrainConfig, file: str | None, resumed: bool, given: dict[
             origin = "command line"
         elif name in in_file:
             origin = str(file)
+        elif name == "recipe" and name in fitted:
+            origin = f"default, {fitted[name]}"
         elif name in fitted:
             origin = f"recipe {config.recipe}, {fitted[name]}"
         elif TrainConfig.__dataclass_fields__[name].default is None and name in recipe:

@@ -22,7 +22,11 @@ SCHEDULES = ("constant", "linear", "cosine")
 class DataSettings:
     """The recipe, and what the samples are and how they are read."""
 
-    recipe: str = option("Set of defaults to start from.", "mlp", choices=RECIPES)
+    recipe: str = option(
+        "Set of defaults to start from; if none is given, images of 28 pixels and more take r3gan.",
+        "mlp",
+        choices=RECIPES,
+    )
     data: str = option(
         f"Training data: digits, ring, grid, or {', '.join(f'{kind}:PATH' for kind in FROM_PATH)}.", "digits"
     )
@@ -159,6 +163,9 @@ class MethodSettings(SpeedSettings):
     r2_gamma: float = option("Weight of the R2 penalty on the discriminator's gradient at generated samples.", low=0)
     r1_interval: int = option(
         "Discriminator updates from one R1 or R2 penalty to the next; their weights are multiplied by it.", low=1
+    )
+    penalty_share: float = option(
+        "Share of each batch at which the gradient penalties are computed: WGAN-GP's, R1 and R2.", above=0, high=1
     )
     gamma_schedule: str = option("Schedule of the weights of R1 and R2.", choices=SCHEDULES)
     gamma_final: float = option("Last value of the schedule of R1 and R2, as a share of the first.", low=0, high=1)

@@ -18,7 +18,7 @@ from fastgan.data.table.options import TableOptions
 from fastgan.train._fields import check_together, check_value
 from fastgan.train._settings import OPTIMIZERS, SCHEDULES, MethodSettings
 from fastgan.train.augment import parse_augment
-from fastgan.train.recipes import FITS, RECIPES
+from fastgan.train.recipes import DEFAULT_FITS, FITS, RECIPES
 from fastgan.train.recipes.fitting import settings_for
 from fastgan.train.settings_file import Settings, read_settings, settings_text
 
@@ -126,14 +126,16 @@ class TrainConfig(MethodSettings):
         """The settings that were fitted to the samples, each with the reason; None before `fit_to`."""
         return cast(dict[str, str] | None, self.__dict__["_fitted"])
 
-    def fit_to(self, sample_shape: tuple[int, ...], count: int) -> TrainConfig:
+    def fit_to(self, sample_shape: tuple[int, ...], count: int, own_networks: bool = False) -> TrainConfig:
         """The settings as the recipe has them for samples of this size and number (`fastgan.train.recipes.FITS`).
 
-        Settings that were chosen stay, and so do those that were fitted before, as those of a resumed run.
+        Where neither the recipe nor the network is chosen, the recipe fits the samples, too (`DEFAULT_FITS`). Settings
+        that were chosen stay, and so do those that were fitted before, as those of a resumed run.
 
         Args:
             sample_shape: the shape of one sample; (C, H, W) for images.
             count: the number of samples.
+            own_networks: whether networks are trained that are not the recipe's; the recipe then stays.
 
         Example:
             >>> config = TrainConfig(recipe="dcgan", lr_d=1e-4).fit_to((3, 32, 32), 5000)
@@ -142,10 +144,14 @@ class TrainConfig(MethodSettings):
         """
         if self.fitted is not None:
             return self
-        found = settings_for(FITS.get(self.recipe, ()), sample_shape, count)
+        config, found = self, {}
+        if not own_networks and not {"recipe", "network"} & set(self.chosen):
+            found = settings_for(DEFAULT_FITS, sample_shape, count)
+            config = TrainConfig(**{**self.chosen, **{name: value for name, (value, _) in found.items()}})
+        found |= settings_for(FITS.get(config.recipe, ()), sample_shape, count)
         values = {name: value for name, (value, _) in found.items() if name not in self.chosen}
         reasons = {name: found[name][1] for name in values}
-        return self._resolved_to({**self.to_dict(), **values}, self.chosen, reasons)
+        return self._resolved_to({**config.to_dict(), **values}, self.chosen, reasons)
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> TrainConfig:

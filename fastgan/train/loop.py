@@ -88,9 +88,10 @@ class GANTrainer:
         self.callbacks = [*([BestCheckpoint()] if config.eval_every else []), *callbacks]
         self.device = pick_device("train", config.device, distributed.world_size(), distributed.local_rank())
         seed_all(config.seed)
+        own_networks = not (generator is None and discriminator is None)
         own, self.held_out = setup.as_data(data, config)
         self.data, share, self._notes = joined(own, config.spread)
-        self.config = config = config.fit_to(self.data.sample_shape, share.samples)
+        self.config = config = config.fit_to(self.data.sample_shape, share.samples, own_networks)
         self._notes += setup.notes_on_fit(config)
         self._record = RunRecord.of(config, self.data, data, generator, discriminator, share.parts)
         self._batches = setup.make_batches(self.data, config, self.device, share)

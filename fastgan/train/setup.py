@@ -13,7 +13,7 @@ from fastgan.data import Data, load
 from fastgan.data.dataset import from_dataset
 from fastgan.data.labels import listed
 from fastgan.data.table.units import EncodedUnits
-from fastgan.models import TABULAR, NetworkSize, build, has_convolutions
+from fastgan.models import TABULAR, NetworkSize, TableGenerator, build, has_convolutions
 from fastgan.train import distributed
 from fastgan.train._fields import parse_hidden
 from fastgan.train.augment import pack
@@ -251,7 +251,8 @@ def precision_for(
         ValueError: for bf16 on a GPU that does not support it.
     """
     convolutional = any(has_convolutions(network) for network in networks)
-    return pick_precision(config.precision, device, size.sample_shape, convolutional)
+    table_widths = size.hidden if isinstance(networks[0], TableGenerator) else ()
+    return pick_precision(config.precision, device, size.sample_shape, convolutional, table_widths)
 
 
 def probe_batch(data: Data, size: NetworkSize, config: TrainConfig, device: torch.device) -> Batch:

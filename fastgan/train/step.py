@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fastgan.losses import LOSSES, gradient_penalty, r1_penalty, with_decay
+from fastgan.losses import LOSSES, with_decay
 from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
 from fastgan.train.augment import add_noise, augment, pack
@@ -19,6 +19,7 @@ from fastgan.train.conditions import Condition, generate, judge, twice
 from fastgan.train.config import TrainConfig
 from fastgan.train.graph import GraphedBody, use_cuda_graph
 from fastgan.train.optimizers import Schedules, make_optimizer, restore_optimizer
+from fastgan.train.penalties import Penalties
 from fastgan.train.precision import Scaler, autocast
 
 __all__ = ["STATISTICS", "GANStep"]
@@ -84,6 +85,7 @@ class GANStep:
         self._device_type = device.type
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
         self.schedules = Schedules(config, ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d)), device)
+        self._penalties = Penalties(config, self.schedules, discriminator, self._input_of_d)
         self.sync_gradients: Callable[[Sequence[Tensor]], None] = distributed.average_gradients
         self.sync_buffers: Callable[[Sequence[Tensor]], None] = distributed.average_
         self.totals = torch.zeros(len(STATISTICS), device=device)
@@ -268,25 +270,10 @@ class GANStep:
 
     def _with_penalties(self, loss: Tensor, real: Tensor, fake: Tensor, condition: Condition, due: bool) -> Tensor:
         """Add D's penalties. Under fp16 they are computed in float32: their squares exceed the range of float16."""
-        config = self.config
-        loss = with_decay(loss, self._trained_d, config.l1, config.l2)
-        critic = partial(judge, self.discriminator, condition=condition)
-        fake = fake.detach().to(real.dtype)  # 16 bits under autocast; layers with float32 weights need float32
+        loss = with_decay(loss, self._trained_d, self.config.l1, self.config.l2)
         with autocast("fp32" if self.precision == "fp16" else self.precision, self._device_type):
-            if config.gp_weight > 0:
-                loss = loss + config.gp_weight * gradient_penalty(
-                    critic, self._input_of_d(real), self._input_of_d(fake)
-                )
-            if not due:
-                return loss
-            if self.joint and config.r1_gamma == config.r2_gamma > 0:  # one mean over twice the samples
-                critic = partial(judge, self.discriminator, condition=twice(condition))
-                penalty = r1_penalty(critic, self._input_of_d(torch.cat((real, fake))))
-                return loss + 2 * config.r1_interval * self.schedules.r1 * penalty
-            if config.r1_gamma > 0:
-                loss = loss + config.r1_interval * self.schedules.r1 * r1_penalty(critic, self._input_of_d(real))
-            if config.r2_gamma > 0:
-                loss = loss + config.r1_interval * self.schedules.r2 * r1_penalty(critic, self._input_of_d(fake))
+            for penalty in self._penalties(real, fake.detach(), condition, due, self.joint):
+                loss = loss + penalty
         return loss
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fastgan.models import NetworkSize, build
-from fastgan.models.r3gan import _BiasLeakyReLU, _Block, _Resample
+from fastgan.models.r3gan import _BiasLeakyReLU, _Block, _FromPatches, _Resample, _ToPatches
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 33, 50), (2, 7, 64), (3, 128, 128)], ids=str)
@@ -22,15 +22,33 @@ def test_smaller_images_and_rows_are_refused(shape, got):
         build("r3gan", NetworkSize(shape))
 
 
-def test_maps_are_halved_to_between_four_and_seven_pixels():
-    _, discriminator = build("r3gan", NetworkSize((1, 28, 44)))
-    assert [m.side for m in discriminator if isinstance(m, _Resample)] == [(14, 22), (7, 11), (4, 6)]
+@pytest.mark.parametrize(
+    ("side", "maps"),
+    [
+        ((8, 12), [(4, 6)]),  # as large as the image
+        ((7, 64), [(4, 32)]),  # no patches, as the map would be smaller than 4
+        ((28, 44), [(7, 11), (4, 6)]),  # the largest has half the size
+        ((96, 128), [(12, 16), (6, 8)]),  # a quarter
+    ],
+)
+def test_maps_are_halved_to_between_four_and_seven_pixels(side, maps):
+    _, discriminator = build("r3gan", NetworkSize((1, *side)))
+    assert [m.side for m in discriminator if isinstance(m, _Resample)] == maps
+
+
+@pytest.mark.parametrize("side", [(16, 24), (17, 30), (15, 15)], ids=str)
+@pytest.mark.parametrize("patch", [2, 4])
+def test_patches_keep_every_pixel(side, patch):
+    images = torch.randn(2, 3, *side)
+    patches = _ToPatches(patch)(images)
+    assert patches.shape == (2, 3 * patch**2, -(-side[0] // patch), -(-side[1] // patch))
+    assert torch.equal(_FromPatches(patch, side)(patches), images)
 
 
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_each_block_is_the_identity_at_first_and_is_trained_from_there(network):
     torch.manual_seed(0)
-    built = build("r3gan", NetworkSize((1, 16, 16), latent_dim=5))[network == "discriminator"]
+    built = build("r3gan", NetworkSize((1, 32, 32), latent_dim=5))[network == "discriminator"]
     blocks = [m for m in built if isinstance(m, _Block)]
     assert len(blocks) == 3
     for block in blocks:

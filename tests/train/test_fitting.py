@@ -100,3 +100,34 @@ def test_dcgan_leaves_the_digits_learning_rates_for_larger_images():
     for side, rates in ((8, (2e-3, 1e-3)), (28, (1e-3, 5e-4)), (64, (1e-3, 5e-4))):
         config = TrainConfig(recipe="dcgan").fit_to((1, side, side), 5000)
         assert (config.lr_g, config.lr_d) == rates
+
+
+LARGE_IMAGES = torch.zeros(40, 1, 28, 20)
+
+
+def test_large_images_take_r3gan_where_neither_recipe_nor_network_is_chosen():
+    trainer = GANTrainer(TrainConfig(batch_size=8, lr_g=0.5), data=LARGE_IMAGES)
+    assert (trainer.config.recipe, trainer.config.network, trainer.config.loss) == ("r3gan", "r3gan", "relativistic")
+    assert trainer.config.lr_g == 0.5
+    assert trainer.config.chosen == {"batch_size": 8, "lr_g": 0.5}
+    assert any("recipe r3gan for images of 28 pixels and more" in note for note in trainer.take_notes())
+
+
+@pytest.mark.parametrize("chosen", [{"recipe": "mlp"}, {"network": "dcgan"}], ids=str)
+def test_a_chosen_recipe_or_network_keeps_the_recipe(chosen):
+    assert TrainConfig(**chosen).fit_to((1, 28, 20), 40).recipe == "mlp"
+
+
+def test_smaller_images_and_networks_of_ones_own_keep_the_default_recipe():
+    assert TrainConfig().fit_to((3, 27, 27), 40).recipe == "mlp"
+    networks = torch.nn.Linear(4, 560), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(560, 1))
+    generator = torch.nn.Sequential(networks[0], torch.nn.Unflatten(1, (1, 28, 20)))
+    config = TrainConfig(batch_size=8, latent_dim=4)
+    assert GANTrainer(config, generator, networks[1], LARGE_IMAGES).config.recipe == "mlp"
+
+
+def test_a_resumed_run_keeps_the_recipe_that_was_fitted(tmp_path):
+    path = tmp_path / "config.toml"
+    TrainConfig(batch_size=8).fit_to((1, 28, 28), 40).save(path)
+    assert TrainConfig.load_resolved(path).fit_to((1, 28, 28), 40).recipe == "r3gan"
+    assert TrainConfig.load(path).fit_to((1, 8, 8), 40).recipe == "mlp"

@@ -2,7 +2,7 @@
 
 Settings that are given replace those of the recipe: `TrainConfig(recipe="mlp", loss="hinge")` is the MLP GAN with
 another loss. `RECIPES` has the settings for small samples, such as the 8x8 digits; `FITS` has what changes with the
-size and the number of images. A recipe of its own kind of data is a file of this folder.
+size and the number of images, and `DEFAULT_FITS` the recipe of images for which none is chosen. A recipe of its own kind of data is a file of this folder.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from fastgan.train.recipes._points import POINTS
 from fastgan.train.recipes._tables import TABLES
 from fastgan.train.recipes.fitting import Fit
 
-__all__ = ["FITS", "RECIPES"]
+__all__ = ["DEFAULT_FITS", "FITS", "RECIPES"]
 
 # All settings of each recipe, by its name, as they are for small samples.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -24,3 +24,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 # What fits a recipe to the size and the number of the samples: all that hold, a later one over an earlier one.
 FITS: dict[str, tuple[Fit, ...]] = {**IMAGE_FITS}
+
+# The recipe of images for which none is chosen, where it is not the default one. On MNIST's digits at equal time r3gan
+# wins clearly (docs/image-quality.md).
+DEFAULT_FITS = (Fit({"recipe": "r3gan"}, sides=(28, None)),)

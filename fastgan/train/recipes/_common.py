@@ -42,6 +42,7 @@ COMMON: dict[str, Any] = {
     "r1_gamma": 0.0,
     "r2_gamma": 0.0,
     "r1_interval": 1,
+    "penalty_share": 1.0,
     "gamma_schedule": "constant",
     "gamma_final": 0.0,
     "reconstruction": 0.0,
