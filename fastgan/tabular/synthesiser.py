@@ -38,7 +38,8 @@ class TabularGAN:
     """A conditional GAN for tables, Xu et al. (2019): numbers, categories, booleans, dates and missing values.
 
     The result is the same, bit for bit, for the same table, settings and device, on any number of threads of torch.
-    Training and sampling use `cpu_threads` threads, as the matrices are too small for many.
+    Training and sampling use `cpu_threads` threads, as the matrices are too small for many; another number of them
+    rounds otherwise. A processor that multiplies bfloat16 trains in it: `precision="fp32"` gives what others give.
 
     Args:
         epochs: passes over the table.

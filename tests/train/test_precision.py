@@ -68,3 +68,12 @@ def test_convolutions_of_rows_stay_in_float32(monkeypatch):
 def test_small_images_stay_in_float32_on_a_cpu(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     assert pick_precision("auto", torch.device("cpu"), (3, 15, 15), convolutional=True) == "fp32"
+
+
+def test_wide_networks_of_tables_take_bf16_on_a_cpu_that_multiplies_it(monkeypatch):
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert pick_precision("auto", cpu, (40,), table_widths=(256, 128)) == "bf16"
+    assert pick_precision("auto", cpu, (40,), table_widths=(256, 127)) == "fp32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert pick_precision("auto", cpu, (40,), table_widths=(256, 256)) == "fp32"

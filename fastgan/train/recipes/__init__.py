@@ -2,7 +2,8 @@
 
 Settings that are given replace those of the recipe: `TrainConfig(recipe="mlp", loss="hinge")` is the MLP GAN with
 another loss. `RECIPES` has the settings for small samples, such as the 8x8 digits; `FITS` has what changes with the
-size and the number of images, and `DEFAULT_FITS` the recipe of images for which none is chosen. A recipe of its own kind of data is a file of this folder.
+size and the number of images. `DEFAULT_FITS` has the recipe of images for which none is chosen. A recipe of its own
+kind of data is a file of this folder.
 """
 
 from typing import Any
