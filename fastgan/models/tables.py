@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,13 +60,15 @@ class TableGenerator(nn.Module):
             (N, width of the segments).
         """
         h = latents
+        if torch.is_autocast_enabled(h.device.type):  # once, and not in each layer
+            h = h.to(torch.get_autocast_dtype(h.device.type))
         if conditions is not None:
             h = torch.cat((nn.functional.one_hot(conditions, self.segments.condition_width).to(h.dtype), h), 1)
         for layer in self.layers:
             h = torch.cat((layer(h), h), 1)
         with _full_precision(h):
-            x: Tensor = self.out(h.to(self.out.weight.dtype))
-        return x
+            x = _OutputLayer.apply(h, self.out.weight, self.out.bias)  # type: ignore[no-untyped-call]
+        return cast(Tensor, x)
 
     def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Rows (N, width of the segments) for `latents` and `conditions`, as `outputs` takes them.
@@ -165,6 +168,22 @@ def _segments(size: NetworkSize) -> Segments:
             f"{list(size.sample_shape)}"
         )
     return size.segments
+
+
+class _OutputLayer(torch.autograd.Function):
+    """A linear layer whose outputs have the weights' precision and whose gradients have its input's."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(h, weight)
+        return torch.addmm(bias, h.to(weight.dtype), weight.t())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h, weight = ctx.saved_tensors
+        g = grad.to(h.dtype)
+        return g @ weight.to(h.dtype), (g.t() @ h).to(weight.dtype), grad.sum(0)
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:

@@ -5,7 +5,7 @@ import torch
 from fastgan.data.table.conditions import ConditionSampler
 from fastgan.data.table.segments import Segments
 from fastgan.models.heads import condition_loss
-from fastgan.models.tables import TableDiscriminator, TableGenerator, calibrate
+from fastgan.models.tables import TableDiscriminator, TableGenerator, _OutputLayer, calibrate
 
 SEGMENTS = Segments(2, (3, 2, 4), conditions=2)
 
@@ -65,3 +65,25 @@ def test_rows_have_full_precision_under_autocast():
     torch.testing.assert_close(rows[:, 2:7].sum(1), torch.ones(64), rtol=0, atol=40 * 2.0**-24)
     torch.testing.assert_close(rows[:, 7:].sum(1), torch.ones(64), rtol=0, atol=40 * 2.0**-24)
     assert not torch.equal(rows[:, :2], rows[:, :2].bfloat16().float())
+
+
+def test_the_output_layer_is_a_linear_layer_whose_gradients_have_its_inputs_precision():
+    torch.manual_seed(0)
+    layer, h = torch.nn.Linear(6, 5), torch.randn(7, 6)
+    weights = torch.randn(7, 5)
+
+    def gradients(make, h):
+        h = h.detach().requires_grad_()
+        return torch.autograd.grad((make(h) * weights).sum(), [h, layer.weight, layer.bias])
+
+    def ours(h):
+        return _OutputLayer.apply(h, layer.weight, layer.bias)
+
+    assert torch.equal(ours(h), layer(h))
+    torch.testing.assert_close(gradients(ours, h), gradients(layer, h))
+    short = h.bfloat16()
+    assert torch.equal(ours(short), layer(short.float()))
+    found = gradients(ours, short)
+    assert [g.dtype for g in found] == [torch.bfloat16, torch.float32, torch.float32]
+    for g, expected in zip(found, gradients(lambda x: layer(x.float()), short), strict=True):
+        torch.testing.assert_close(g.float(), expected.float(), rtol=0.02, atol=0.02)
