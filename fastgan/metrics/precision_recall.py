@@ -11,6 +11,10 @@ from fastgan.metrics.checks import as_rows, check_same_width
 
 __all__ = ["PRDC", "prdc"]
 
+_ROWS = 1024  # whose distances are computed together
+_CLOSE = 1e-6  # squared distances below this share of the squared norms are computed from differences
+_AT_ONCE = 2**24  # numbers of pairs' differences at a time
+
 
 @dataclass(frozen=True)
 class PRDC:
@@ -35,7 +39,7 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
 
     The neighbourhood of a point is the open ball whose radius is the distance to its k-th nearest neighbour in its own
     set, not counting the point itself. Precision and recall follow Kynkäänniemi et al. (2019), density and coverage
-    Naeem et al. (2020). Distances are Euclidean, in float32 on the tensors' device. Memory is proportional to the
+    Naeem et al. (2020). Distances are Euclidean, exact to float32, on the tensors' device. Memory is proportional to the
     largest of N^2, N M and M^2.
 
     Args:
@@ -68,8 +72,25 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
-    # cdist's other mode, a matrix product, loses the digits of short distances.
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+    """The Euclidean distances (N, M) of the rows of `a` (N, F) and `b` (M, F), float32.
+
+    They are products of float64 matrices, which loses digits of distances that are small beside the rows' norms; these
+    are computed again from the differences. The differences of all pairs take ten times as long for images of
+    3 x 64 x 64.
+    """
+    centre = b.double().mean(dim=0)
+    columns = b.double() - centre
+    squares = columns.square().sum(dim=1)
+    found = []
+    for part in a.split(_ROWS):
+        rows = part.double() - centre
+        norms = rows.square().sum(dim=1, keepdim=True)
+        distance = torch.addmm(squares, rows, columns.T, alpha=-2).add_(norms)
+        close = (distance < _CLOSE * (norms + squares)).nonzero()
+        for i, j in (pairs.unbind(1) for pairs in close.split(max(1, _AT_ONCE // a.shape[1]))):
+            distance[i, j] = (part[i].double() - b[j].double()).square().sum(dim=1)
+        found.append(distance.sqrt_().float())
+    return torch.cat(found)
 
 
 def _radii(x: Tensor, k: int) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fastgan.metrics import prdc
+from fastgan.metrics.precision_recall import _distances
 
 
 def _reference(real: list[list[float]], fake: list[list[float]], k: int) -> dict[str, float]:
@@ -34,6 +35,24 @@ def test_prdc_agrees_with_the_definitions(n, m, width, k):
     expected = _reference(real.tolist(), fake.tolist(), k)
     assert dataclasses.asdict(prdc(real, fake, k)) == pytest.approx(expected, abs=1e-6)
     assert 0 < expected["precision"]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_distances_are_exact_where_rows_are_near_and_far_from_the_origin(offset):
+    torch.manual_seed(0)
+    b = torch.randn(1500, 6) + offset
+    a = b[:1100].clone()
+    a[0], a[1], b[4] = b[1], torch.nextafter(b[2], b[2] + 1), b[3]  # equal rows, and neighbours in the last digit
+    expected = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist").float()
+    found = _distances(a, b)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    assert found[0, 1] == found[3, 4] == 0
+    assert 0 < found[1, 2] < 1e-2
+
+
+def test_rows_that_are_all_equal_lie_at_a_distance_of_zero():
+    x = torch.full((1100, 3), 7.3)
+    assert not _distances(x, x).any()
 
 
 def test_identical_sets_score_one_and_distant_sets_zero():
