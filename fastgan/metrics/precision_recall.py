@@ -39,8 +39,8 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
 
     The neighbourhood of a point is the open ball whose radius is the distance to its k-th nearest neighbour in its own
     set, not counting the point itself. Precision and recall follow Kynkäänniemi et al. (2019), density and coverage
-    Naeem et al. (2020). Distances are Euclidean, exact to float32, on the tensors' device. Memory is proportional to the
-    largest of N^2, N M and M^2.
+    Naeem et al. (2020). Distances are Euclidean, exact to float32, on the tensors' device. Memory is proportional to
+    the largest of N^2, N M and M^2.
 
     Args:
         real: (N, ...) real samples or their features; all but the first dimension are flattened.
