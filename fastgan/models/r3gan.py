@@ -53,8 +53,12 @@ def r3gan_generator(size: NetworkSize) -> nn.Sequential:
     for level in reversed(range(len(sides) - 1)):
         layers.append(_Resample(widths[level + 1], widths[level], sides[level]))
         layers.append(_Block(widths[level], size.negative_slope, 0.0, blocks))
-    layers.append(_conv(widths[0], channels * patch**2, 1, bias=True))
+    last = _conv(widths[0], channels * patch**2, 1, bias=True)
+    layers.append(last)
     if patch > 1:
+        # The pixels of a patch are equal at first, or they would show as a lattice (Aitken et al., 2017).
+        with torch.no_grad():
+            last.weight.copy_(last.weight[:: patch**2].repeat_interleave(patch**2, 0))
         layers.append(_FromPatches(patch, size.sample_shape[1:]))
     if size.bounded:
         layers.append(nn.Tanh())

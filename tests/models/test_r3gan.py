@@ -45,6 +45,14 @@ def test_patches_keep_every_pixel(side, patch):
     assert torch.equal(_FromPatches(patch, side)(patches), images)
 
 
+def test_the_pixels_of_a_patch_are_equal_at_first():
+    generator, _ = build("r3gan", NetworkSize((3, 32, 32), latent_dim=5))
+    samples = generator(torch.randn(2, 5))
+    corners = samples[:, :, ::2, ::2]
+    assert torch.equal(corners.repeat_interleave(2, 2).repeat_interleave(2, 3), samples)
+    assert corners.std() > 0.1
+
+
 @pytest.mark.parametrize("network", ["generator", "discriminator"])
 def test_each_block_is_the_identity_at_first_and_is_trained_from_there(network):
     torch.manual_seed(0)
