@@ -100,10 +100,10 @@ def test_clipping_bounds_the_critics_weights():
 
 
 def test_a_lazy_penalty_comes_every_interval_with_its_weight_times_the_interval(monkeypatch):
-    from fastgan.train import step
+    from fastgan.train import penalties
 
     seen = []
-    monkeypatch.setattr(step, "r1_penalty", lambda critic, real: seen.append(1) or critic(real).sum() * 0 + 1.0)
+    monkeypatch.setattr(penalties, "r1_penalty", lambda critic, real: seen.append(1) or critic(real).sum() * 0 + 1.0)
     losses = {}
     for gamma in (0.0, 2.0):
         config = TrainConfig(r1_gamma=gamma, r1_interval=3, batch_size=8, lr_d=1e-12, lr_g=1e-12, dropout=0.0)
