@@ -111,7 +111,8 @@ def check_stacked(content: Content) -> dict[str, bool]:
 def write_page(content: Content) -> None:
     """Write the tables between the marks of the page, below the machine and the date."""
     machine = content["machine"]
-    about = f"{machine['processor']}, {content['cores']} threads, torch {machine['torch']}, {machine['date']}."
+    threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
+    about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
     lines = [before + MARKS[0], about, *table(content), "", MARKS[1]]
