@@ -1,6 +1,8 @@
 """Settings and fixtures of all tests, and the number of processes that run the whole suite."""
 
 import os
+import signal
+import threading
 
 import pytest
 import torch
@@ -14,6 +16,10 @@ else:
     hypothesis.settings.register_profile("fastgan", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("fastgan")
 
+
+# A suite that a shell started in the background ignores interrupts, and so would the commands that the tests start.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _WORKER = "PYTEST_XDIST_WORKER" in os.environ  # this process is a worker of xdist, or a worker's child
 if _WORKER:
