@@ -15,7 +15,7 @@ _INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 # times only, and FID after the recipe's 3,000 steps was 1.44 and 1.23 (seeds 0 and 1) where float32 had 0.75 and 0.97;
 # precision, recall and coverage were equal (AMD EPYC, one thread, torch 2.13.0, 2026-11-27).
 _LEAST_SIDE = 16
-# Features of each hidden layer from which a CPU takes bfloat16 for the network `tabular`. A step of 500 rows of
+# Features of each hidden layer from which a CPU takes bfloat16 for the network `tabular`. A step of 400 rows of
 # diamonds takes 15.6 and not 23.5 ms of one core with layers of 256 (AMD EPYC, torch 2.13.0, 2026-11-27).
 _LEAST_WIDTH = 128
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

