@@ -147,6 +147,7 @@ class TrainConfig(MethodSettings):
         config, found = self, {}
         if not own_networks and not {"recipe", "network"} & set(self.chosen):
             found = settings_for(DEFAULT_FITS, sample_shape, count)
+        if found:  # the defaults of another recipe
             config = TrainConfig(**{**self.chosen, **{name: value for name, (value, _) in found.items()}})
         found |= settings_for(FITS.get(config.recipe, ()), sample_shape, count)
         values = {name: value for name, (value, _) in found.items() if name not in self.chosen}
