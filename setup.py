@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "build_support"))  # for `python setup.py`; pip has put it there already
 
 from build_backend import load_torch  # noqa: E402
+from build_runtime import check_runtime, shared_runtime  # noqa: E402
 from build_toolkit import find_toolkit, link_folders, output  # noqa: E402
 
 ARCHITECTURES = ["7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0"]  # those that nvcc knows, and PTX of the newest
@@ -52,7 +53,8 @@ def compiled(torch):
     cuda = toolkit_of_build(torch)
     from torch.utils import cpp_extension as cpp  # only now, as it reads CUDA_HOME when it is imported
 
-    clang = "clang" in output(*cpp.get_cxx_compiler().split(), "--version")
+    compiler = cpp.get_cxx_compiler().split()
+    clang = "clang" in output(*compiler, "--version")
     debug = os.environ.get("DEBUG", "0") not in ("", "0")
     cxx = ["-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
     cxx += ["-O0", "-g", "-UNDEBUG"] if debug else ["-O3", "-g0"]
@@ -61,10 +63,12 @@ def compiled(torch):
     openmp = sys.platform == "linux" and "OpenMP" in torch.__config__.parallel_info()
     cxx += ["-fopenmp"] if openmp else []  # at::parallel_for is inlined, and without this runs on one thread
     link = ["-fopenmp"] if openmp and clang else []  # the OpenMP that torch has loaded answers gcc's calls only
+    link += shared_runtime(compiler)
 
     class Build(cpp.BuildExtension):
         def run(self):
             super().run()
+            check_runtime(Path(self.get_ext_fullpath("fastgan._C")))
             arch_list = re.split("[ ;]", os.environ["TORCH_CUDA_ARCH_LIST"]) if cuda else []
             Path(self.get_ext_fullpath("fastgan._C")).with_name("_built_for.py").write_text(
                 '"""Written by the build: what the library was compiled for. Read before it is loaded."""\n\n'

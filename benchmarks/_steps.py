@@ -92,6 +92,7 @@ class PlainLoop:
         if precision == "bf16":
             self._context = lambda: torch.autocast(device, torch.bfloat16)
         if compiled:
+            torch._dynamo.reset()  # it compiles eight networks of a process at most, and runs others as they are
             self._generator, self._discriminator = (
                 cast(nn.Module, torch.compile(network)) for network in (self._generator, self._discriminator)
             )

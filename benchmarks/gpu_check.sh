@@ -10,6 +10,8 @@
 #           gpu-check-logs.tar.gz (what every step said) and NAME-OF-THE-GPU.json (all of it, at the end)
 #   COMMIT  the commit that is tested; default git's HEAD
 #   PYTHON  the interpreter whose packages are used; default python3
+#   WHEEL   a wheel of these sources, which is installed in place of a build
+#   LAST_SECOND  the second at which the tests of the last part end; default 508. 0 leaves them out
 #   DRY_RUN 1: without a GPU every step is run all the same, on a build for the CPU. CUDA tests skip, no figure is
 #           written, and the report says that there was no GPU and fails
 set -uo pipefail
@@ -24,16 +26,18 @@ mkdir -p "$OUT"
 keep_logs() { tar -czf "$OUT/gpu-check-logs.tar.gz" -C "$work" .; }
 trap 'keep_logs; rm -rf "$work"' EXIT
 
-# The seconds that a step may take; it is killed 2 s later. `rest` is the least that is left for the last part, whose steps
-# run side by side until last_second. All together are less than 540, with half a minute for the report.
-declare -A limits=([build]=130 [cuda-tests]=95 [ops]=85 [steps]=85 [memcheck]=40 [racecheck]=30 [rest]=30)
-last_second=510
+# The seconds that a step may take. It is interrupted then, so that pytest reports the tests that it ran, and killed 5 s
+# later. `rest` is the least that is left for the last part, whose steps run side by side until last_second. All together
+# are less than 540, with half a minute for the report.
+declare -A limits=([build]=130 [cuda-tests]=110 [ops]=75 [steps]=80 [memcheck]=20 [racecheck]=20 [rest]=30)
+last_second=508
+[ -z "${LAST_SECOND:-}" ] || last_second=$LAST_SECOND
 
 step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to `steps`
   local name=$1 limit=${limits[$1]:-$((last_second - SECONDS))} start=$SECONDS status=124
   shift
   if [ "$limit" -gt 0 ]; then
-    timeout --kill-after=2 "$limit" "$@" >"$work/$name.log" 2>&1
+    timeout --signal=INT --kill-after=5 "$limit" "$@" >"$work/$name.log" 2>&1
     status=$?
   fi
   printf '%s\t%d\t%d\n' "$name" "$status" $((SECONDS - start)) >>"$work/steps"
@@ -68,20 +72,20 @@ elif [ "${DRY_RUN:-}" = 1 ]; then
 else
   report
 fi
-step build "$python" -m pip install --no-build-isolation --no-deps --force-reinstall . || report
+step build "$python" -m pip install --no-build-isolation --no-deps --force-reinstall "${WHEEL:-.}" || report
 
 # Commands and scripts import the installed package. `python -m` would import the source folder from here.
 pytest=$(dirname "$(command -v "$python")")/pytest
 [ -x "$pytest" ] || pytest=pytest
 processes=() # for pytest -n, which conftest.py sets for the whole suite alone
-"$python" -c 'import xdist' 2>"$work/xdist.log" && processes=(-n 6)
+"$python" -c 'import xdist' 2>"$work/xdist.log" && processes=(-n 12)
 
 # (b) The tests that use the GPU, and nothing beside them.
 cuda_tests=(tests/ops tests/train/test_cuda_training.py tests/train/test_cuda_distributed.py)
 OMP_NUM_THREADS=2 tests cuda-tests "${processes[@]}" "${cuda_tests[@]}"
 
 # (c), (d) The figures. No case begins after --seconds; the step's limit is for one that hangs.
-step ops "$python" benchmarks/gpu_figures.py ops --seconds 70 --json "$OUT/gpu-ops.json"
+step ops "$python" benchmarks/gpu_figures.py ops --seconds 60 --json "$OUT/gpu-ops.json"
 step steps "$python" benchmarks/gpu_figures.py steps --seconds 60 --json "$OUT/gpu-steps.json"
 
 # (e) Out-of-bounds accesses of any kernel, races in the shared memory of reductions. Only fastgan's kernels are

@@ -3,8 +3,8 @@
 `ops` times leaky ReLU with dropout, forward and backward, in float32 and bfloat16, from 2^22 to 2^28 elements, then D's
 loss, BCE and the heads of tables, against eager PyTorch, torch.compile, a copy of the same bytes and, where it is
 installed, Triton. `steps` times the MLP GAN and DCGAN-64 in float32 and bfloat16: a plain loop, a compiled one, the
-trainer without and with a CUDA graph. The JSON is written anew after each case, so a run that is cut short loses only
-the cases after that.
+trainer without and with a CUDA graph. It times the recipe r3gan by the trainer alone. The JSON is written anew after
+each case, so a run that is cut short loses only the cases after that.
 benchmarks/gpu_check.sh runs both.
 """
 
@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from fastgan import bench
 from fastgan.bench import _harness, _sweep
 from fastgan.bench._results import line
 from fastgan.bench._table_cases import heads_case
+from fastgan.data import Data
+from fastgan.train import GANTrainer, TrainConfig
 
 ACTIVATION, D_LOSS, BCE = "leaky_relu_dropout", "discriminator_loss", "bce_with_logits"
 SIZES = (1 << 22, 1 << 25, 1 << 28)
@@ -53,11 +55,12 @@ def op_cases(sizes=SIZES, logits=1 << 25):
 
 
 def step_cases(problems=(_steps.MLP, _steps.DCGAN_64)):
-    """The cases of `steps`: each problem once, then each in its other precision."""
-    first = [_step_case(problem, precision) for problem, precision in zip(problems, ("fp32", "bf16"), strict=False)]
-    return first + [
-        _step_case(problem, precision) for problem, precision in zip(problems, ("bf16", "fp32"), strict=False)
-    ]
+    """The cases of `steps`: each problem once, the recipe for images, then each problem in its other precision."""
+    names = ("fp32", "bf16")
+    first, last = (
+        [_step_case(*case) for case in zip(problems, order, strict=False)] for order in (names, reversed(names))
+    )
+    return [*first, *(_recipe_case("r3gan", shape) for shape in ((1, 28, 28), (3, 64, 64))), *last]
 
 
 def _step_case(problem, precision):
@@ -72,6 +75,19 @@ def _step_case(problem, precision):
         }
 
     return bench.Case(f"{problem.name}, {precision}", make, 1)
+
+
+def _recipe_case(recipe, sample_shape):
+    """A recipe's step at its own settings, on random samples."""
+    data = replace(_steps.MLP, sample_shape=sample_shape).data()
+
+    def make(device):
+        return {
+            name: GANTrainer(TrainConfig(recipe=recipe, device=device, cuda_graph=graph), data=Data(data)).step
+            for name, graph in (("fastgan", "auto"), ("fastgan without a graph", "off"))
+        }
+
+    return bench.Case(f"recipe {recipe}, {' x '.join(map(str, sample_shape))}", make, 1)
 
 
 def write(path, content):

@@ -131,7 +131,7 @@ def case(name, elements, peers, threads):
         output = workload.fused(*inputs)
         grad = torch.randn_like(output) if output.dim() else torch.ones_like(output)
         layers = {"fastgan": workload.fused, "eager": workload.eager}
-        own = {name: forward_backward(layer, inputs, grad) for name, layer in layers.items()}
+        own = {who: forward_backward(layer, inputs, grad) for who, layer in layers.items()}
         return own | {peer: works[name](*inputs, grad) for peer, works in peers.items() if name in works}
 
     shape = f"{elements / 1e6:.1f} M fp32" if name == "leaky_relu_dropout" else "2 x 57,600 fp32"

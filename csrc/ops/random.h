@@ -40,11 +40,14 @@ inline RandomSource random_source(const char* op, c10::Device device,
                     ": expected a seed with offset ", offset, ", got none");
   TORCH_CHECK_VALUE(!(seed.has_value() && generator.has_value()), "fastgan::", op,
                     ": expected seed or generator, got both");
-  // The CPU's tensors and generators may or may not carry an index.
-  TORCH_CHECK(!generator.has_value() || generator->device() == device ||
-                  (device.is_cpu() && generator->device().is_cpu()),
-              "fastgan::", op, ": expected a generator on ", device, ", got one on ",
-              generator->device());
+  // A generator whose device has no index, as that of torch.Generator("cuda"), fits each of its
+  // type. The CPU's tensors and generators may or may not have one.
+  if (generator.has_value()) {
+    const c10::Device own = generator->device();
+    TORCH_CHECK(own.type() == device.type() &&
+                    (device.is_cpu() || !own.has_index() || own.index() == device.index()),
+                "fastgan::", op, ": expected a generator on ", device, ", got one on ", own);
+  }
   return {seed, offset, generator};
 }
 

@@ -56,7 +56,8 @@ def threads(count: int) -> Iterator[None]:
 def pick_device(op: str, name: str, processes: int = 1, local_rank: int = 0) -> torch.device:
     """Return the device called `name` for the work called `op`; "auto" is a GPU where there is one.
 
-    With several processes, each one uses the GPU of its `local_rank` and makes it the current one.
+    A GPU has its number, that of the current one where `name` has none. With several processes, each one uses the GPU
+    of its `local_rank` and makes it the current one.
 
     Raises:
         ValueError: where `name` is no device, where the GPU is not there, or where it has a number and there are
@@ -78,6 +79,8 @@ def pick_device(op: str, name: str, processes: int = 1, local_rank: int = 0) -> 
         raise ValueError(
             f"{op}: expected `device` to be present, got '{name}' with {torch.cuda.device_count()} CUDA devices"
         )
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())  # tensors name their GPU by number
     if device.index is not None and processes > 1:
         torch.cuda.set_device(device)
     return device

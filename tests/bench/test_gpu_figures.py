@@ -27,7 +27,8 @@ def test_the_cases_are_what_a_gpu_is_asked_first():
     assert set(wanted) <= set(names)
     assert all("268.4 M" in name for name in names[:4])
     steps = [case.name for case in figures.step_cases()]
-    wanted = [("MLP", "fp32"), ("DCGAN-64", "bf16"), ("MLP", "bf16"), ("DCGAN-64", "fp32")]
+    wanted = [("MLP", "fp32"), ("DCGAN-64", "bf16"), ("recipe", "1 x 28 x 28"), ("recipe", "3 x 64 x 64")]
+    wanted += [("MLP", "bf16"), ("DCGAN-64", "fp32")]
     assert [(name.split()[0].strip(","), name.rsplit(", ", 1)[1]) for name in steps] == wanted
 
 
@@ -40,12 +41,20 @@ def test_a_case_of_the_ops_has_its_peers():
 
 def test_a_case_of_the_steps_has_both_loops_and_the_trainer_with_and_without_a_graph():
     small = replace(figures._steps.MLP, batch_size=2)
-    case = figures.step_cases([small])[1]
+    case = figures.step_cases([small])[-1]
     works = case.make("cpu")
     assert list(works) == ["fastgan", "fastgan without a graph", "plain loop", "compiled loop"]
     settings = [works[name].__self__.config for name in list(works)[:2]]
     assert [each.cuda_graph for each in settings] == ["auto", "off"]
     assert {each.precision for each in settings} == {"bf16"}
+
+
+def test_a_recipe_is_timed_with_and_without_a_graph():
+    works = figures._recipe_case("r3gan", (1, 8, 8)).make("cpu")
+    trainers = [work.__self__ for work in works.values()]
+    assert list(works) == ["fastgan", "fastgan without a graph"]
+    assert [trainer.config.cuda_graph for trainer in trainers] == ["auto", "off"]
+    assert {(trainer.config.recipe, trainer.size.sample_shape) for trainer in trainers} == {("r3gan", (1, 8, 8))}
 
 
 def test_results_are_written_after_each_case(tmp_path, capsys):
