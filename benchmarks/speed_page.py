@@ -94,12 +94,13 @@ def caption(device, found):
     maker = about.get("vendor") or vendor(about["processor"])
     named = device if device != about["processor"] or maker in device else f"{device} ({maker})"
     # Older files do not say how dropout is drawn; only Intel's processors leave a choice.
-    serial = about.get("serial_dropout", None if maker == "Intel" else True)
+    serial = about.get("serial_dropout", None if maker == "Intel" else True) if device == about["processor"] else None
     drawn = {True: ", dropout drawn serially", False: ", dropout drawn by MKL", None: ""}[serial]
     threads = sorted({result.threads for result in with_targets(found)})
     used = f"{' or '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}"
     versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
-    return f"{named}, {about['cores']} cores, {used}; {versions}{drawn}"
+    cores = f"{about['cores']} cores" + ("" if device == about["processor"] else f" of {about['processor']}")
+    return f"{named}, {cores}, {used}; {versions}{drawn}"
 
 
 def source(document):
@@ -156,7 +157,8 @@ def every_table(folder):
     lines = [wrapped(READING), "", wrapped(DROPOUT)]
     for device, found in by_machine(documents(folder)).items():
         lines += ["", f"## {brief(device)}", "", wrapped(f"{caption(device, found)}.")]
-        lines += ["", wrapped(f"From {', '.join(map(source, found))}: {score(with_targets(found))}."), ""]
+        sources_of = ", ".join(dict.fromkeys(map(source, found)))
+        lines += ["", wrapped(f"From {sources_of}: {score(with_targets(found))}."), ""]
         lines += rows(with_targets(found))
         if sweep := of_sweep(found):
             lines += ["", f"### {brief(device)}: one factor varied at a time", "", *rows(sweep)]
