@@ -4,6 +4,7 @@ import torch
 
 from fastgan.data.table.conditions import ConditionSampler
 from fastgan.data.table.segments import Segments
+from fastgan.models import tables
 from fastgan.models.heads import condition_loss
 from fastgan.models.tables import TableDiscriminator, TableGenerator, _OutputLayer, calibrate
 
@@ -24,6 +25,28 @@ def test_the_generator_is_residual_and_obeys_the_layout():
     generator.eval()
     by_condition = [generator.outputs(latents[:1], torch.tensor([c])) for c in range(5)]
     assert len({tuple(o.flatten().tolist()) for o in by_condition}) == 5
+
+
+def test_outputs_without_gradients_are_those_of_the_layers(monkeypatch):
+    monkeypatch.setattr(tables, "_ROWS", 16)
+    torch.manual_seed(0)
+    for segments, conditions in ((SEGMENTS, torch.randint(0, 5, (37,))), (Segments(3, ()), None)):
+        generator = TableGenerator(segments, latent_dim=8, hidden=(6, 7)).double()
+        latents = torch.randn(37, 8, dtype=torch.float64)
+        for _ in range(5):
+            generator.outputs(3 + 2 * latents, conditions)  # statistics unlike those of a new network
+        for layer in generator.layers:
+            torch.nn.init.uniform_(layer[1].weight)
+            torch.nn.init.uniform_(layer[1].bias)
+        generator.eval()
+        expected = generator.outputs(latents, conditions)
+        assert expected.requires_grad
+        with torch.no_grad():
+            torch.testing.assert_close(generator.outputs(latents, conditions), expected.detach())
+            assert generator.outputs(latents[:0], None if conditions is None else conditions[:0]).shape == (
+                0,
+                segments.width,
+            )
 
 
 def test_the_discriminator_judges_packs_and_sees_every_row_and_condition():
