@@ -128,7 +128,8 @@ class MethodSettings(SpeedSettings):
     g_steps: int = option("Updates of the generator in each step, after those of the discriminator.", low=1)
     ema_decay: float = option("Decay per step of the moving average of the generator's weights.", low=0, below=1)
     beta2_start: float = option(
-        "Second beta of Adam and AdamW at first, from where it goes to that of `betas` as a cosine; 0 keeps it.",
+        "Second beta of Adam and AdamW at first, from where it goes to that of `betas` as a cosine in 8 stairs; "
+        "0 keeps it.",
         low=0,
         below=1,
     )

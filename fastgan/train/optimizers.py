@@ -59,12 +59,15 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, object]
         group.update(settings)
 
 
+_STAIRS = 8  # values of beta2 before its last one
+
+
 class Schedules:
     """Sets learning rates, Adam's beta2, penalty weights, the moving average and instance noise before each step.
 
     Learning rates follow `lr_schedule` after a linear warm-up. The weights of the gradient penalties follow
-    `gamma_schedule`, beta2 a cosine from `beta2_start`, the moving average `ema_schedule`. These end after
-    `schedule_share` of the run. Instance noise falls linearly to 0 at its end. All are functions of the step, so
+    `gamma_schedule`, beta2 a cosine from `beta2_start` in a few stairs, the moving average `ema_schedule`. These end
+    after `schedule_share` of the run. Instance noise falls linearly to 0 at its end. All are functions of the step, so
     checkpoints hold none.
 
     Args:
@@ -78,8 +81,8 @@ class Schedules:
         r2: the weight of the R2 penalty.
         noise: the standard deviation of the instance noise.
         ema_weight: the weight of the new parameters in the moving average: 1 less its decay.
-        settles: the number of the first step from which on no number that an optimizer holds as a plain float changes.
-            A CUDA graph would keep the first value of such a number.
+        beta2: Adam's second beta, which its optimizers hold as a plain float; None before the first step, or where it
+            does not change. A CUDA graph would keep its first value, so one is captured for each.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Schedules:
         self._lr_changes = config.lr_schedule != "constant" or config.warmup_steps > 0
         self._gamma_changes = config.gamma_schedule != "constant"
         self._length = config.schedule_share * max(1, config.steps)
-        self.settles = math.ceil(self._length) if config.beta2_start > 0 else 0
+        self.beta2: float | None = None
 
     def set(self, step: int) -> None:
         """Set the values for step number `step`, counted from 0."""
@@ -106,10 +109,11 @@ class Schedules:
                 _set_rate(optimizer, rate * factor)
         if config.beta2_start > 0:
             start, (beta1, end) = config.beta2_start, config.betas
-            beta2 = end + (start - end) * SCHEDULE_FACTORS["cosine"](progress)
+            stair = math.floor(progress * _STAIRS) / _STAIRS
+            self.beta2 = end + (start - end) * SCHEDULE_FACTORS["cosine"](stair)
             for optimizer, _ in self._rates:
                 for group in optimizer.param_groups:
-                    group["betas"] = (beta1, beta2)
+                    group["betas"] = (beta1, self.beta2)
         if self._gamma_changes:
             factor = _factor(config.gamma_schedule, progress, config.gamma_final)
             self.r1.fill_(config.r1_gamma * factor)

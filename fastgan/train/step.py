@@ -107,14 +107,16 @@ class GANStep:
                 generated samples get the same.
             latents: n_critic + g_steps - 1 tensors (N, latent_dim).
         """
+        beta2 = self.schedules.beta2
         self.schedules.set(self._steps)
+        if self.schedules.beta2 != beta2 and isinstance(self._run, GraphedBody):
+            self._run.reset()
         first, interval = self._steps * len(batches), self.config.r1_interval
         penalised = tuple((first + i) % interval == 0 for i in range(len(batches)))
         conditioned = batches[0][1] is not None
         inputs = [real for real, _ in batches]
         inputs += [condition for _, condition in batches if condition is not None]
-        run = self._run if self._steps >= self.schedules.settles else self._body  # a graph keeps numbers as they are
-        run([*inputs, *latents], (penalised, conditioned))
+        self._run([*inputs, *latents], (penalised, conditioned))
         self._steps += 1
         self._unread_steps += 1
 
