@@ -34,7 +34,7 @@ def _weights(trainer):
         {"r1_gamma": 0.1, "r1_interval": 3},
         {"conditional": True},
         {"lr_schedule": "cosine", "warmup_steps": 2, "steps": 12, "instance_noise": 0.1},
-        {"beta2_start": 0.9, "betas": (0.0, 0.99), "steps": 12},
+        {"beta2_start": 0.9, "betas": (0.0, 0.99), "steps": 48},  # a stair lasts six steps
     ],
     ids=lambda settings: "-".join(settings),
 )
