@@ -36,6 +36,7 @@ last_second=508
 step() { # step NAME COMMAND [ARGUMENT...]: output to NAME.log; name, status and seconds to `steps`
   local name=$1 limit=${limits[$1]:-$((last_second - SECONDS))} start=$SECONDS status=124
   shift
+  : >"$work/$name.log" # also where no time is left for the step
   if [ "$limit" -gt 0 ]; then
     timeout --signal=INT --kill-after=5 "$limit" "$@" >"$work/$name.log" 2>&1
     status=$?

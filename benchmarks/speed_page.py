@@ -92,14 +92,15 @@ def caption(device, found):
     about = found[0].machine
     build = about["fastgan"]
     maker = about.get("vendor") or vendor(about["processor"])
-    named = device if device != about["processor"] or maker in device else f"{device} ({maker})"
+    on_cpu = device == about["processor"]
+    named = device if not on_cpu or maker in device else f"{device} ({maker})"
     # Older files do not say how dropout is drawn; only Intel's processors leave a choice.
-    serial = about.get("serial_dropout", None if maker == "Intel" else True) if device == about["processor"] else None
+    serial = about.get("serial_dropout", None if maker == "Intel" else True) if on_cpu else None
     drawn = {True: ", dropout drawn serially", False: ", dropout drawn by MKL", None: ""}[serial]
     threads = sorted({result.threads for result in with_targets(found)})
     used = f"{' or '.join(map(str, threads))} thread{'s' * (threads[-1] > 1)}"
     versions = f"torch {about['torch']}, {build['compiler']}, {build['cpu_capability']}"
-    cores = f"{about['cores']} cores" + ("" if device == about["processor"] else f" of {about['processor']}")
+    cores = f"{about['cores']} cores" + ("" if on_cpu else f" of {about['processor']}")
     return f"{named}, {cores}, {used}; {versions}{drawn}"
 
 

@@ -32,6 +32,6 @@ def check_runtime(library: Path) -> None:
     if sys.platform == "linux" and SHARED.encode() not in library.read_bytes():
         raise SystemExit(
             f"fastgan: the C++ runtime: expected {library.name} to share torch's {SHARED}.6, got one with a static"
-            f" runtime, whose errors would end the process. Install the compiler's shared libstdc++, and leave"
+            " runtime, whose errors would end the process. Install the compiler's shared libstdc++, and leave"
             " -static-libstdc++ out of CXX and LDFLAGS."
         )

@@ -15,11 +15,10 @@ import pytest
 import torch
 
 import fastgan
-from built import run_python, write_torch
+from built import LIBRARY, build_module, run_python, write_torch
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(fastgan.__file__).parent
-LIBRARY = next(path for path in PACKAGE.glob("_C.*") if path.suffix != ".pyi")
 
 
 # What was built
@@ -66,10 +65,8 @@ def backend(monkeypatch):
     """build_backend.py, which is no part of the package."""
     pytest.importorskip("setuptools")
     for name in ("build_toolkit", "build_backend"):  # the second imports the first
-        spec = importlib.util.spec_from_file_location(name, ROOT / "build_support" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
+        module = build_module(name)
         monkeypatch.setitem(sys.modules, name, module)
-        spec.loader.exec_module(module)
     for name in ("FASTGAN_TORCH_ROOT", "VIRTUAL_ENV", "CONDA_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     return module

@@ -1,6 +1,5 @@
 """The library shares torch's C++ runtime, also where a linker would take a static one."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -8,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import fastgan
-
-ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = next(path for path in Path(fastgan.__file__).parent.glob("_C.*") if path.suffix != ".pyi")
+from built import LIBRARY, build_module
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no libstdc++")
 
@@ -20,10 +16,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems h
 def runtime(monkeypatch):
     """build_runtime.py, which is no part of the package."""
     for name in ("build_toolkit", "build_runtime"):  # the second imports the first
-        spec = importlib.util.spec_from_file_location(name, ROOT / "build_support" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
+        module = build_module(name)
         monkeypatch.setitem(sys.modules, name, module)
-        spec.loader.exec_module(module)
     return module
 
 

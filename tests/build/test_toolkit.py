@@ -1,6 +1,5 @@
 """The search for a CUDA compiler: its order, what is passed over, and what pip is asked for."""
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -9,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from built import build_module
+
 ROOT = Path(__file__).resolve().parents[2]
 CUDA = "13.0"
 PACKAGES = [f"nvidia-{name}==13.0.*" for name in ("cuda-nvcc", "nvvm", "cuda-crt", "cuda-runtime", "cuda-cccl")]
-
-
-def module_from(name):
-    """A module of build_support, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "build_support" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -31,7 +24,7 @@ def setuptools():
 @pytest.fixture
 def toolkit(monkeypatch, tmp_path):
     """The module, in a world without any compiler: an empty PATH, and usual folders and sys.path of its own."""
-    module = module_from("build_toolkit")
+    module = build_module("build_toolkit")
     for name in ("CUDA_HOME", "CUDA_PATH", "FASTGAN_CUDA", "FASTGAN_CUDA_PACKAGES"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "path").mkdir()
@@ -155,7 +148,7 @@ def test_no_packages_where_they_would_not_help(toolkit, monkeypatch, cuda, platf
 @pytest.mark.parametrize(("cuda", "expected"), [(CUDA, PACKAGES), (None, [])])
 def test_pip_is_asked_for_the_compiler_of_the_torch_found(setuptools, toolkit, monkeypatch, tmp_path, cuda, expected):
     monkeypatch.setitem(sys.modules, "build_toolkit", toolkit)
-    backend = module_from("build_backend")
+    backend = build_module("build_backend")
     package = tmp_path / "torch"
     package.mkdir()
     (package / "__init__.py").touch()

@@ -1,10 +1,25 @@
-"""What tests of the build share: another interpreter, and a package that passes for torch."""
+"""What tests of the build share: its modules, what it built, another interpreter, a package that passes for torch."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-__all__ = ["run_python", "write_torch"]
+import fastgan
+
+__all__ = ["LIBRARY", "build_module", "run_python", "write_torch"]
+
+BUILD_SUPPORT = Path(__file__).resolve().parents[2] / "build_support"
+LIBRARY = next(path for path in Path(fastgan.__file__).parent.glob("_C.*") if path.suffix != ".pyi")
+
+
+def build_module(name):
+    """A new instance of a module of build_support, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location(name, BUILD_SUPPORT / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def run_python(*arguments, cwd, **environment):
