@@ -78,4 +78,9 @@ TORCH_LIBRARY(fastgan, m) {
   m.def(
       "condition_loss_backward(Tensor grad, Tensor input, Tensor conditions, int scalars, "
       "int[] widths) -> Tensor grad_input");
+
+  // a @ b, plus the bias in each row; on a CPU in parts for up to `threads` threads. It has no
+  // kernels of its own: torch multiplies.
+  m.def("product(Tensor a, Tensor b, Tensor? bias, int threads) -> Tensor output");
+  m.def("product_out(Tensor(a!) output, Tensor a, Tensor b, Tensor? bias, int threads) -> ()");
 }

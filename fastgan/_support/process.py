@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+_product_threads = 0
+
 
 class StopSignals:
     """A context in which the first SIGINT or SIGTERM is only recorded, in `caught`. A second one acts as usual."""
@@ -43,14 +45,27 @@ class StopSignals:
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use `count` CPU threads in the block; 0 changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+def threads(count: int, products_only: bool = False) -> Iterator[None]:
+    """Let torch use `count` CPU threads in the block; 0 takes as many as it has.
+
+    With `products_only` only `fastgan.models.products` use them, and torch one thread: a sum or a product of torch's
+    own rounds otherwise with another number of threads.
+    """
+    global _product_threads
+    before = torch.get_num_threads(), _product_threads
+    count = count or _product_threads or before[0]
+    torch.set_num_threads(1 if products_only else count)
+    _product_threads = count if products_only else 0
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        _product_threads = before[1]
+
+
+def product_threads() -> int:
+    """The CPU threads between which `fastgan.models.products` divide a product; 0 leaves it to torch."""
+    return _product_threads
 
 
 def pick_device(op: str, name: str, processes: int = 1, local_rank: int = 0) -> torch.device:

@@ -42,7 +42,7 @@ def add_command(app: Any, typer: Any) -> None:
         header: str = flags.header,
         encoding: str = flags.encoding,
         device: str = typer.Option("auto", help="cpu, cuda, cuda:N, or auto: a GPU where there is one."),
-        threads: int = typer.Option(1, min=1, help="CPU threads."),
+        threads: int = typer.Option(0, min=0, help="CPU threads; 0 takes torch's number."),
         model: str = typer.Option(
             None, help="File for the trained model, for TabularGAN.load.", show_default="it is not kept"
         ),

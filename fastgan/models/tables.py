@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fastgan import nn as fnn
 from fastgan.data.table.segments import Segments, choose, one_hot
 from fastgan.models.heads import column_heads, condition_loss
+from fastgan.models.products import Linear, product
 from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["TableDiscriminator", "TableGenerator", "calibrate", "table_discriminator", "table_generator"]
@@ -44,10 +45,10 @@ class TableGenerator(nn.Module):
         self.layers = nn.ModuleList()
         for features in hidden:
             # The bias would vanish in the batch normalisation.
-            layer = nn.Sequential(nn.Linear(width, features, bias=False), nn.BatchNorm1d(features))
+            layer = nn.Sequential(Linear(width, features, bias=False), nn.BatchNorm1d(features))
             self.layers.append(layer.append(fnn.ReLU(inplace=True)))
             width += features
-        self.out = nn.Linear(width, segments.width)
+        self.out = Linear(width, segments.width)
         self.condition_loss = torch.zeros(())
 
     def outputs(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
@@ -70,7 +71,7 @@ class TableGenerator(nn.Module):
         for layer in self.layers:
             h = torch.cat((layer(h), h), 1)
         with _full_precision(h):
-            x = _OutputLayer.apply(h, self.out.weight, self.out.bias)  # type: ignore[no-untyped-call]
+            x = _OutputLayer.apply(h, self.out.weight, self.out.bias, self.segments.scalars)  # type: ignore[no-untyped-call]
         return cast(Tensor, x)
 
     def _evaluated(self, latents: Tensor, conditions: Tensor | None) -> Tensor:
@@ -93,8 +94,8 @@ class TableGenerator(nn.Module):
                 h[:, begin:end] = nn.functional.one_hot(conditions[part], end - begin)
             for weight, bias in folded:
                 known, end, begin = h[:, begin:], begin, begin - len(bias)
-                torch.addmm(bias, known, weight.t(), out=h[:, begin:end]).relu_()
-            torch.addmm(self.out.bias, h, self.out.weight.t(), out=outputs[part])
+                product(known, weight.t(), bias, out=h[:, begin:end]).relu_()
+            product(h, self.out.weight.t(), self.out.bias, out=outputs[part])
         return outputs
 
     def forward(self, latents: Tensor, conditions: Tensor | None = None) -> Tensor:
@@ -141,11 +142,11 @@ class TableDiscriminator(nn.Module):
         size = NetworkSize((width,), negative_slope=negative_slope, dropout=dropout)
         layers: list[nn.Module] = []
         for features in hidden:
-            layers += [nn.Linear(width, features), activation(size)]
+            layers += [Linear(width, features), activation(size)]
             width = features
         super().__init__()
         self.segments = segments
-        self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
+        self.layers = nn.Sequential(*layers, Linear(width, 1))
 
     def forward(self, packs: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Judge packs of rows.
@@ -206,19 +207,27 @@ def _folded(layer: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class _OutputLayer(torch.autograd.Function):
-    """A linear layer whose outputs have the weights' precision and whose gradients have its input's."""
+    """A linear layer whose first outputs have the weights' precision; the others and all gradients its input's.
+
+    A number of a row would lose digits in 16 bits. The others are logits, which get noise.
+    """
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, scalars: int) -> Tensor:
         ctx.save_for_backward(h, weight)
-        return torch.addmm(bias, h.to(weight.dtype), weight.t())
+        if h.dtype == weight.dtype:
+            return product(h, weight.t(), bias)
+        x = weight.new_empty(len(h), len(weight))
+        torch.addmm(bias[:scalars], h.to(weight.dtype), weight[:scalars].t(), out=x[:, :scalars])
+        x[:, scalars:] = product(h, weight[scalars:].t().to(h.dtype), bias[scalars:].to(h.dtype))
+        return x
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         h, weight = ctx.saved_tensors
         g = grad.to(h.dtype)
-        return g @ weight.to(h.dtype), (g.t() @ h).to(weight.dtype), grad.sum(0)
+        return product(g, weight.to(h.dtype)), product(g.t(), h).to(weight.dtype), grad.sum(0), None
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:

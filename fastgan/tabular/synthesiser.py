@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ Progress = Callable[[int, int, dict[str, float]], None]
 class TabularGAN:
     """A conditional GAN for tables, Xu et al. (2019): numbers, categories, booleans, dates and missing values.
 
-    The result is the same, bit for bit, for the same table, settings and device, on any number of threads of torch.
-    Training and sampling use `cpu_threads` threads, as the matrices are too small for many; another number of them
-    rounds otherwise. A processor that multiplies bfloat16 trains in it: `precision="fp32"` gives what others give.
+    The result is the same, bit for bit, for the same table, settings and device, on any number of CPU threads: the
+    networks' matrix products are divided between them in parts that do not depend on their number, and the rest has one
+    thread. A processor that multiplies bfloat16 trains in it: `precision="fp32"` gives what others give.
 
     Args:
         epochs: passes over the table.
@@ -48,7 +48,7 @@ class TabularGAN:
         most_categories: categories of a column with an entry of their own; the rarest beyond share one.
         seed: of every random choice of the training.
         device: cpu, cuda, cuda:N, or auto, which takes a GPU if there is one.
-        cpu_threads: the threads that training and sampling use on a CPU.
+        cpu_threads: the threads that training and sampling use on a CPU at most; 0 takes torch's number.
         settings: fields of `TrainConfig` that replace those of the recipe `tabular`. The batch size
             must be a multiple of `pack`. A table of fewer than 10 batches is trained in batches of a tenth of its rows,
             but at least 50. Rows are drawn with replacement.
@@ -83,10 +83,11 @@ class TabularGAN:
         most_categories: int = 256,
         seed: int = 0,
         device: str = "auto",
-        cpu_threads: int = 1,
+        cpu_threads: int = 0,
         **settings: Any,
     ) -> None:
-        for name, value, low in (("epochs", epochs, 1), ("modes", modes, 1), ("most_categories", most_categories, 2)):
+        given = {"epochs": epochs, "modes": modes, "most_categories": most_categories, "cpu_threads": cpu_threads}
+        for (name, value), low in zip(given.items(), (1, 1, 2, 0), strict=True):
             if not value >= low:
                 raise ValueError(f"tabular: expected `{name}` to be at least {low}, got {value}")
         self.epochs, self.hidden, self.modes, self.most_categories = epochs, tuple(hidden), modes, most_categories
@@ -224,7 +225,7 @@ class TabularGAN:
         write_model(Path(path), described, self.generator.state_dict())
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto", cpu_threads: int = 1) -> TabularGAN:
+    def load(cls, path: str | Path, device: str = "auto", cpu_threads: int = 0) -> TabularGAN:
         """Read what `save` wrote, as `fastgan.tabular.saved.read_model` does; no code from the file runs.
 
         Args:
@@ -261,4 +262,4 @@ class TabularGAN:
             yield frame
 
     def _threads(self) -> AbstractContextManager[None]:
-        return threads(self.cpu_threads if self.device.type == "cpu" else 0)
+        return threads(self.cpu_threads, products_only=True) if self.device.type == "cpu" else nullcontext()

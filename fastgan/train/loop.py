@@ -14,6 +14,7 @@ from fastgan._support.extras import check
 from fastgan._support.memory import available_memory
 from fastgan._support.process import StopSignals, pick_device, threads
 from fastgan._support.random import derive
+from fastgan.models.products import divides_products
 from fastgan.train import checkpoint, checks, distributed, randomness, run_folder, setup
 from fastgan.train.alarms import AlarmMonitor
 from fastgan.train.average import calibrate_average
@@ -167,7 +168,7 @@ class GANTrainer:
         with (
             run_folder.open_run_folder(config, record.kind) as out,
             StopSignals() as stop,
-            threads(config.threads),
+            threads(config.threads, products_only=divides_products(self.generator)),
         ):
             self._notes += [*record.notes(out), *self.sizes.notes()]
             if config.resume:

@@ -92,6 +92,18 @@ def test_a_fit_is_the_same_bit_for_bit_whatever_random_numbers_and_threads_there
     assert not other.sample(50, seed=3).equals(quick.sample(50, seed=3))
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_products_of_the_usual_size_have_the_same_bits_on_any_number_of_threads(precision):
+    fits = [
+        TabularGAN(epochs=1, device="cpu", precision=precision, cpu_threads=n).fit(table(5000)) for n in (1, 2, 3, 5)
+    ]
+    rows = [gan.sample(5000, seed=0) for gan in fits]
+    for gan, made in zip(fits[1:], rows[1:], strict=True):
+        weights = gan.generator.state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in fits[0].generator.state_dict().items())
+        pd.testing.assert_frame_equal(made, rows[0])
+
+
 def test_the_precision_is_the_settings(quick):
     weights = TabularGAN(**QUICK, precision="bf16").fit(table()).generator.state_dict()
     in_fp32 = quick.generator.state_dict()

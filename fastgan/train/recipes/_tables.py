@@ -33,6 +33,5 @@ TABLES: dict[str, dict[str, Any]] = {
         "lr_d": 3e-3,
         "lr_schedule": "linear",
         "betas": (0.5, 0.9),
-        "threads": 1,
     },
 }
