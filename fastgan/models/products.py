@@ -49,7 +49,11 @@ def product(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None
 
 
 def divides_products(*modules: nn.Module) -> bool:
-    """Whether there is a `Linear` in one of the modules."""
+    """Whether there is a `Linear` in one of the modules.
+
+    Args:
+        modules: networks or layers.
+    """
     return any(isinstance(part, Linear) for module in modules for part in module.modules())
 
 

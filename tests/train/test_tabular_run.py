@@ -67,7 +67,7 @@ def test_a_run_and_tabular_gan_train_the_same_weights(csv, run):
     gan = TabularGAN(epochs=1, hidden=(16,), batch_size=30, seed=3, device="cpu").fit(_table()[kept])
     config = TrainConfig(recipe="tabular", **{**QUICK, "batch_size": 30}, steps=10, ema_decay=0.0)
     assert (gan.config.batch_size, len(gan.history)) == (30, 1)
-    with threads(1):
+    with threads(1, products_only=True):
         trainer = GANTrainer(config, data=load(csv, encoded=True))
         for _ in range(10):
             trainer.step()
