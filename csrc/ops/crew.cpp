@@ -19,8 +19,9 @@
 namespace fastgan {
 namespace {
 
-// How long a helper looks for more work before it sleeps: about the time between two products.
-constexpr std::chrono::microseconds kAwake{1000};
+// How long a helper looks for more work before it sleeps: more than the time between two products
+// of a step.
+constexpr std::chrono::microseconds kAwake{3000};
 constexpr int kLooks = 100;  // between two looks at the clock
 
 class Work {

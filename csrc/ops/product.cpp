@@ -63,6 +63,12 @@ bool in_parts(const Tensor& a, const ProductSettings& settings) {
   return a.is_cpu() && settings.threads > 0;
 }
 
+// narrow() in one call of the dispatcher.
+Tensor rows_from(const Tensor& matrix, int64_t first, int64_t count) {
+  return matrix.as_strided({count, matrix.size(1)}, matrix.strides(),
+                           matrix.storage_offset() + first * matrix.stride(0));
+}
+
 void compute_rows(Tensor output, const Tensor& a, const Tensor& b, const OptionalTensor& bias) {
   if (bias) {
     at::addmm_out(output, *bias, a, b);
@@ -80,7 +86,7 @@ void compute(const Tensor& output, const Tensor& a, const Tensor& b, const Optio
   run_parts((rows + size - 1) / size, threads, [&](int64_t part) {
     const at::AutoDispatchBelowADInplaceOrView below;
     const int64_t first = part * size, count = std::min(size, rows - first);
-    compute_rows(output.narrow(0, first, count), a.narrow(0, first, count), b, bias);
+    compute_rows(rows_from(output, first, count), rows_from(a, first, count), b, bias);
   });
 }
 

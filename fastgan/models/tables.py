@@ -71,7 +71,7 @@ class TableGenerator(nn.Module):
         for layer in self.layers:
             h = torch.cat((layer(h), h), 1)
         with _full_precision(h):
-            x = _OutputLayer.apply(h, self.out.weight, self.out.bias, self.segments.scalars)  # type: ignore[no-untyped-call]
+            x = _OutputLayer.apply(h, self.out.weight, self.out.bias)  # type: ignore[no-untyped-call]
         return cast(Tensor, x)
 
     def _evaluated(self, latents: Tensor, conditions: Tensor | None) -> Tensor:
@@ -207,27 +207,19 @@ def _folded(layer: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class _OutputLayer(torch.autograd.Function):
-    """A linear layer whose first outputs have the weights' precision; the others and all gradients its input's.
-
-    A number of a row would lose digits in 16 bits. The others are logits, which get noise.
-    """
+    """A linear layer whose outputs have the weights' precision and whose gradients have its input's."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, scalars: int) -> Tensor:
+    def forward(ctx: Any, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(h, weight)
-        if h.dtype == weight.dtype:
-            return product(h, weight.t(), bias)
-        x = weight.new_empty(len(h), len(weight))
-        torch.addmm(bias[:scalars], h.to(weight.dtype), weight[:scalars].t(), out=x[:, :scalars])
-        x[:, scalars:] = product(h, weight[scalars:].t().to(h.dtype), bias[scalars:].to(h.dtype))
-        return x
+        return product(h.to(weight.dtype), weight.t(), bias)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         h, weight = ctx.saved_tensors
         g = grad.to(h.dtype)
-        return product(g, weight.to(h.dtype)), product(g.t(), h).to(weight.dtype), grad.sum(0), None
+        return product(g, weight.to(h.dtype)), product(g.t(), h).to(weight.dtype), grad.sum(0)
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[object]:

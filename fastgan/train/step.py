@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fastgan._support.memory import keep_freed_memory
 from fastgan.losses import LOSSES, with_decay
 from fastgan.models import has_batch_statistics
 from fastgan.train import distributed
@@ -83,6 +84,8 @@ class GANStep:
         self._buffers = [*generator.buffers(), *discriminator.buffers()]
         device = self._parameters_g[0].device
         self._device_type = device.type
+        if device.type == "cpu":
+            keep_freed_memory()
         self.scaler_g, self.scaler_d = Scaler(precision, device.type), Scaler(precision, device.type)
         self.schedules = Schedules(config, ((self.optimizer_g, config.lr_g), (self.optimizer_d, config.lr_d)), device)
         self._penalties = Penalties(config, self.schedules, discriminator, self._input_of_d)
