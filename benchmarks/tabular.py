@@ -152,8 +152,8 @@ def sdmetrics_scores(real, made, categories):
     return [float(report.get_score()), *map(float, report.get_properties()["Score"])]
 
 
-def measure(run, table, target, epochs, seed):
-    """Times and scores of one package on one table."""
+def measure(run, table, target, epochs, seed, timed=True):
+    """Times and scores of one package on one table; without `timed` times are None."""
     mixed = table.sample(frac=1, random_state=seed).reset_index(drop=True)
     held = len(mixed) // 5
     test, train = mixed[:held].reset_index(drop=True), mixed[held:].reset_index(drop=True)
@@ -163,7 +163,7 @@ def measure(run, table, target, epochs, seed):
     use = table_utility(made, train, test, target)
     near = closest_record(made, train, test)
     return {
-        **{f"{name}_s": value for name, value in times.items()},
+        **{f"{name}_s": value if timed else None for name, value in times.items()},
         "sdmetrics": sdmetrics_scores(train, made, categories),
         "fidelity": [own.score, own.marginals, own.pairs],
         "tstr": use.score,
@@ -182,7 +182,9 @@ def summary(rows):
     lines = [head]
     for key in dict.fromkeys((r["table"], r["epochs"], r["package"]) for r in rows):
         same = [r for r in rows if (r["table"], r["epochs"], r["package"]) == key]
-        values = {c: np.mean([r[c] for r in same]) for c in columns if c != "quality"}
+        values = {
+            c: np.nanmean([np.nan if r[c] is None else r[c] for r in same]) for c in columns if c != "quality"
+        }
         values["quality"] = np.mean([r["fidelity"][0] for r in same])
         lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<16}" + "".join(f"{values[c]:>10.4g}" for c in columns))
     return "\n".join(lines)
@@ -222,6 +224,7 @@ def main():
     parser.add_argument("--packages", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--epochs", nargs="+", type=int, help="20 and 300; more of them draw quality over time")
     parser.add_argument("--seeds", type=int, help="how many; 3")
+    parser.add_argument("--untimed", action="store_true", help="scores only, for a machine that does other work too")
     options = parser.parse_args()
     epochs, seeds = (
         options.epochs or ([30] if options.quick else [20, 300]),
@@ -244,13 +247,13 @@ def main():
                 for package in packages:  # one after the other, so that a busy minute meets both
                     if (name, package, count, seed) in done:
                         continue
-                    row = measure(RUNS[package], table, target, count, seed)
+                    row = measure(RUNS[package], table, target, count, seed, not options.untimed)
                     key = dict(zip(KEY, (name, package, count, seed), strict=True))
                     content["rows"].append({**key, "commit": machine("cpu")["commit"], **row})
                     print(json.dumps(content["rows"][-1]), flush=True)
                     if options.json:
                         options.json.write_text(json.dumps(content, indent=1) + "\n")
-    if not options.quick and "diamonds" in options.tables and "million" not in content:
+    if not options.quick and not options.untimed and "diamonds" in options.tables and "million" not in content:
         content["million"] = million()
         print(content["million"])
         if options.json:

@@ -14,6 +14,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace fastgan {
@@ -76,12 +77,19 @@ class Crew {
   void call(std::shared_ptr<Work> work, int64_t helpers) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      for (; size_ < helpers; ++size_) std::thread([this, i = size_] { live(i); }).detach();
+      grow(helpers);
       work_ = std::move(work);
       wanted_ = helpers;
       call_.fetch_add(1);
     }
     wake_.notify_all();
+  }
+
+  void grow(int64_t helpers) {
+    try {
+      for (; size_ < helpers; ++size_) std::thread([this, i = size_] { live(i); }).detach();
+    } catch (const std::system_error&) {  // no more threads are to be had: fewer help
+    }
   }
 
   void forget() {
