@@ -182,9 +182,7 @@ def summary(rows):
     lines = [head]
     for key in dict.fromkeys((r["table"], r["epochs"], r["package"]) for r in rows):
         same = [r for r in rows if (r["table"], r["epochs"], r["package"]) == key]
-        values = {
-            c: np.nanmean([np.nan if r[c] is None else r[c] for r in same]) for c in columns if c != "quality"
-        }
+        values = {c: np.nanmean([np.nan if r[c] is None else r[c] for r in same]) for c in columns if c != "quality"}
         values["quality"] = np.mean([r["fidelity"][0] for r in same])
         lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<16}" + "".join(f"{values[c]:>10.4g}" for c in columns))
     return "\n".join(lines)
