@@ -178,13 +178,13 @@ def measure(run, table, target, epochs, seed, timed=True):
 def summary(rows):
     """The means over seeds, a line for each table, package and number of epochs."""
     columns = ["fit_s", "encode_s", "step_s", "sample_s", "quality", "tstr", "real", "nearer", "invalid"]
-    head = f"{'table':<12}{'epochs':>7}  {'package':<16}" + "".join(f"{c:>10}" for c in columns)
+    head = f"{'table':<12}{'epochs':>7}  {'package':<20}" + "".join(f"{c:>10}" for c in columns)
     lines = [head]
     for key in dict.fromkeys((r["table"], r["epochs"], r["package"]) for r in rows):
         same = [r for r in rows if (r["table"], r["epochs"], r["package"]) == key]
         values = {c: np.nanmean([np.nan if r[c] is None else r[c] for r in same]) for c in columns if c != "quality"}
         values["quality"] = np.mean([r["fidelity"][0] for r in same])
-        lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<16}" + "".join(f"{values[c]:>10.4g}" for c in columns))
+        lines.append(f"{key[0]:<12}{key[1]:>7}  {key[2]:<20}" + "".join(f"{values[c]:>10.4g}" for c in columns))
     return "\n".join(lines)
 
 
@@ -222,7 +222,9 @@ def main():
     parser.add_argument("--packages", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--epochs", nargs="+", type=int, help="20 and 300; more of them draw quality over time")
     parser.add_argument("--seeds", type=int, help="how many; 3")
-    parser.add_argument("--untimed", action="store_true", help="scores only, for a machine that does other work too")
+    parser.add_argument(
+        "--untimed", action="store_true", help="scores without times, for a busy machine; not done again"
+    )
     options = parser.parse_args()
     epochs, seeds = (
         options.epochs or ([30] if options.quick else [20, 300]),

@@ -12,6 +12,10 @@
 namespace fastgan {
 namespace {
 
+bool transposed(const Tensor& matrix) {
+  return matrix.sym_stride(0) == 1 && matrix.sym_stride(1) == matrix.sym_size(0);
+}
+
 // Of (a, b, bias). The gradients are products again, so they are differentiable, too.
 struct ProductBackward {
   static constexpr const char* kName = "FastganProduct";
@@ -29,7 +33,11 @@ struct ProductBackward {
     const auto& [a, b] = call.saved;
     const ProductSettings settings{call.constants.threads};
     if (call.needs[0]) result[0] = ops::product::call(grad, b.t(), std::nullopt, settings);
-    if (call.needs[1]) result[1] = ops::product::call(a.t(), grad, std::nullopt, settings);
+    if (call.needs[1]) {
+      // Where b is a transposed matrix, its gradient is one, too: a weight gets it as it is.
+      result[1] = transposed(b) ? ops::product::call(grad.t(), a, std::nullopt, settings).t()
+                                : ops::product::call(a.t(), grad, std::nullopt, settings);
+    }
     if (call.needs[2]) result[2] = grad.sum(0);
     return result;
   }
@@ -47,8 +55,20 @@ Tensor product_autograd(const Tensor& a, const Tensor& b, const OptionalTensor& 
   return output;
 }
 
+void product_out_autograd(const Tensor& output, const Tensor& a, const Tensor& b,
+                          const OptionalTensor& bias, const ProductSettings& settings) {
+  using Op = ops::product_out;
+  TORCH_CHECK(!needs_gradient(Op::kName, output, a, b, bias), "fastgan::", Op::kName,
+              ": expected inputs that need no gradient");
+  below_autograd([&] { Op::call(output, a, b, bias, settings); });
+  torch::autograd::impl::bump_version(output);
+}
+
 }  // namespace
 
-TORCH_LIBRARY_IMPL(fastgan, Autograd, m) { ops::product::implement<product_autograd>(m); }
+TORCH_LIBRARY_IMPL(fastgan, Autograd, m) {
+  ops::product::implement<product_autograd>(m);
+  ops::product_out::implement<product_out_autograd>(m);
+}
 
 }  // namespace fastgan

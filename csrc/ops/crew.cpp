@@ -1,5 +1,6 @@
 #include "ops/crew.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 namespace fastgan {
 namespace {
@@ -48,8 +50,11 @@ class Work {
     take_parts();
   }
 
-  void wait() {
+  void wait() const {
     while (unfinished_.load() > 0) std::this_thread::yield();
+  }
+
+  void throw_error() const {
     if (error_) std::rethrow_exception(error_);
   }
 
@@ -62,34 +67,21 @@ class Work {
   std::exception_ptr error_;
 };
 
-class Crew {
+// A thread, or the place of one. It looks for calls for itself alone, so those that no work needs
+// sleep.
+class Helper {
  public:
-  void run(int64_t parts, int64_t helpers, const std::function<void(int64_t)>& compute) {
-    const auto work = std::make_shared<Work>(parts, compute);
-    const std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
-    if (mine.owns_lock()) call(work, helpers);
-    work->take_parts();
-    work->wait();
-    if (mine.owns_lock()) forget();
+  void start() {
+    std::thread([this] { live(); }).detach();
   }
 
- private:
-  void call(std::shared_ptr<Work> work, int64_t helpers) {
+  void call(std::shared_ptr<Work> work) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      grow(helpers);
       work_ = std::move(work);
-      wanted_ = helpers;
-      call_.fetch_add(1);
+      calls_.fetch_add(1);
     }
-    wake_.notify_all();
-  }
-
-  void grow(int64_t helpers) {
-    try {
-      for (; size_ < helpers; ++size_) std::thread([this, i = size_] { live(i); }).detach();
-    } catch (const std::system_error&) {  // no more threads are to be had: fewer help
-    }
+    wake_.notify_one();
   }
 
   void forget() {
@@ -97,29 +89,32 @@ class Crew {
     work_.reset();
   }
 
-  void live(int64_t number) {
+ private:
+  void live() {
+    // torch would give this thread its own number at the first call that may use several.
+    at::internal::lazy_init_num_threads();
 #ifdef _OPENMP
-    omp_set_num_threads(1);  // of what a part computes; a setting of this thread
+    omp_set_num_threads(1);
 #endif
     uint64_t seen = 0;
     while (true) {
-      look_for(seen);
+      look_for_call(seen);
       std::shared_ptr<Work> work;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return call_.load() != seen; });
-        seen = call_.load();
-        if (number < wanted_) work = work_;
+        wake_.wait(lock, [&] { return calls_.load() != seen; });
+        seen = calls_.load();
+        work = work_;
       }
       if (work) work->help();
     }
   }
 
-  void look_for(uint64_t seen) const {
+  void look_for_call(uint64_t seen) const {
     const auto end = std::chrono::steady_clock::now() + kAwake;
     do {
       for (int i = 0; i < kLooks; ++i) {
-        if (call_.load(std::memory_order_relaxed) != seen) return;
+        if (calls_.load(std::memory_order_relaxed) != seen) return;
         pause();
       }
     } while (std::chrono::steady_clock::now() < end);
@@ -131,11 +126,42 @@ class Crew {
 #endif
   }
 
-  std::mutex busy_, mutex_;
+  std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> call_{0};
+  std::atomic<uint64_t> calls_{0};
   std::shared_ptr<Work> work_;
-  int64_t wanted_ = 0, size_ = 0;
+};
+
+class Crew {
+ public:
+  void run(int64_t parts, int64_t helpers, const std::function<void(int64_t)>& compute) {
+    const auto work = std::make_shared<Work>(parts, compute);
+    const std::unique_lock<std::mutex> mine(busy_, std::try_to_lock);
+    const size_t called = mine.owns_lock() ? grow(helpers) : 0;
+    for (size_t i = 0; i < called; ++i) helpers_[i]->call(work);
+    work->take_parts();
+    work->wait();
+    for (size_t i = 0; i < called; ++i) helpers_[i]->forget();
+    work->throw_error();
+  }
+
+ private:
+  // How many there are, of as many as are wanted.
+  size_t grow(int64_t wanted) {
+    const auto count = static_cast<size_t>(wanted);
+    try {
+      while (helpers_.size() < count) {
+        auto helper = std::make_unique<Helper>();
+        helper->start();
+        helpers_.push_back(std::move(helper));
+      }
+    } catch (const std::system_error&) {  // no more threads are to be had: fewer help
+    }
+    return std::min(helpers_.size(), count);
+  }
+
+  std::mutex busy_;
+  std::vector<std::unique_ptr<Helper>> helpers_;
 };
 
 // Of this process: after a fork the child has none of its parent's threads. A crew is never freed,
@@ -158,7 +184,9 @@ Crew& crew() {
 }  // namespace
 
 void run_parts(int64_t parts, int64_t threads, const std::function<void(int64_t)>& compute) {
-  if (threads > 1 && parts > 1) return crew().run(parts, std::min(threads, parts) - 1, compute);
+  // A helper multiplies with one thread, as the caller has to, so that it does not matter who does.
+  if (threads > 1 && parts > 1 && at::get_num_threads() == 1)
+    return crew().run(parts, std::min(threads, parts) - 1, compute);
   for (int64_t part = 0; part < parts; ++part) compute(part);
 }
 

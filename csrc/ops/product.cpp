@@ -23,8 +23,8 @@
 namespace fastgan {
 namespace {
 
-// Multiply-adds. Below the first a part would take longer to start than to compute; a half of a
-// product above the second has a part's usual size.
+// Multiply-adds. A smaller product is one part; one below the second number is two, and a larger
+// one more, so that a part has 12 to 24 million.
 constexpr int64_t kLeastToSplit = 8'000'000, kMostOfHalves = 48'000'000;
 constexpr int64_t kMostParts = 16;
 

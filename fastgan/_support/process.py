@@ -49,7 +49,8 @@ def threads(count: int, products_only: bool = False) -> Iterator[None]:
     """Let torch use `count` CPU threads in the block; 0 takes as many as it has.
 
     With `products_only` only `fastgan.models.products` use them, and torch one thread: a sum or a product of torch's
-    own rounds otherwise with another number of threads.
+    own rounds differently with another number of threads. As torch's number, this is a setting of the process: blocks
+    in several Python threads at once disturb each other.
     """
     global _product_threads
     before = torch.get_num_threads(), _product_threads

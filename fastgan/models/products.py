@@ -63,5 +63,9 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """Return (N, out_features) for `input` (N, in_features)."""
         device, bias = input.device.type, cast(Tensor | None, self.bias)
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
-        return product(input.to(dtype), self.weight.to(dtype).t(), None if bias is None else bias.to(dtype))
+        weight = self.weight
+        if torch.is_autocast_enabled(device) and input.dtype != torch.float64:
+            dtype = torch.get_autocast_dtype(device)
+            input, bias = input.to(dtype), None if bias is None else bias.to(dtype)
+            return product(input, weight.to(dtype).t(), bias)
+        return product(input, weight.t(), bias)

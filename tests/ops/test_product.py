@@ -16,6 +16,13 @@ SHAPES = [(1, 1, 1), (33, 7, 9), (499, 121, 256), (1001, 256, 257), (2500, 600, 
 RELATIVE = {torch.float32: 1e-4, torch.float64: 1e-12, torch.float16: 2e-2, torch.bfloat16: 8e-2}
 
 
+@pytest.fixture(params=[0, 3], ids=["torch's product", "parts"])
+def divided(request):
+    """Leave products to torch, or divide them between three threads."""
+    with threads(request.param, products_only=request.param > 0):
+        yield
+
+
 def matrices(shape, dtype, device="cpu"):
     m, k, n = shape
     generator = torch.Generator().manual_seed(0)
@@ -54,7 +61,7 @@ def test_bits_do_not_depend_on_the_threads(dtype, shape):
         assert torch.equal(OPS.product(a.t().contiguous().t(), b, None, count), wanted[1])
 
 
-def test_gradients_are_differentiable(device):
+def test_gradients_are_differentiable(device, divided):
     inputs = [x.requires_grad_() for x in matrices((3, 4, 5), torch.float64, device)]
     assert torch.autograd.gradcheck(product, inputs)
     assert torch.autograd.gradgradcheck(product, inputs)
@@ -63,7 +70,7 @@ def test_gradients_are_differentiable(device):
     )
 
 
-def test_an_output_may_be_a_part_of_another_matrix(device):
+def test_an_output_may_be_a_part_of_another_matrix(device, divided):
     a, b, bias = matrices((700, 200, 128), torch.float32, device)
     whole = torch.zeros(700, 300, device=device)
     part = whole[:, 100:228]
@@ -72,7 +79,18 @@ def test_an_output_may_be_a_part_of_another_matrix(device):
     assert whole[:, :100].count_nonzero() == whole[:, 228:].count_nonzero() == 0
 
 
-def test_nothing_to_multiply(device):
+def test_the_gradient_of_a_weight_has_its_layout():
+    layer = Linear(300, 200)
+    layer(torch.randn(400, 300)).sum().backward()
+    assert layer.weight.grad.is_contiguous()
+    a, weight = torch.randn(9, 4, requires_grad=True), torch.randn(5, 4, requires_grad=True)
+    a_gradient, gradient = torch.autograd.grad(product(a, weight.t()).square().sum(), [a, weight])
+    assert gradient.stride() == weight.stride()
+    expected = torch.autograd.grad((a @ weight.t()).square().sum(), [a, weight])
+    torch.testing.assert_close((a_gradient, gradient), expected)
+
+
+def test_nothing_to_multiply(device, divided):
     for m, k, n in ((0, 3, 4), (3, 0, 4), (3, 4, 0)):
         a, b = torch.ones(m, k, device=device, requires_grad=True), torch.ones(k, n, device=device)
         result = product(a, b, torch.ones(n, device=device))
@@ -108,9 +126,11 @@ def test_other_dtypes_threads_and_outputs_are_named():
         OPS.product(a, b, None, -1)
     with pytest.raises(ValueError, match=r"fastgan::product_out: expected output of shape \[2, 4\], got \[2, 5\]"):
         product(a, b, out=torch.zeros(2, 5))
+    with pytest.raises(RuntimeError, match="fastgan::product_out: expected inputs that need no gradient"):
+        product(a.requires_grad_(), b, out=torch.zeros(2, 4))
 
 
-def test_a_linear_layer_is_torchs_and_follows_autocast(device):
+def test_a_linear_layer_is_torchs_and_follows_autocast(device, divided):
     torch.manual_seed(0)
     layer = Linear(40, 30).to(device)
     x = torch.randn(20, 40, device=device)
@@ -154,7 +174,7 @@ def test_callers_at_once_and_a_forked_child_get_what_one_caller_gets():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_compiles():
+def test_compiles(divided):
     layer = Linear(8, 4)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
     x = torch.randn(5, 8, requires_grad=True)
