@@ -1,9 +1,10 @@
 """What a process does with memory that it freed."""
 
-import subprocess
-import sys
+import platform
 
 import pytest
+
+from built import run_python
 
 _TEMPLATE = """
 import resource, torch
@@ -22,12 +23,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif("glibc" not in __import__("platform").libc_ver(), reason="needs glibc")
+@pytest.mark.skipif("glibc" not in platform.libc_ver(), reason="needs glibc")
 def test_freed_blocks_are_taken_again_without_new_pages(tmp_path):
     faults = {}
     for keep in (False, True):
         # Not beside the sources, which have no extension where the package is installed.
-        command = [sys.executable, "-c", _TEMPLATE.format(keep=keep)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = run_python("-c", _TEMPLATE.format(keep=keep), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
         faults[keep] = int(done.stdout)
     assert faults[True] < faults[False] / 5, faults
