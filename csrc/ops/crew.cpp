@@ -13,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -71,8 +72,17 @@ class Work {
 // sleep.
 class Helper {
  public:
+  // Returns when the thread has its settings: torch, after a fork, bears only one at a time that
+  // makes them.
   void start() {
-    std::thread([this] { live(); }).detach();
+    std::promise<void> promise;
+    const std::future<void> settled = promise.get_future();
+    std::thread([this, promise = std::move(promise)]() mutable {
+      use_one_thread();
+      promise.set_value();
+      live();
+    }).detach();
+    settled.wait();
   }
 
   void call(std::shared_ptr<Work> work) {
@@ -90,12 +100,15 @@ class Helper {
   }
 
  private:
-  void live() {
+  static void use_one_thread() {
     // torch would give this thread its own number at the first call that may use several.
     at::internal::lazy_init_num_threads();
 #ifdef _OPENMP
     omp_set_num_threads(1);
 #endif
+  }
+
+  void live() {
     uint64_t seen = 0;
     while (true) {
       look_for_call(seen);
