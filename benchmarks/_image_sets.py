@@ -6,6 +6,7 @@ draws. Sets that take long to draw are kept as .npy files in the folder of `--ca
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastgan.data import Data, digits
+from fastgan.data import Data, Source, digits
+from fastgan.data.fingerprint import of_choice
 
-STACK = 25_600  # triples of digits in Stacked MNIST, as in PacGAN's code
+STACK = 240_000  # triples of digits in Stacked MNIST; published sets have 25,600 (PacGAN's code) to 240,000
 FEW = 500  # images of the set that shows what augmentation does
 
 
@@ -85,9 +87,36 @@ def stacked_digits(cache: Path) -> Data:
 def _stacked(data: Data) -> Data:
     """Three digits at random as colour channels, with the number that they make as label."""
     assert data.labels is not None
-    chosen = torch.randint(len(data), (STACK, 3), generator=torch.Generator().manual_seed(0))
-    images = data.samples[chosen][:, :, 0].contiguous()
-    return Data(images, data.labels[chosen] @ torch.tensor([100, 10, 1]), name="stacked")
+    source = StackedSource(data.source)
+    labels = data.labels[source.chosen] @ torch.tensor([100, 10, 1])
+    units = replace(data.units, layout="chw")
+    return Data(source, labels, units, [str(n) for n in range(1000)], name="stacked")
+
+
+class StackedSource:
+    """Images of three grey ones, put together as they are read.
+
+    Args:
+        base: images (1, H, W) or (H, W).
+
+    Attributes:
+        chosen: int64 (STACK, 3), the indices of the three images of each.
+    """
+
+    def __init__(self, base: Source) -> None:
+        self._base = base
+        self.chosen = torch.randint(len(base), (STACK, 3), generator=torch.Generator().manual_seed(0))
+        self.shape = (3, *base.shape[-2:])
+        self.dtype = base.dtype
+        self.fingerprint = of_choice(base.fingerprint, self.chosen)
+        self.notes: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images (M, 3, H, W) at the `indices`, int64 (M,)."""
+        return self._base.read(self.chosen[indices].flatten()).view(-1, *self.shape)
 
 
 def reader_data(name: str, cache: Path) -> Data:

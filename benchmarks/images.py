@@ -96,13 +96,13 @@ class SetRuns:
             if self._stacked:
                 scorer = DigitReader(reader_data(self.name, self._options.cache), 100 if self._options.quick else 1500)
                 chosen = torch.randint(len(data), (self._options.stacked,), generator=torch.Generator().manual_seed(1))
-                real = scorer.modes(data.samples[chosen]) | {"accuracy": scorer.accuracy}
+                real = scorer.modes(data.batch(chosen)) | {"accuracy": scorer.accuracy}
                 real["expected_kl"] = expected_kl(len(chosen))
             else:
                 scorer = Scorer(data)
                 real = scorer.real
             self._results.note_real(self.name, real)
-            self._draw("real", data.samples[torch.linspace(0, len(data) - 1, SHOWN).long()])
+            self._draw("real", data.batch(torch.linspace(0, len(data) - 1, SHOWN).long()))
             self._made = data, scorer
         return self._made
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bench_scripts import script
+from fastgan.data import digits
 
 pytest.importorskip("sklearn")
 pytest.importorskip("PIL")
@@ -111,6 +112,16 @@ def test_a_file_of_another_script_and_runs_of_another_time_are_refused(images, t
     results.get("digits", "dcgan", 0, 1.0, lambda: {"fid": 1.0})
     with pytest.raises(ValueError, match="expected 1 minutes for digits dcgan, as in the file, got 2"):
         results.get("digits", "dcgan", 0, 2.0, lambda: {"fid": 1.0})
+
+
+def test_stacked_digits_are_three_digits_with_their_number(tmp_path):
+    sets = script("_image_sets")
+    stacked, single = sets.stacked_digits(tmp_path), digits()
+    indices = torch.tensor([0, 77, 239_999])
+    batch = stacked.batch(indices)
+    for image, label, parts in zip(batch, stacked.labels[indices], stacked.source.chosen[indices], strict=True):
+        torch.testing.assert_close(image, single.batch(parts)[:, 0])
+        assert int("".join(str(int(single.labels[part])) for part in parts)) == label
 
 
 def test_the_sets_of_packages_are_drawn_once(tmp_path):
