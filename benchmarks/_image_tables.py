@@ -98,11 +98,11 @@ def check(content: Content) -> dict[str, bool]:
 
 def check_stacked(content: Content) -> dict[str, bool]:
     """The targets of Stacked MNIST."""
-    runs = content["runs"].get("stacked-mnist", {}).get("r3gan", {}).values()
+    runs = content["runs"].get("stacked-mnist", {}).get("rpgan", {}).values()
     if not runs:
         return {}
     return {
-        "stacked-mnist: every seed of r3gan has all 1,000 modes": all(run["modes"] == 1000 for run in runs),
+        "stacked-mnist: every seed of rpgan has all 1,000 modes": all(run["modes"] == 1000 for run in runs),
         "stacked-mnist: reverse KL at most 0.05": all(run["reverse_kl"] <= 0.05 for run in runs),
         "stacked-mnist: at most 40 minutes a run": all(run["minutes"] <= 40 for run in runs),
     }

@@ -26,7 +26,7 @@ from fastgan._support.files import write_atomic
 from fastgan.train.pictures import make_grid, save_picture
 
 SHOWN = 64  # images of a grid
-RECIPES = ("dcgan", "resnet", "r3gan")
+RECIPES = ("dcgan", "resnet", "r3gan", "rpgan")
 # What else is compared on a set: a row's name, its recipe, its settings.
 VARIANTS = {
     "mnist-28-few": {

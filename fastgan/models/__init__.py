@@ -10,6 +10,7 @@ from fastgan.models.networks import NETWORKS, TABULAR, build, has_batch_statisti
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.strided import strided_discriminator, strided_generator
 from fastgan.models.tables import TableDiscriminator, TableGenerator, table_discriminator, table_generator
 from fastgan.models.translation import PatchDiscriminator, UNet, nearest_size, patch_discriminator, unet_generator
 
@@ -38,6 +39,8 @@ __all__ = [
     "r3gan_generator",
     "resnet_discriminator",
     "resnet_generator",
+    "strided_discriminator",
+    "strided_generator",
     "table_discriminator",
     "table_generator",
     "unet_generator",

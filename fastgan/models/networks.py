@@ -14,6 +14,7 @@ from fastgan.models.labelled import LabelledDiscriminator, LabelledGenerator
 from fastgan.models.points import points_discriminator, points_generator
 from fastgan.models.r3gan import r3gan_discriminator, r3gan_generator
 from fastgan.models.size import NetworkSize
+from fastgan.models.strided import strided_discriminator, strided_generator
 from fastgan.models.tables import table_discriminator, table_generator
 from fastgan.models.translation import patch_discriminator, unet_generator
 
@@ -31,6 +32,7 @@ NETWORKS: dict[str, tuple[Builder, Builder]] = {
     "pix2pix": (unet_generator, patch_discriminator),
     TABULAR: (table_generator, table_discriminator),
     "r3gan": (r3gan_generator, r3gan_discriminator),
+    "strided": (strided_generator, strided_discriminator),
 }
 
 

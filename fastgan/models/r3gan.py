@@ -9,15 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastgan import functional as FF
 from fastgan.models.size import NetworkSize
+from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, planes
 
 __all__ = ["r3gan_discriminator", "r3gan_generator"]
 
 _GROUP = 16  # channels of a group in the 3x3 convolutions
 _EXPANSION = 2  # of the channels inside a block
 _BRANCH = 3  # convolutions of a block's branch
-_SMALLEST = 4  # pixels of the smallest map's shorter side, at least
 # Channels of the smallest map, and of the largest at least: from map to map they are halved. The paper has 768 of most
 # maps.
 _MOST, _LEAST = 128, 16
@@ -85,7 +84,7 @@ def r3gan_discriminator(size: NetworkSize) -> nn.Sequential:
         layers.append(_Block(widths[level], size.negative_slope, size.dropout, blocks))
         layers.append(_Resample(widths[level], widths[level + 1], sides[level + 1]))
     layers.append(_Block(widths[-1], size.negative_slope, size.dropout, blocks))
-    return nn.Sequential(*layers, _LearnedSum(widths[-1], sides[-1]), _Logit(widths[-1]))
+    return nn.Sequential(*layers, _LearnedSum(widths[-1], sides[-1]), Logit(widths[-1]))
 
 
 class _Block(nn.Module):
@@ -98,34 +97,17 @@ class _Block(nn.Module):
     def __init__(self, channels: int, negative_slope: float, dropout: float, blocks: int) -> None:
         super().__init__()
         inner = channels * _EXPANSION
-        gain = math.sqrt(2 / (1 + negative_slope**2)) * blocks ** (-1 / (2 * _BRANCH - 2))
+        gain = leaky_gain(negative_slope) * blocks ** (-1 / (2 * _BRANCH - 2))
         self.branch = nn.Sequential(
             _conv(channels, inner, 1, gain=gain),
-            _BiasLeakyReLU(inner, negative_slope, dropout),
+            BiasLeakyReLU(inner, negative_slope, dropout),
             _conv(inner, inner, 3, gain=gain, groups=max(1, inner // _GROUP)),
-            _BiasLeakyReLU(inner, negative_slope, dropout),
+            BiasLeakyReLU(inner, negative_slope, dropout),
             _conv(inner, channels, 1, gain=0.0),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, x + self.branch(x))
-
-
-class _BiasLeakyReLU(nn.Module):
-    """Adds a bias (C,) to (N, C, H, W), then leaky ReLU and dropout, in one kernel and in place."""
-
-    def __init__(self, channels: int, negative_slope: float, dropout: float) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.negative_slope, self.dropout = negative_slope, dropout
-
-    def forward(self, x: Tensor) -> Tensor:
-        return FF.leaky_relu_dropout(
-            x, self.negative_slope, self.dropout, training=self.training, inplace=True, bias=self.bias
-        )
-
-    def extra_repr(self) -> str:
-        return f"{len(self.bias)}, negative_slope={self.negative_slope}, dropout={self.dropout}"
 
 
 class _Resample(nn.Module):
@@ -206,22 +188,6 @@ class _LearnedSum(nn.Module):
         return (x * self.maps).sum((2, 3))
 
 
-class _Logit(nn.Module):
-    """(N, C) to logits (N, 1), a linear layer that autocast leaves in float32.
-
-    The relativistic loss reads differences of logits, whose common size is free and grows: at a logit of 5, bfloat16 is
-    exact to 0.016.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(channels) * channels**-0.5)
-        self.bias = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x * self.weight).sum(1, keepdim=True) + self.bias
-
-
 def _conv(
     in_channels: int, out_channels: int, kernel: int, gain: float = 1.0, groups: int = 1, bias: bool = False
 ) -> nn.Conv2d:
@@ -240,13 +206,6 @@ def _widths(levels: int) -> list[int]:
 
 def _plan(size: NetworkSize) -> tuple[int, int, list[tuple[int, int]]]:
     """The images' channels, the side of a patch, and the maps' sizes, halved and rounded up down to 4 to 7 pixels."""
-    if len(size.sample_shape) != 3:
-        raise ValueError(f"r3gan: expected images (C, H, W), got samples of shape {size.sample_shape}")
-    channels, *side = size.sample_shape
-    if min(side) < _SMALLEST:
-        raise ValueError(f"r3gan: expected images of at least {_SMALLEST} x {_SMALLEST} pixels, got {tuple(side)}")
-    patch = max((p for least, p in _PATCHES if max(side) >= least and min(side) >= _SMALLEST * p), default=1)
-    sides = [(-(-side[0] // patch), -(-side[1] // patch))]
-    while min(sides[-1]) >= 2 * _SMALLEST - 1:
-        sides.append((-(-sides[-1][0] // 2), -(-sides[-1][1] // 2)))
-    return channels, patch, sides
+    channels, side = planes("r3gan", size, SMALLEST)
+    patch = max((p for least, p in _PATCHES if max(side) >= least and min(side) >= SMALLEST * p), default=1)
+    return channels, patch, map_sides((-(-side[0] // patch), -(-side[1] // patch)))

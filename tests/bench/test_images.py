@@ -100,7 +100,7 @@ def test_each_target_of_mnist_can_be_missed(change, missed):
 @pytest.mark.parametrize(("change", "missed"), [({}, 0), ({"modes": 999}, 1), ({"reverse_kl": 0.06}, 1)])
 def test_each_seed_of_stacked_mnist_must_meet_its_targets(change, missed):
     runs = {"0": STACKED, "1": {**STACKED, **change}}
-    verdicts = script("_image_tables").check_stacked({"runs": {"stacked-mnist": {"r3gan": runs}}})
+    verdicts = script("_image_tables").check_stacked({"runs": {"stacked-mnist": {"rpgan": runs}}})
     assert list(verdicts.values()).count(False) == missed
 
 

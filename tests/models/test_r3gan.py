@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from fastgan.models import NetworkSize, build
-from fastgan.models.r3gan import _BiasLeakyReLU, _Block, _FromPatches, _Resample, _ToPatches
+from fastgan.models.r3gan import _Block, _FromPatches, _Resample, _ToPatches
+from fastgan.models.unnormalised import BiasLeakyReLU
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 33, 50), (2, 7, 64), (3, 128, 128)], ids=str)
@@ -89,7 +90,7 @@ def test_nothing_is_normalised_and_the_3x3_convolutions_have_groups_of_16_channe
 
 
 def test_bias_and_leaky_relu_are_one_op_on_the_convolutions_output():
-    layer = _BiasLeakyReLU(3, 0.2, 0.0)
+    layer = BiasLeakyReLU(3, 0.2, 0.0)
     nn.init.normal_(layer.bias)
     x = torch.randn(2, 3, 5, 5)
     expected = nn.functional.leaky_relu(x + layer.bias[:, None, None], 0.2)
@@ -101,7 +102,7 @@ def test_bias_and_leaky_relu_are_one_op_on_the_convolutions_output():
 
 def test_dropout_is_that_of_the_discriminators_blocks():
     generator, discriminator = build("r3gan", NetworkSize((1, 8, 8), dropout=0.3))
-    rates = [[m.dropout for m in net.modules() if isinstance(m, _BiasLeakyReLU)] for net in (generator, discriminator)]
+    rates = [[m.dropout for m in net.modules() if isinstance(m, BiasLeakyReLU)] for net in (generator, discriminator)]
     assert rates == [[0.0] * 4, [0.3] * 4]
 
 

@@ -88,7 +88,7 @@ def test_the_page_has_every_fit_and_no_other():
     assert written == held
 
 
-@pytest.mark.parametrize("recipe", ["dcgan", "resnet", "r3gan"])
+@pytest.mark.parametrize("recipe", ["dcgan", "resnet", "r3gan", "rpgan"])
 @pytest.mark.parametrize(("count", "augment"), [(2000, "color,translation,cutout"), (2001, "")])
 def test_few_images_are_augmented(recipe, count, augment):
     assert TrainConfig(recipe=recipe).fit_to((3, 32, 32), count).augment == augment

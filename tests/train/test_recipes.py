@@ -18,6 +18,7 @@ SHORT = {
     "dcgan": {"steps": 240, "batch_size": 32, "ema_decay": 0.95},
     "resnet": {"steps": 120, "batch_size": 32, "ema_decay": 0.9},
     "r3gan": {"steps": 80, "batch_size": 32, "ema_decay": 0.9},
+    "rpgan": {"steps": 80, "batch_size": 32, "ema_decay": 0.9},
     "wgan": {"steps": 150, "ema_decay": 0.98},
     "wgan-gp": {"steps": 60, "ema_decay": 0.98},
 }
@@ -69,7 +70,7 @@ def test_a_recipe_gives_the_same_run_by_flag_and_by_config_file(recipe, tmp_path
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("recipe", ["dcgan", "resnet", "r3gan"])
+@pytest.mark.parametrize("recipe", ["dcgan", "resnet", "r3gan", "rpgan"])
 def test_convolutional_recipes_resume_bit_for_bit(recipe):
     def trained(steps: int, state: dict[str, object] | None = None) -> GANTrainer:
         trainer = GANTrainer(TrainConfig(recipe=recipe, batch_size=8, steps=4))

@@ -1,0 +1,64 @@
+"""The strided convolutions without normalisation: their sizes, their start, their layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from fastgan.models import NetworkSize, build
+from fastgan.models.unnormalised import BiasLeakyReLU
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 7), (1, 8, 8), (1, 28, 28), (3, 33, 50), (2, 7, 64), (3, 128, 128)], ids=str)
+def test_images_of_any_sides_of_at_least_seven_pixels_are_served(shape):
+    generator, discriminator = build("strided", NetworkSize(shape, latent_dim=5))
+    samples = generator(torch.randn(2, 5))
+    assert samples.shape == (2, *shape)
+    assert discriminator(samples).shape == (2, 1)
+
+
+@pytest.mark.parametrize(("shape", "got"), [((1, 6, 8), r"\(6, 8\)"), ((7,), r"\(7,\)")])
+def test_smaller_images_and_rows_are_refused(shape, got):
+    with pytest.raises(ValueError, match=f"strided: expected images .*got .*{got}"):
+        build("strided", NetworkSize(shape))
+
+
+@pytest.mark.parametrize("side", [(28, 28), (33, 50)], ids=str)
+def test_channels_double_from_map_to_map_up_to_192(side):
+    generator, discriminator = build("strided", NetworkSize((3, *side), latent_dim=5))
+    widths = [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
+    assert widths == [48, 96, 192]
+    assert [m.in_channels for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)] == widths[::-1]
+
+
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_networks_of_any_depth_start_at_the_same_scale(side):
+    """The values before tanh, and the logits, of random inputs, in the root mean square over draws of weights."""
+    levels, logits = [], []
+    for seed in range(12):
+        torch.manual_seed(seed)
+        generator, discriminator = build("strided", NetworkSize((3, side, side), latent_dim=16, bounded=False))
+        levels.append(generator(torch.randn(8, 16)).square().mean())
+        logits.append(discriminator(torch.randn(8, 3, side, side)).square().mean())
+    assert 0.3 < torch.stack(levels).mean().sqrt() < 1
+    assert 0.5 < torch.stack(logits).mean().sqrt() < 3
+
+
+def test_nothing_is_normalised_and_no_layer_is_skipped():
+    for network in build("strided", NetworkSize((3, 32, 32))):
+        kinds = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+        assert not any(isinstance(m, kinds) for m in network.modules())
+        assert isinstance(network, nn.Sequential)
+        assert all(not list(layer.children()) for layer in network)
+
+
+def test_dropout_is_that_of_the_discriminators_layers():
+    generator, discriminator = build("strided", NetworkSize((1, 8, 8), dropout=0.3))
+    with_dropout = [m for m in discriminator.modules() if getattr(m, "dropout", 0) or getattr(m, "p", 0)]
+    assert len(with_dropout) == 2  # a convolution's and the dense layer's
+    assert all(m.dropout == 0 for m in generator.modules() if isinstance(m, BiasLeakyReLU))
+
+
+def test_logits_are_float32_under_autocast():
+    _, discriminator = build("strided", NetworkSize((1, 8, 8)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert discriminator(torch.randn(2, 1, 8, 8)).dtype == torch.float32
