@@ -1,5 +1,6 @@
 """The tables and the targets of `benchmarks/images.py`, and their place in the pages."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,14 @@ def check_stacked(content: Content) -> dict[str, bool]:
     }
 
 
-def write_page(content: Content) -> None:
-    """Write the tables between the marks of the page, below the machine and the date."""
-    machine = content["machine"]
-    threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
-    about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
+def write_page(contents: Iterable[Content]) -> None:
+    """Write the tables of each machine between the marks of the page, below the machine and the date."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
-    lines = [before + MARKS[0], about, *table(content), "", MARKS[1]]
-    PAGE.write_text("\n".join(lines) + after, encoding="utf-8")
+    lines = [before + MARKS[0]]
+    for content in contents:
+        machine = content["machine"]
+        threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
+        about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
+        lines += [about, *table(content), ""]
+    PAGE.write_text("\n".join([*lines, MARKS[1]]) + after, encoding="utf-8")

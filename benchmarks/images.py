@@ -6,7 +6,8 @@ The sets come from packages, which are extras of this script:
 
 `python benchmarks/images.py --json PATH --plot FOLDER` trains each recipe on each set for `--minutes` (Stacked MNIST:
 `--stacked-minutes`) and prints tables and targets. Each run is written to the file as soon as it is done; one that the
-file has is not trained again. `--page` writes the tables of the file into docs/image-quality.md and trains nothing.
+file has is not trained again. `--page` writes the tables of the files images-*.json beside it into docs/image-quality.md
+and trains nothing.
 `--quick` is a try of some seconds, on digits that need no package.
 """
 
@@ -142,7 +143,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="draw grids of samples into this folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/image-sets"), help="where drawn sets are kept")
     parser.add_argument("--quick", action="store_true", help="a try of some seconds, whose scores mean nothing")
-    parser.add_argument("--page", action="store_true", help="write the tables of --json into docs/image-quality.md")
+    parser.add_argument("--page", action="store_true", help="write the tables of all machines into docs/image-quality.md")
     options = parser.parse_args()
     options.json, options.cache = Path(options.json), Path(options.cache)
     options.stacked = QUICK_STACKED if options.quick else STACKED
@@ -163,7 +164,7 @@ def main() -> None:
     """Train, print the tables and verdicts, and exit with 1 if a target is missed."""
     options = parse()
     if options.page:
-        write_page(json.loads(options.json.read_text()))
+        write_page(json.loads(path.read_text()) for path in sorted(options.json.parent.glob("images-*.json")))
         return
     results = Results(options.json, options.cores)
     for name in options.sets.split(","):
