@@ -6,9 +6,8 @@ The sets come from packages, which are extras of this script:
 
 `python benchmarks/images.py --json PATH --plot FOLDER` trains each recipe on each set for `--minutes` (Stacked MNIST:
 `--stacked-minutes`) and prints tables and targets. Each run is written to the file as soon as it is done; one that the
-file has is not trained again. `--page` writes the tables of the files images-*.json beside it into docs/image-quality.md
-and trains nothing.
-`--quick` is a try of some seconds, on digits that need no package.
+file has is not trained again. `--page` writes the tables of the files images-*.json in its folder into
+docs/image-quality.md and trains nothing. `--quick` is a try of some seconds, on digits that need no package.
 """
 
 import argparse
@@ -143,7 +142,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="draw grids of samples into this folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/image-sets"), help="where drawn sets are kept")
     parser.add_argument("--quick", action="store_true", help="a try of some seconds, whose scores mean nothing")
-    parser.add_argument("--page", action="store_true", help="write the tables of all machines into docs/image-quality.md")
+    parser.add_argument("--page", action="store_true", help="write the tables of docs/image-quality.md")
     options = parser.parse_args()
     options.json, options.cache = Path(options.json), Path(options.cache)
     options.stacked = QUICK_STACKED if options.quick else STACKED

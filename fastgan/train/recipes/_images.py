@@ -102,8 +102,7 @@ IMAGE_FITS: dict[str, tuple[Fit, ...]] = {
         # On one core of an Intel Xeon (AMX, torch 2.13.0, 2026-11-28), with the penalties' weights of both networks:
         #   MNIST's digits (28x28), FID / recall after 200 s   1.0: 0.33 / 0.85   4.0: 0.26 / 0.82   r3gan: 0.25 / 0.63
         #   Stacked MNIST, reverse KL after 150 s              2.0: 0.094         4.0: 0.081
-        # r3gan came to 0.30 there after 240 s: its penalties hide from D that digits of two channels depend on each
-        # other, and its generator, which starts as a linear function of the latents, makes them depend.
+        # r3gan came to 0.30 there after 240 s.
         Fit({"r1_gamma": 4.0, "r2_gamma": 4.0, "steps": 4000, "ema_decay": 0.998}, sides=(16, None)),
         # Not tuned: as r3gan.
         Fit({"lr_g": 5e-4, "lr_d": 5e-4}, sides=(48, None)),
