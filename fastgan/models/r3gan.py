@@ -79,7 +79,7 @@ def r3gan_discriminator(size: NetworkSize) -> nn.Sequential:
     widths = _widths(len(sides))
     blocks = len(sides)
     layers: list[nn.Module] = [_ToPatches(patch)] if patch > 1 else []
-    layers.append(_conv(channels * patch**2, widths[0], 1, bias=True))
+    layers.append(_PixelProduct(_conv(channels * patch**2, widths[0], 1, bias=True)))
     for level in range(len(sides) - 1):
         layers.append(_Block(widths[level], size.negative_slope, size.dropout, blocks))
         layers.append(_Resample(widths[level], widths[level + 1], sides[level + 1]))
@@ -132,6 +132,24 @@ def _resized(x: Tensor, side: tuple[int, int]) -> Tensor:
     if x.shape[2:] == (2 * side[0], 2 * side[1]):
         return F.avg_pool2d(x, 2)
     return F.interpolate(x, side, mode="bilinear")
+
+
+class _PixelProduct(nn.Module):
+    """A 1x1 convolution, computed as a matrix product for each image.
+
+    The penalties' second backward of a convolution of the images would be a product with a common length of all pixels
+    of the batch. In bf16 on a CPU with AMX oneDNN divides by zero for some of these (torch 2.13.0: 12 channels of
+    32x32, 128 images), which ends the process.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.flatten(1).t().expand(len(x), -1, -1)
+        product = torch.bmm(x.flatten(2).transpose(1, 2), weight) + cast(Tensor, self.bias)
+        return product.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)  # channels last, as convolutions like it
 
 
 class _ToPatches(nn.Module):

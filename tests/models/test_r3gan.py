@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from fastgan.data import Data
 from fastgan.models import NetworkSize, build
-from fastgan.models.r3gan import _Block, _FromPatches, _Resample, _ToPatches
+from fastgan.models.r3gan import _Block, _FromPatches, _PixelProduct, _Resample, _ToPatches
 from fastgan.models.unnormalised import BiasLeakyReLU
+from fastgan.train import GANTrainer, TrainConfig
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 28, 28), (3, 33, 50), (2, 7, 64), (3, 128, 128)], ids=str)
@@ -104,6 +106,21 @@ def test_dropout_is_that_of_the_discriminators_blocks():
     generator, discriminator = build("r3gan", NetworkSize((1, 8, 8), dropout=0.3))
     rates = [[m.dropout for m in net.modules() if isinstance(m, BiasLeakyReLU)] for net in (generator, discriminator)]
     assert rates == [[0.0] * 4, [0.3] * 4]
+
+
+def test_a_product_of_pixels_is_a_1x1_convolution():
+    conv = nn.Conv2d(3, 16, 1)
+    x = torch.randn(2, 3, 5, 7)
+    torch.testing.assert_close(_PixelProduct(conv)(x), conv(x))
+
+
+def test_a_step_of_64_pictures_in_bf16_survives_onednn_with_amx():
+    """It ended the process by a division by zero; on another processor this is a step like any other."""
+    data = Data(torch.zeros(64, 3, 64, 64, dtype=torch.uint8))
+    trainer = GANTrainer(TrainConfig(recipe="r3gan", precision="bf16", threads=1, device="cpu"), data=data)
+    assert (trainer.config.batch_size, trainer.config.r1_gamma > 0) == (64, True)
+    trainer.step()
+    assert trainer.is_finite()
 
 
 def test_logits_are_float32_under_autocast():
