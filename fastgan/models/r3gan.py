@@ -149,7 +149,8 @@ class _PixelProduct(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight.flatten(1).t().expand(len(x), -1, -1)
         product = torch.bmm(x.flatten(2).transpose(1, 2), weight) + cast(Tensor, self.bias)
-        return product.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)  # channels last, as convolutions like it
+        # Channels last, as convolutions like it.
+        return product.view(len(x), *x.shape[2:], len(self.weight)).permute(0, 3, 1, 2)
 
 
 class _ToPatches(nn.Module):
