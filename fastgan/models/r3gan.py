@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastgan.models.size import NetworkSize
-from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, planes
+from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, map_widths, planes
 
 __all__ = ["r3gan_discriminator", "r3gan_generator"]
 
@@ -45,7 +45,7 @@ def r3gan_generator(size: NetworkSize) -> nn.Sequential:
         ValueError: for samples that are not images, or smaller than 4 pixels.
     """
     channels, patch, sides = _plan(size)
-    widths = _widths(len(sides))
+    widths = map_widths(_MOST, _LEAST, len(sides))
     blocks = len(sides)
     layers: list[nn.Module] = [_LearnedMap(size.latent_dim, widths[-1], sides[-1])]
     layers.append(_Block(widths[-1], size.negative_slope, 0.0, blocks))
@@ -76,7 +76,7 @@ def r3gan_discriminator(size: NetworkSize) -> nn.Sequential:
         ValueError: as `r3gan_generator`.
     """
     channels, patch, sides = _plan(size)
-    widths = _widths(len(sides))
+    widths = map_widths(_MOST, _LEAST, len(sides))
     blocks = len(sides)
     layers: list[nn.Module] = [_ToPatches(patch)] if patch > 1 else []
     layers.append(_PixelProduct(_conv(channels * patch**2, widths[0], 1, bias=True)))
@@ -218,13 +218,8 @@ def _conv(
     return conv
 
 
-def _widths(levels: int) -> list[int]:
-    """Channels of the maps, from the images' size downwards."""
-    return [max(_LEAST, _MOST >> (levels - 1 - level)) for level in range(levels)]
-
-
 def _plan(size: NetworkSize) -> tuple[int, int, list[tuple[int, int]]]:
-    """The images' channels, the side of a patch, and the maps' sizes, halved and rounded up down to 4 to 7 pixels."""
+    """The images' channels, the side of a patch, and the maps' sizes, halved and rounded up down to 4 to 6 pixels."""
     channels, side = planes("r3gan", size, SMALLEST)
     patch = max((p for least, p in _PATCHES if max(side) >= least and min(side) >= SMALLEST * p), default=1)
     return channels, patch, map_sides((-(-side[0] // patch), -(-side[1] // patch)))

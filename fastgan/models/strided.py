@@ -10,7 +10,7 @@ from torch import nn
 
 from fastgan import nn as fnn
 from fastgan.models.size import NetworkSize, activation
-from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, planes
+from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, map_widths, planes
 
 __all__ = ["strided_discriminator", "strided_generator"]
 
@@ -34,8 +34,7 @@ def strided_generator(size: NetworkSize) -> nn.Sequential:
     Raises:
         ValueError: for samples that are not images, or smaller than 7 pixels.
     """
-    channels, sides = _plan(size)
-    widths = [channels, *_widths(len(sides) - 1)]
+    widths, sides = _plan(size)
     gain = leaky_gain(size.negative_slope)
     height, width = sides[-1]
     layers: list[nn.Module] = [
@@ -66,14 +65,13 @@ def strided_discriminator(size: NetworkSize) -> nn.Sequential:
     Raises:
         ValueError: as `strided_generator`.
     """
-    channels, sides = _plan(size)
+    widths, sides = _plan(size)
     gain = leaky_gain(size.negative_slope)
     layers: list[nn.Module] = []
-    for side, (before, after) in zip(sides, pairwise([channels, *_widths(len(sides) - 1)]), strict=False):
+    for side, (before, after) in zip(sides, pairwise(widths), strict=False):
         conv = nn.Conv2d(before, after, _kernel(side), stride=2, padding=1, bias=False)
         layers += [_drawn(conv, gain), BiasLeakyReLU(after, size.negative_slope, size.dropout)]
-        channels = after
-    dense = nn.Linear(channels * math.prod(sides[-1]), _HIDDEN)
+    dense = nn.Linear(widths[-1] * math.prod(sides[-1]), _HIDDEN)
     return nn.Sequential(*layers, nn.Flatten(), _drawn(dense, gain), activation(size), Logit(_HIDDEN))
 
 
@@ -94,12 +92,8 @@ def _drawn(layer: Layer, gain: float) -> Layer:
     return layer
 
 
-def _widths(maps: int) -> list[int]:
-    """Channels of the maps, from the one of half the images' size downwards."""
-    return [max(_LEAST, _MOST >> (maps - 1 - level)) for level in range(maps)]
-
-
-def _plan(size: NetworkSize) -> tuple[int, list[tuple[int, int]]]:
-    """The images' channels, and the sides of the images and of the maps."""
+def _plan(size: NetworkSize) -> tuple[list[int], list[tuple[int, int]]]:
+    """The channels, and the height and width, of the images and of each map."""
     channels, side = planes("strided", size, 2 * SMALLEST - 1)
-    return channels, map_sides(side)
+    sides = map_sides(side)
+    return [channels, *map_widths(_MOST, _LEAST, len(sides) - 1)], sides

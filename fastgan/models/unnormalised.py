@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fastgan import functional as FF
 from fastgan.models.size import NetworkSize
 
-__all__ = ["SMALLEST", "BiasLeakyReLU", "Logit", "leaky_gain", "map_sides", "planes"]
+__all__ = ["SMALLEST", "BiasLeakyReLU", "Logit", "leaky_gain", "map_sides", "map_widths", "planes"]
 
 SMALLEST = 4  # pixels of the smallest map's shorter side, at least
 
@@ -105,3 +105,14 @@ def map_sides(largest: tuple[int, int]) -> list[tuple[int, int]]:
     while min(sides[-1]) >= 2 * SMALLEST - 1:
         sides.append((-(-sides[-1][0] // 2), -(-sides[-1][1] // 2)))
     return sides
+
+
+def map_widths(most: int, least: int, maps: int) -> list[int]:
+    """Channels of maps, from the largest map to the smallest: halved from map to map, but never below the least.
+
+    Args:
+        most: channels of the smallest map.
+        least: channels that any map has.
+        maps: how many.
+    """
+    return [max(least, most >> level) for level in reversed(range(maps))]
