@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from fastgan import nn as fnn
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["mlp_discriminator", "mlp_generator"]
@@ -26,9 +27,7 @@ def mlp_generator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.S
         layers += [nn.Linear(width, features), fnn.LeakyReLU(size.negative_slope, inplace=True)]
         width = features
     layers.append(nn.Linear(width, math.prod(size.sample_shape)))
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers, nn.Unflatten(1, size.sample_shape))
+    return nn.Sequential(*layers, *bound(size.bounded), nn.Unflatten(1, size.sample_shape))
 
 
 def mlp_discriminator(size: NetworkSize, hidden: Sequence[int] = (128, 128)) -> nn.Sequential:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from fastgan import nn as fnn
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["dcgan_discriminator", "dcgan_generator", "resnet_discriminator", "resnet_generator"]
@@ -43,9 +44,7 @@ def dcgan_generator(size: NetworkSize) -> nn.Sequential:
             fnn.LeakyReLU(size.negative_slope, inplace=True),
             nn.ConvTranspose2d(in_channels, out_channels, 5, stride=2, padding=2, output_padding=1),
         ]
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *bound(size.bounded))
 
 
 def dcgan_discriminator(size: NetworkSize) -> nn.Sequential:
@@ -90,9 +89,7 @@ def resnet_generator(size: NetworkSize) -> nn.Sequential:
         fnn.LeakyReLU(size.negative_slope, inplace=True),
         nn.Conv2d(widths[-1], channels, 3, padding=1),
     ]
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *bound(size.bounded))
 
 
 def resnet_discriminator(size: NetworkSize) -> nn.Sequential:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan import nn as fnn
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["FourierFeatures", "Scale", "points_discriminator", "points_generator"]
@@ -79,9 +80,7 @@ def points_generator(size: NetworkSize, hidden: Sequence[int] = (128,) * 4) -> n
         layers += [nn.Linear(width, features), fnn.ReLU(inplace=True)]
         width = features
     layers.append(nn.Linear(width, math.prod(size.sample_shape)))
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers, nn.Unflatten(1, size.sample_shape))
+    return nn.Sequential(*layers, *bound(size.bounded), nn.Unflatten(1, size.sample_shape))
 
 
 def points_discriminator(size: NetworkSize, hidden: Sequence[int] = (128, 128, 128)) -> nn.Sequential:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import nn
 
 from fastgan import nn as fnn
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, map_widths, planes
 
@@ -48,9 +49,7 @@ def strided_generator(size: NetworkSize) -> nn.Sequential:
         layers.append(_drawn(conv, _LAST_GAIN * gain if last else gain))
         if not last:
             layers.append(BiasLeakyReLU(widths[level - 1], size.negative_slope, 0.0))
-    if size.bounded:
-        layers.append(nn.Tanh())
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *bound(size.bounded))
 
 
 def strided_discriminator(size: NetworkSize) -> nn.Sequential:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan import nn as fnn
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 
 __all__ = ["PatchDiscriminator", "UNet", "dropout_noise", "nearest_size", "patch_discriminator", "unet_generator"]
@@ -74,7 +75,7 @@ class UNet(nn.Module):
         # against real 1.52) and L1 0.0278; 1.66 and 0.0294 with the paper's layer and a moving average of one decay.
         self.enlarge = nn.Upsample(scale_factor=2)
         last = nn.Conv2d(channels + in_channels, out_channels, 3, padding=1)
-        self.last = nn.Sequential(last, *([nn.Tanh()] if bounded else []))
+        self.last = nn.Sequential(last, *bound(bounded))
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from fastgan.data.dataset import from_dataset
 from fastgan.data.labels import listed
 from fastgan.data.table.units import EncodedUnits
 from fastgan.models import TABULAR, NetworkSize, TableGenerator, build, has_convolutions
+from fastgan.models.bounds import end_in_float32
 from fastgan.train import distributed
 from fastgan.train._fields import parse_hidden
 from fastgan.train.augment import pack
@@ -217,7 +218,7 @@ def make_networks(
         discriminator: a network, or None for that of `config.network`.
         size: what `network_size` returned.
         config: `network`, `channels_last`, `sync_batchnorm`, and `convert`, by which `fastgan.convert` changes networks
-            that are given.
+            that are given, and a tanh at their end computes in float32.
         device: the training device.
     """
     built_g, built_d = build(config.network, size) if generator is None or discriminator is None else (None, None)
@@ -226,6 +227,7 @@ def make_networks(
         network = cast(nn.Module, built if given is None else given)
         if given is not None and config.convert:
             convert(network)
+            end_in_float32(network)
         if config.sync_batchnorm:
             network = convert_sync_batchnorm(network)
         network.to(device)
