@@ -3,8 +3,8 @@
 `ops` times leaky ReLU with dropout, forward and backward, in float32 and bfloat16, from 2^22 to 2^28 elements, then D's
 loss, BCE and the heads of tables, against eager PyTorch, torch.compile, a copy of the same bytes and, where it is
 installed, Triton. `steps` times the MLP GAN and DCGAN-64 in float32 and bfloat16: a plain loop, a compiled one, the
-trainer without and with a CUDA graph. It times the recipe r3gan by the trainer alone. The JSON is written anew after
-each case, so a run that is cut short loses only the cases after that.
+trainer without and with a CUDA graph. It times the recipes r3gan and rpgan by the trainer alone. The JSON is written
+anew after each case, so a run that is cut short loses only the cases after that.
 benchmarks/gpu_check.sh runs both.
 """
 
@@ -55,12 +55,13 @@ def op_cases(sizes=SIZES, logits=1 << 25):
 
 
 def step_cases(problems=(_steps.MLP, _steps.DCGAN_64)):
-    """The cases of `steps`: each problem once, the recipe for images, then each problem in its other precision."""
+    """The cases of `steps`: each problem once, the recipes for images, then each problem in its other precision."""
     names = ("fp32", "bf16")
     first, last = (
         [_step_case(*case) for case in zip(problems, order, strict=False)] for order in (names, reversed(names))
     )
-    return [*first, *(_recipe_case("r3gan", shape) for shape in ((1, 28, 28), (3, 64, 64))), *last]
+    recipes = [_recipe_case(name, shape) for name in ("r3gan", "rpgan") for shape in ((1, 28, 28), (3, 64, 64))]
+    return [*first, *recipes, *last]
 
 
 def _step_case(problem, precision):

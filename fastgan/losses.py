@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fastgan import functional as FF
+from fastgan._support.dtypes import upcast
 
 __all__ = [
     "LOSSES",
@@ -74,7 +75,7 @@ def _bce_weighted(
     parts = ((real, real_target, real_weight), (fake, fake_target, fake_weight))
     losses = [
         FF.binary_cross_entropy_with_logits(
-            _upcast(logits), target, None if weight is None else weight.view(-1, *[1] * (logits.dim() - 1))
+            upcast(logits), target, None if weight is None else weight.view(-1, *[1] * (logits.dim() - 1))
         )
         for logits, target, weight in parts
     ]
@@ -90,19 +91,19 @@ def _least_squares_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
     """LSGAN, Mao et al. (2017), equation 9: targets 1 and 0."""
-    real, fake = _upcast(real), _upcast(fake)
+    real, fake = upcast(real), upcast(fake)
     loss = 0.5 * ((real - real_target).square().mean() + (fake - fake_target).square().mean())
     # With targets 1 and 0 a logit of 1/2 is undecided.
     return loss, _statistics(real - 0.5, fake - 0.5)
 
 
 def _least_squares_generator(fake: Tensor, real: Tensor | None) -> Tensor:
-    return 0.5 * (_upcast(fake) - 1).square().mean()
+    return 0.5 * (upcast(fake) - 1).square().mean()
 
 
 def _hinge_discriminator(real: Tensor, fake: Tensor, real_target: float, fake_target: float) -> tuple[Tensor, Tensor]:
     """The hinge loss of Lim and Ye (2017) and Miyato et al. (2018)."""
-    real, fake = _upcast(real), _upcast(fake)
+    real, fake = upcast(real), upcast(fake)
     loss = (1 - real).relu().mean() + (1 + fake).relu().mean()
     return loss, _statistics(real, fake)
 
@@ -111,30 +112,25 @@ def _wasserstein_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
     """The difference of the critic's means, Arjovsky et al. (2017)."""
-    real, fake = _upcast(real), _upcast(fake)
+    real, fake = upcast(real), upcast(fake)
     return fake.mean() - real.mean(), _statistics(real, fake)
 
 
 def _negative_mean(fake: Tensor, real: Tensor | None) -> Tensor:
-    return -_upcast(fake).mean()
+    return -upcast(fake).mean()
 
 
 def _relativistic_discriminator(
     real: Tensor, fake: Tensor, real_target: float, fake_target: float
 ) -> tuple[Tensor, Tensor]:
     """RpGAN, Jolicoeur-Martineau (2018): each real sample against one fake one."""
-    loss = FF.binary_cross_entropy_with_logits(_upcast(real - fake), 1.0)
+    loss = FF.binary_cross_entropy_with_logits(upcast(real - fake), 1.0)
     return loss, _statistics(real, fake)
 
 
 def _relativistic_generator(fake: Tensor, real: Tensor | None) -> Tensor:
     assert real is not None  # as the loss is `paired`
-    return FF.binary_cross_entropy_with_logits(_upcast(fake - real), 1.0)
-
-
-def _upcast(x: Tensor) -> Tensor:
-    """`x` in float32, float64 unchanged: sums in float16 and bfloat16 are inexact."""
-    return x if x.dtype == torch.float64 else x.float()
+    return FF.binary_cross_entropy_with_logits(upcast(fake - real), 1.0)
 
 
 @torch.no_grad()
@@ -202,7 +198,7 @@ def _squared_gradients(critic: Critic, points: Tensor) -> Tensor:
     points = points.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     points.requires_grad_(False)  # the penalty's backward would make a gradient for them that nobody reads
-    return _upcast(gradient.flatten(1)).square().sum(1)
+    return upcast(gradient.flatten(1)).square().sum(1)
 
 
 def l1_penalty(parameters: Iterable[Tensor]) -> Tensor:

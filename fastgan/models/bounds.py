@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Float32Tanh", "bound", "end_in_float32"]
+from fastgan._support.dtypes import upcast
+
+__all__ = ["Float32Tanh", "LeakyTanh", "bound", "end_in_float32"]
+
+_LEAK = 0.01  # of the gradient
 
 
 class Float32Tanh(nn.Tanh):
@@ -21,16 +25,35 @@ class Float32Tanh(nn.Tanh):
         Args:
             x: a tensor of any shape.
         """
-        return torch.tanh(x.float() if x.dtype in (torch.bfloat16, torch.float16) else x)
+        return torch.tanh(upcast(x))
 
 
-def bound(bounded: bool) -> list[nn.Module]:
+class LeakyTanh(Float32Tanh):
+    """`Float32Tanh` with 0.01 more gradient while training; its values are those of tanh.
+
+    Generators without normalisation can pass 9 in their first steps, where the data are white or black nearly
+    everywhere. The gradient brings them back.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """tanh(x), as `Float32Tanh`.
+
+        Args:
+            x: a tensor of any shape.
+        """
+        x = upcast(x)
+        y = torch.tanh(x)
+        return y + _LEAK * (x - x.detach()) if self.training else y
+
+
+def bound(bounded: bool, layer: type[nn.Module] = Float32Tanh) -> list[nn.Module]:
     """The last layers of a generator: a tanh, or none for samples without bounds.
 
     Args:
         bounded: whether the samples have them.
+        layer: the class of the tanh.
     """
-    return [Float32Tanh()] if bounded else []
+    return [layer()] if bounded else []
 
 
 def end_in_float32(generator: nn.Module) -> None:

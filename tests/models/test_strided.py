@@ -22,7 +22,7 @@ def test_smaller_images_and_rows_are_refused(shape, got):
         build("strided", NetworkSize(shape))
 
 
-@pytest.mark.parametrize("side", [(28, 28), (33, 50)], ids=str)
+@pytest.mark.parametrize("side", [(28, 28), (33, 47)], ids=str)
 def test_channels_double_from_map_to_map_up_to_192(side):
     generator, discriminator = build("strided", NetworkSize((3, *side), latent_dim=5))
     widths = [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
@@ -62,3 +62,48 @@ def test_logits_are_float32_under_autocast():
     _, discriminator = build("strided", NetworkSize((1, 8, 8)))
     with torch.autocast("cpu", torch.bfloat16):
         assert discriminator(torch.randn(2, 1, 8, 8)).dtype == torch.float32
+
+
+def test_large_images_are_the_sum_of_images_of_all_maps():
+    """Each part alone, in float64: an enlarged map before a convolution, and its image resampled to the full size."""
+    side = (50, 66)
+    generator, discriminator = build("strided", NetworkSize((3, *side), latent_dim=5, bounded=False))
+    generator.double()
+    body = generator[-1]
+    assert [m.weight.shape[:2] for m in body.doublings] == [(192, 96), (96, 48), (48, 48), (48, 3)]
+    assert [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)] == [48, 48, 96, 192]
+    latents = torch.randn(2, 5, dtype=torch.float64)
+    with torch.no_grad():
+        x = generator[:-1](latents)
+        image = nn.functional.conv2d(x, body.images[0].weight)
+        for side, double, activate, to_image in zip(
+            body.sides, body.doublings, body.activations, body.images[1:], strict=True
+        ):
+            kernel = double.weight.flip(2, 3).transpose(0, 1)
+            x = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+            x = nn.functional.conv2d(x, kernel, padding=1)[:, :, : side[0], : side[1]]
+            x = activate(x.contiguous())
+            image = nn.functional.interpolate(image, side, mode="bilinear") + to_image(x)
+        torch.testing.assert_close(generator(latents), image)
+
+
+def test_large_plain_areas_have_no_lattice_at_first():
+    """With maps that are constant, so is the image but for its margin."""
+    torch.manual_seed(0)
+    generator, _ = build("strided", NetworkSize((3, 64, 64), latent_dim=5, bounded=False))
+    with torch.no_grad():
+        image = generator[-1](torch.randn(1, 192, 1, 1).expand(1, 192, 4, 4))
+    inner = image[:, :, 24:40, 24:40]
+    assert inner.std((2, 3)).max() < 1e-4 * image.std()
+
+
+def test_a_generator_whose_images_are_all_white_learns():
+    """Its gradient does not vanish while training; the values are those of tanh."""
+    generator, _ = build("strided", NetworkSize((3, 64, 64), latent_dim=5))
+    with torch.no_grad():
+        generator[-2].images[-2].bias.fill_(50)
+    images = generator(torch.randn(2, 5))
+    assert (images == 1).all()
+    images.sum().backward()
+    torch.testing.assert_close(generator[-2].images[-2].bias.grad, torch.full((3,), 0.01 * images.numel() / 3))
+    assert not generator.eval()(torch.randn(2, 5)).isnan().any()
