@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from fastgan._support.dtypes import upcast
 
-__all__ = ["Float32Tanh", "LeakyTanh", "bound", "end_in_float32"]
-
-_LEAK = 0.01  # of the gradient
+__all__ = ["Float32Tanh", "bound", "end_in_float32"]
 
 
 class Float32Tanh(nn.Tanh):
@@ -28,32 +26,13 @@ class Float32Tanh(nn.Tanh):
         return torch.tanh(upcast(x))
 
 
-class LeakyTanh(Float32Tanh):
-    """`Float32Tanh` with 0.01 more gradient while training; its values are those of tanh.
-
-    Generators without normalisation can pass 9 in their first steps, where the data are white or black nearly
-    everywhere. The gradient brings them back.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """tanh(x), as `Float32Tanh`.
-
-        Args:
-            x: a tensor of any shape.
-        """
-        x = upcast(x)
-        y = torch.tanh(x)
-        return y + _LEAK * (x - x.detach()) if self.training else y
-
-
-def bound(bounded: bool, layer: type[nn.Module] = Float32Tanh) -> list[nn.Module]:
+def bound(bounded: bool) -> list[nn.Module]:
     """The last layers of a generator: a tanh, or none for samples without bounds.
 
     Args:
         bounded: whether the samples have them.
-        layer: the class of the tanh.
     """
-    return [layer()] if bounded else []
+    return [Float32Tanh()] if bounded else []
 
 
 def end_in_float32(generator: nn.Module) -> None:

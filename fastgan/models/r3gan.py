@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastgan.models.bounds import LeakyTanh, bound
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize
 from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, map_widths, planes
 
@@ -60,7 +60,7 @@ def r3gan_generator(size: NetworkSize) -> nn.Sequential:
         with torch.no_grad():
             last.weight.copy_(last.weight[:: patch**2].repeat_interleave(patch**2, 0))
         layers.append(_FromPatches(patch, size.sample_shape[1:]))
-    return nn.Sequential(*layers, *bound(size.bounded, LeakyTanh))
+    return nn.Sequential(*layers, *bound(size.bounded))
 
 
 def r3gan_discriminator(size: NetworkSize) -> nn.Sequential:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fastgan import nn as fnn
 from fastgan._support.dtypes import upcast
-from fastgan.models.bounds import LeakyTanh, bound
+from fastgan.models.bounds import bound
 from fastgan.models.size import NetworkSize, activation
 from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_gain, map_sides, map_widths, planes
 
@@ -57,14 +57,14 @@ def strided_generator(size: NetworkSize) -> nn.Sequential:
     ]
     if max(sides[0]) >= _COARSE_TO_FINE:
         layers.append(_CoarseToFine(widths, sides, size.negative_slope))
-        return nn.Sequential(*layers, *bound(size.bounded, LeakyTanh))
+        return nn.Sequential(*layers, *bound(size.bounded))
     for level in reversed(range(1, len(sides))):
         kernel, last = _kernel(sides[level - 1]), level == 1
         conv = nn.ConvTranspose2d(widths[level], widths[level - 1], kernel, stride=2, padding=1, bias=last)
         layers.append(_drawn(conv, _LAST_GAIN * gain if last else gain))
         if not last:
             layers.append(BiasLeakyReLU(widths[level - 1], size.negative_slope, 0.0))
-    return nn.Sequential(*layers, *bound(size.bounded, LeakyTanh))
+    return nn.Sequential(*layers, *bound(size.bounded))
 
 
 def strided_discriminator(size: NetworkSize) -> nn.Sequential:
