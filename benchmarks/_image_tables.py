@@ -86,9 +86,10 @@ def check(content: Content) -> dict[str, bool]:
             verdicts[f"mnist-28: r3gan's {score} at least 0.9"] = _mean(shipped, score) >= 0.9
         verdicts["mnist-28: at most 15 minutes a run"] = all(run["minutes"] <= 15 for run in shipped.values())
     pictures = runs.get("openmoji-64", {})
-    if {"r3gan", "dcgan"} <= set(pictures):
-        held = _mean(pictures["r3gan"], "fid") <= _mean(pictures["dcgan"], "fid") / 3
-        verdicts["openmoji-64: r3gan's FID at most a third of dcgan's"] = held
+    for recipe in ("r3gan", "rpgan"):
+        if {recipe, "dcgan"} <= set(pictures):
+            held = _mean(pictures[recipe], "fid") <= _mean(pictures["dcgan"], "fid") / 3
+            verdicts[f"openmoji-64: {recipe}'s FID at most a third of dcgan's"] = held
     few = runs.get("mnist-28-few", {})
     if len(few) == 2:
         plain, augmented = few["r3gan, no augmentation"], few["r3gan, DiffAugment"]
