@@ -19,12 +19,12 @@ from fastgan.models.unnormalised import SMALLEST, BiasLeakyReLU, Logit, leaky_ga
 __all__ = ["strided_discriminator", "strided_generator"]
 
 # Channels of the smallest map, and of the largest at least: from map to map they are halved.
-_MOST, _LEAST = 192, 48
+_MOST, _LEAST = 192, 16
 # Pixels of an image's longer side from which G draws coarse to fine. FID on one core of an Intel Xeon (AMX, bf16, torch
 # 2.13.0, 2026-11-28):
-#   OpenMoji's pictures (3x64x64), 200 s   5.2 without, with a lattice in plain areas; 6.6 with it, with clean lines;
-#                                          4.9 with it and 48 channels of the largest map in place of 24
-#   MNIST's digits (28x28), 150 s          0.28 without, 0.45 with it
+#   OpenMoji's pictures (3x64x64)    200 s: 5.2 without, with a lattice in plain areas; 6.6 with it, with clean lines
+#                                    880 s: 4.5 with it; 5.8 with 48 channels of the largest map in place of 24
+#   MNIST's digits (28x28), 150 s    0.28 without, 0.45 with it
 _COARSE_TO_FINE = 48
 _HIDDEN = 256  # features before D's logit
 _LAST_GAIN = 0.5  # of G's last layer: most pixels start where tanh is not flat
@@ -36,7 +36,7 @@ def strided_generator(size: NetworkSize) -> nn.Sequential:
     """Convolutions with leaky ReLU from (N, latent_dim) to images.
 
     A dense layer makes the smallest map, whose shorter side has 4 to 6 pixels, with 192 channels. Each level doubles
-    height and width and halves the channels down to 48: 96, 48 and the image's for 28x28 images. Below 48 pixels a
+    height and width and halves the channels, down to 16 at least: 96, 48 and the image's for 28x28 images. Below 48 pixels a
     level is a transposed convolution of stride 2. From there on it enlarges its map before a 3x3 convolution, and the
     image is the sum of what a 1x1 convolution makes of each map. Nothing is normalised. Images of any sides of at least
     7 pixels are served.

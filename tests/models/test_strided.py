@@ -70,8 +70,8 @@ def test_large_images_are_the_sum_of_images_of_all_maps():
     generator, discriminator = build("strided", NetworkSize((3, *side), latent_dim=5, bounded=False))
     generator.double()
     body = generator[-1]
-    assert [m.weight.shape[:2] for m in body.doublings] == [(192, 96), (96, 48), (48, 48), (48, 3)]
-    assert [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)] == [48, 48, 96, 192]
+    assert [m.weight.shape[:2] for m in body.doublings] == [(192, 96), (96, 48), (48, 24), (24, 3)]
+    assert [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)] == [24, 48, 96, 192]
     latents = torch.randn(2, 5, dtype=torch.float64)
     with torch.no_grad():
         x = generator[:-1](latents)
