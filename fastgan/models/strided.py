@@ -36,10 +36,10 @@ def strided_generator(size: NetworkSize) -> nn.Sequential:
     """Convolutions with leaky ReLU from (N, latent_dim) to images.
 
     A dense layer makes the smallest map, whose shorter side has 4 to 6 pixels, with 192 channels. Each level doubles
-    height and width and halves the channels, down to 16 at least: 96, 48 and the image's for 28x28 images. Below 48 pixels a
-    level is a transposed convolution of stride 2. From there on it enlarges its map before a 3x3 convolution, and the
-    image is the sum of what a 1x1 convolution makes of each map. Nothing is normalised. Images of any sides of at least
-    7 pixels are served.
+    height and width and halves the channels, down to 16 at least: 96, 48 and the image's for 28x28 images. Below 48
+    pixels a level is a transposed convolution of stride 2. From there on it enlarges its map before a 3x3 convolution,
+    and the image is the sum of what a 1x1 convolution makes of each map. Nothing is normalised. Images of any sides of
+    at least 7 pixels are served.
 
     Args:
         size: the shapes of latents and images, and the layers' settings.
