@@ -261,6 +261,8 @@ def revert(model: _Model) -> _Model:
         else:
             to_sequential(module)
     for module in model.modules():
-        if type(module) in _TORCH_CLASS:
-            module.__class__ = _TORCH_CLASS[type(module)]
+        kind = type(module)
+        original = _TORCH_CLASS.get(kind, getattr(kind, "reverts_to", kind))
+        if original is not kind:
+            module.__class__ = original
     return model

@@ -17,6 +17,8 @@ class Float32Tanh(nn.Tanh):
     are all white, which those of drawings on white are at first, would not learn anything more.
     """
 
+    reverts_to = nn.Tanh  # by fastgan.convert.revert
+
     def forward(self, x: Tensor) -> Tensor:
         """tanh(x), in float32 for bfloat16 and float16.
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from fastgan.convert import revert
 from fastgan.models import NETWORKS, NetworkSize, build
 from fastgan.models.bounds import Float32Tanh, end_in_float32
 from fastgan.train import GANTrainer, TrainConfig
@@ -64,6 +65,15 @@ def test_networks_stay_as_they_are_without_convert():
     config = TrainConfig(latent_dim=8, device="cpu", batch_size=4, convert=False)
     GANTrainer(config, generator=generator, discriminator=discriminator, data=torch.rand(16, 1, 8, 8) * 2 - 1)
     assert type(generator.body[-1]) is nn.Tanh
+
+
+def test_revert_brings_torchs_tanh_back():
+    generator, _ = build("strided", NetworkSize((1, 28, 28), latent_dim=8))
+    latents = torch.randn(2, 8)
+    before = generator(latents)
+    revert(generator)
+    assert type(generator[-1]) is nn.Tanh
+    assert torch.equal(generator(latents), before)
 
 
 def test_a_tanh_elsewhere_stays():
