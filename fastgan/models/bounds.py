@@ -38,12 +38,11 @@ def bound(bounded: bool) -> list[nn.Module]:
 
 
 def end_in_float32(generator: nn.Module) -> None:
-    """Put a `Float32Tanh` in the place of an `nn.Tanh` that is the generator's last module.
+    """Make an `nn.Tanh` that is the generator's last module a `Float32Tanh`.
 
     Args:
         generator: it is changed in place; its state dict stays the same.
     """
     path, last = list(generator.named_modules())[-1]
     if type(last) is nn.Tanh and path:
-        holder, _, name = path.rpartition(".")
-        setattr(generator.get_submodule(holder), name, Float32Tanh())
+        last.__class__ = Float32Tanh  # as `convert` does: hooks and the training mode stay

@@ -105,8 +105,8 @@ IMAGE_FITS: dict[str, tuple[Fit, ...]] = {
         #   Stacked MNIST, reverse KL after 150 s              2.0: 0.094         4.0: 0.081
         # r3gan came to 0.30 there after 240 s.
         Fit({"r1_gamma": 4.0, "r2_gamma": 4.0, "steps": 4000, "ema_decay": 0.998}, sides=(16, None)),
-        # OpenMoji's pictures (64 pixels): FID 6.6 after 200 s; 7.9 with penalties'
-        # weights of 0.5. At learning rates of 1e-3 all images were white, and stayed so. Not tuned above 64 pixels.
+        # OpenMoji's pictures (64 pixels): FID 6.6 after 200 s; 7.9 with penalties' weights of 0.5. At learning rates of
+        # 1e-3 all images were white, and stayed so. Not tuned above 64 pixels.
         Fit({"lr_g": 5e-4, "lr_d": 5e-4}, sides=(48, None)),
         _FEW,
         _MEMORY,
