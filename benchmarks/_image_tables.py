@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/image-quality.md"
-MARKS = ("<!-- images -->", "<!-- end of images -->")
 
 # Modes of 1,000 and reverse KL on the full set of 70,000 digits, as published: DCGAN to VEEGAN in Srivastava et al.
 # (2017), PacDCGAN in Lin et al. (2018), StyleGAN2 and R3GAN in Huang et al. (2024).
@@ -112,12 +111,18 @@ def check_stacked(content: Content) -> dict[str, bool]:
 
 def write_page(contents: Iterable[Content]) -> None:
     """Write the tables of each machine between the marks of the page, below the machine and the date."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    lines = [before + MARKS[0]]
+    lines: list[str] = []
     for content in contents:
         machine = content["machine"]
         threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
         about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
         lines += [about, *table(content), ""]
-    PAGE.write_text("\n".join([*lines, MARKS[1]]) + after, encoding="utf-8")
+    write_between(PAGE, "images", lines)
+
+
+def write_between(page: Path, name: str, lines: list[str]) -> None:
+    """Write lines into a page, between its marks `<!-- NAME -->` and `<!-- end of NAME -->`."""
+    first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(first)
+    after = rest.partition(last)[2]
+    page.write_text("\n".join([before + first, *lines, last]) + after, encoding="utf-8")

@@ -6,7 +6,7 @@ from torch import nn
 
 from fastgan.convert import revert
 from fastgan.models import NETWORKS, NetworkSize, build
-from fastgan.models.bounds import Float32Tanh, end_in_float32
+from fastgan.models.bounds import Float32Tanh, InwardTanh, end_in_float32
 from fastgan.train import GANTrainer, TrainConfig
 from fastgan.train.conditions import generate
 
@@ -83,3 +83,28 @@ def test_a_tanh_elsewhere_stays():
     alone = nn.Tanh()
     end_in_float32(alone)
     assert type(alone) is nn.Tanh
+
+
+def test_the_derivative_of_the_inward_tanh_is_at_least_0_01_where_the_step_leads_inwards():
+    x = torch.tensor([-50.0, -1.0, 0.0, 1.0, 50.0])
+    slope = 1 - x.tanh() ** 2
+    for sign in (1.0, -1.0):  # a step against a gradient of 1 leads down: inwards from 50, outwards from -50
+        for dtype in (torch.float32, torch.bfloat16):
+            leaf = x.detach().to(dtype, copy=True).requires_grad_()
+            y = InwardTanh()(leaf)
+            assert torch.equal(y, x.tanh())
+            y.backward(torch.full_like(y, sign))
+            expected = sign * torch.where(sign * x > 0, slope.clamp_min(0.01), slope)
+            torch.testing.assert_close(leaf.grad, expected.to(dtype))
+
+
+def test_white_images_come_back():
+    """Of a generator far outside of the range: with tanh it stays there, with the inward one it does not."""
+    for layer, learns in ((Float32Tanh(), False), (InwardTanh(), True)):
+        x = torch.full((8,), 40.0, requires_grad=True)
+        optimizer = torch.optim.Adam([x], lr=0.5)
+        for _ in range(200):
+            optimizer.zero_grad()
+            layer(x).square().mean().backward()
+            optimizer.step()
+        assert bool(x.abs().max() < 2) is learns

@@ -64,27 +64,40 @@ def test_logits_are_float32_under_autocast():
         assert discriminator(torch.randn(2, 1, 8, 8)).dtype == torch.float32
 
 
+def _scaled_image(body, i, x, style):
+    return nn.functional.conv2d(x * body.image_scales[i](style)[:, :, None, None], body.images[i].weight)
+
+
 def test_large_images_are_the_sum_of_images_of_all_maps():
     """Each part alone, in float64: an enlarged map before a convolution, and its image resampled to the full size."""
     side = (50, 66)
     generator, discriminator = build("strided", NetworkSize((3, *side), latent_dim=5, bounded=False))
     generator.double()
-    body = generator[-1]
+    body = generator[0]
     assert [m.weight.shape[:2] for m in body.doublings] == [(192, 96), (96, 48), (48, 24), (24, 3)]
     assert [m.out_channels for m in discriminator.modules() if isinstance(m, nn.Conv2d)] == [24, 48, 96, 192]
     latents = torch.randn(2, 5, dtype=torch.float64)
     with torch.no_grad():
-        x = generator[:-1](latents)
-        image = nn.functional.conv2d(x, body.images[0].weight)
-        for side, double, activate, to_image in zip(
-            body.sides, body.doublings, body.activations, body.images[1:], strict=True
-        ):
-            kernel = double.weight.flip(2, 3).transpose(0, 1)
+        style, x = body.style(latents), body.smallest(latents)
+        image = _scaled_image(body, 0, x, style)
+        for i, side in enumerate(body.sides):
+            x = x * body.scales[i](style)[:, :, None, None]
+            kernel = body.doublings[i].weight.flip(2, 3).transpose(0, 1)
             x = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
             x = nn.functional.conv2d(x, kernel, padding=1)[:, :, : side[0], : side[1]]
-            x = activate(x.contiguous())
-            image = nn.functional.interpolate(image, side, mode="bilinear") + to_image(x)
+            x = body.activations[i](x.contiguous())
+            image = nn.functional.interpolate(image, side, mode="bilinear")
+            image = image + (_scaled_image(body, i + 1, x, style) if i < 3 else x)
         torch.testing.assert_close(generator(latents), image)
+
+
+class _Constant(nn.Module):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def forward(self, latents):
+        return self.x
 
 
 def test_large_plain_areas_have_no_lattice_at_first():
@@ -92,6 +105,19 @@ def test_large_plain_areas_have_no_lattice_at_first():
     torch.manual_seed(0)
     generator, _ = build("strided", NetworkSize((3, 64, 64), latent_dim=5, bounded=False))
     with torch.no_grad():
-        image = generator[-1](torch.randn(1, 192, 1, 1).expand(1, 192, 4, 4))
+        generator[0].smallest = _Constant(torch.randn(1, 192, 1, 1).expand(1, 192, 4, 4))
+        image = generator(torch.randn(1, 5))
     inner = image[:, :, 24:40, 24:40]
     assert inner.std((2, 3)).max() < 1e-4 * image.std()
+
+
+def test_the_scales_of_channels_are_functions_of_the_latents_around_one():
+    torch.manual_seed(0)
+    generator, _ = build("strided", NetworkSize((3, 64, 64), latent_dim=16))
+    body = generator[0]
+    with torch.no_grad():
+        style = body.style(torch.randn(500, 16))
+        for scale in (*body.scales, *body.image_scales):
+            scales = scale(style)
+            assert 0.8 < scales.mean() < 1.2
+            assert 0.3 < scales.std(0).mean() < 0.7
