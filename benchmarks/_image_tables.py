@@ -1,10 +1,11 @@
 """The tables and the targets of `benchmarks/images.py`, and their place in the pages."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/image-quality.md"
+from _pages import DOCS, write_between
+
+PAGE = DOCS / "image-quality.md"
 
 # Modes of 1,000 and reverse KL on the full set of 70,000 digits, as published: DCGAN to VEEGAN in Srivastava et al.
 # (2017), PacDCGAN in Lin et al. (2018), StyleGAN2 and R3GAN in Huang et al. (2024).
@@ -118,11 +119,3 @@ def write_page(contents: Iterable[Content]) -> None:
         about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
         lines += [about, *table(content), ""]
     write_between(PAGE, "images", lines)
-
-
-def write_between(page: Path, name: str, lines: list[str]) -> None:
-    """Write lines into a page, between its marks `<!-- NAME -->` and `<!-- end of NAME -->`."""
-    first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    before, _, rest = page.read_text(encoding="utf-8").partition(first)
-    after = rest.partition(last)[2]
-    page.write_text("\n".join([before + first, *lines, last]) + after, encoding="utf-8")

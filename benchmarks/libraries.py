@@ -17,14 +17,13 @@ from pathlib import Path
 
 import torch
 from _library_models import MODELS
+from _pages import DOCS, write_between
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import fastgan
 from fastgan import bench
 from fastgan.bench._results import duration
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE, MARKS = ROOT / "docs/libraries.md", ("<!-- libraries -->", "<!-- end of libraries -->")
 TARGET = bench.Target("eager", 0.98)  # no model is to become slower
 PARTS = ("swapped", "fused", "unfused", "skipped", "unreached")
 
@@ -132,14 +131,6 @@ def table(content):
     yield f"{about['device']}, {about['cores']} cores, torch {about['torch']}, {about['date']}."
 
 
-def write_page(path):
-    """Write the table of the results in `path` between the marks of the page."""
-    text = PAGE.read_text()
-    before, rest = text.split(MARKS[0])
-    lines = table(json.loads(path.read_text()))
-    PAGE.write_text("\n".join([before + MARKS[0], *lines, MARKS[1]]) + rest.split(MARKS[1])[1])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=bench.cores())
@@ -152,7 +143,7 @@ def main():
     parser.add_argument("--page", action="store_true", help="write the table of the file --json into docs/libraries.md")
     options = parser.parse_args()
     if options.page:
-        return write_page(options.json)
+        return write_between(DOCS / "libraries.md", "libraries", table(json.loads(options.json.read_text())))
     torch.set_num_threads(options.threads)
     bench.keep_freed_memory()
     conversions, results, left_out = {}, [], {}

@@ -12,6 +12,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from _pages import rewrite
+
 from fastgan.bench import _files, _tables
 from fastgan.bench._host import vendor
 from fastgan.bench._results import duration
@@ -210,13 +212,6 @@ def wrapped(text):
 def brief(device):
     """A processor's name without its marks."""
     return re.sub(r"\((R|TM)\)| (CPU|Processor)\b", "", device)
-
-
-def rewrite(text, marks, content):
-    """A page `text` with other `content` between its marks; None where it lacks the marks."""
-    before, begin, rest = text.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
-    return f"{before}{begin}\n{content}\n{end}{after}" if begin and end else None
 
 
 def pages(root):

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from _image_runs import speed, train
 from _image_sets import openmoji
-from _image_tables import write_between
+from _pages import DOCS, write_between
 
 from fastgan import bench
 from fastgan._support.files import write_atomic
@@ -28,7 +28,7 @@ from fastgan.train import GANTrainer
 from fastgan.train.pictures import make_grid, save_picture
 from fastgan.train.translate import translate
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/translation.md"
+PAGE = DOCS / "translation.md"
 SHOWN = 16  # translations of a picture
 HELD_OUT = 0.1
 
