@@ -129,6 +129,7 @@ SETS: dict[str, Callable[[Path], Data]] = {
     "mnist-28": mnist,
     "mnist-32": mnist_32,
     "mnist-28-few": mnist_few,
+    "mnist-28-formats": mnist,
     "openmoji-64": openmoji,
     "stacked-mnist": stacked_mnist,
     "stacked-digits": stacked_digits,

@@ -43,8 +43,9 @@ def _scores(content: Content, names: list[str]) -> list[str]:
         lines.append(f"| {name} | real data | {_cells(content['real'][name], SCORES)} | |")
         for row, runs in content["runs"][name].items():
             means = {key: _mean(runs, key) for key in (*SCORES, "images_per_second")}
-            minutes = f"{next(iter(runs.values()))['minutes']:g} min"
-            label = f"{row}, {minutes}" + (f", {len(runs)} seeds" if len(runs) > 1 else "")
+            first = next(iter(runs.values()))
+            length = f"{first['minutes']:g} min" if first["minutes"] else f"{first['planned']:,} steps"
+            label = f"{row}, {length}" + (f", {len(runs)} seeds" if len(runs) > 1 else "")
             lines.append(f"| {name} | {label} | {_cells(means, SCORES)} | {means['images_per_second']:,.0f} |")
     return lines
 

@@ -27,12 +27,17 @@ from fastgan.train.pictures import make_grid, save_picture
 
 SHOWN = 64  # images of a grid
 RECIPES = ("dcgan", "resnet", "r3gan", "rpgan")
-# What else is compared on a set: a row's name, its recipe, its settings.
+# What else is compared on a set: a row's name, its recipe, its settings. With `steps` runs take equal steps, not time.
 VARIANTS = {
     "mnist-28-few": {
         "r3gan, no augmentation": ("r3gan", {"augment": ""}),
         "r3gan, DiffAugment": ("r3gan", {"augment": "color,translation,cutout"}),
-    }
+    },
+    "mnist-28-formats": {
+        f"{recipe}, {precision}": (recipe, {"precision": precision, "steps": 1500})
+        for recipe in ("dcgan", "r3gan")
+        for precision in ("fp32", "bf16")
+    },
 }
 QUICK = {"digits": {"dcgan": 8, "r3gan": 8}, "stacked-digits": {"r3gan": 8}}  # steps
 QUICK_STACKED = 4000  # samples
@@ -81,7 +86,7 @@ class SetRuns:
     def __call__(self, row: str, recipe: str, settings: dict, seed: int) -> None:
         """One run, unless the results have it."""
         minutes = self._options.stacked_minutes if self._stacked else self._options.minutes
-        minutes = 0.0 if self._options.quick else minutes
+        minutes = 0.0 if "steps" in settings else minutes
         make = partial(self._run, row, recipe, settings, seed, minutes)
         self._results.get(self.name, row, seed, minutes, make)
 

@@ -43,6 +43,7 @@ def test_a_quick_try_trains_scores_draws_and_is_not_repeated(images, tmp_path, m
         f"images-{name}.png"
         for name in ("digits-real", "digits-dcgan", "digits-r3gan", "stacked-digits-real", "stacked-digits-r3gan")
     }
+    assert "| digits | r3gan, 8 steps | " in said
     assert "| PacDCGAN2, published, all digits | 1000 | 0.06 | |" in said
     monkeypatch.setattr(images, "train", lambda *_: pytest.fail("trained again"))
     assert _run(images, monkeypatch, tmp_path, "--quick", "--cores", "1") == 0
