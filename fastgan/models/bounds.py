@@ -45,6 +45,8 @@ class InwardTanh(Float32Tanh):
         Args:
             x: a tensor of any shape.
         """
+        if not torch.is_grad_enabled() or not x.requires_grad:
+            return super().forward(x)  # which can be exported
         return cast(Tensor, _Inward.apply(upcast(x)))  # type: ignore[no-untyped-call]
 
 
