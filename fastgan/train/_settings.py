@@ -23,7 +23,7 @@ class DataSettings:
     """The recipe, and what the samples are and how they are read."""
 
     recipe: str = option(
-        "Set of defaults to start from; if none is given, images of 28 pixels and more take r3gan.",
+        "Set of defaults to start from; if none is given, images of 28 to 47 pixels take r3gan, larger ones rpgan.",
         "mlp",
         choices=RECIPES,
     )
