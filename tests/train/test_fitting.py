@@ -113,9 +113,7 @@ def test_large_images_take_r3gan_where_neither_recipe_nor_network_is_chosen():
     assert any("recipe r3gan for images of 28 to 47 pixels" in note for note in trainer.take_notes())
 
 
-@pytest.mark.parametrize(
-    ("side", "recipe"), [(27, "mlp"), (28, "r3gan"), (47, "r3gan"), (48, "rpgan"), (200, "rpgan")]
-)
+@pytest.mark.parametrize(("side", "recipe"), [(27, "mlp"), (28, "r3gan"), (47, "r3gan"), (48, "rpgan"), (200, "rpgan")])
 def test_the_recipe_goes_by_the_longer_side(side, recipe):
     assert TrainConfig().fit_to((3, 20, side), 5000).recipe == recipe
 
