@@ -41,7 +41,7 @@ def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[s
         _network(
             "generator",
             trainer.generator,
-            trainer.size.input_shape or (config.latent_dim,),
+            trainer.size.input_shape or (trainer.config.latent_dim,),
             trainer.size.sample_shape,
         ),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),

@@ -59,7 +59,9 @@ def build(network: str, size: NetworkSize) -> tuple[nn.Module, nn.Module]:
     if network not in NETWORKS:
         raise ValueError(f"models: expected one of {', '.join(NETWORKS)}, got '{network}'")
     if size.input_shape and network != "pix2pix":
-        raise ValueError(f"models: expected the network pix2pix for data with inputs, got '{network}'")
+        raise ValueError(
+            f"models: expected the network pix2pix for data with inputs, as of --recipe pix2pix, got '{network}'"
+        )
     generator, discriminator = NETWORKS[network]
     if size.segments is not None:
         return generator(size), discriminator(size)

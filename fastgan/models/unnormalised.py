@@ -91,7 +91,12 @@ def planes(network: str, size: NetworkSize, least: int) -> tuple[int, tuple[int,
         raise ValueError(f"{network}: expected images (C, H, W), got samples of shape {size.sample_shape}")
     channels, height, width = size.sample_shape
     if min(height, width) < least:
-        raise ValueError(f"{network}: expected images of at least {least} x {least} pixels, got {(height, width)}")
+        nearest = max(height, least), max(width, least)
+        how = f", by image_size {least}" if nearest[0] == nearest[1] else ""
+        raise ValueError(
+            f"{network}: expected images of at least {least} x {least} pixels, got {(height, width)}; the nearest that "
+            f"work are {nearest}{how}"
+        )
     return channels, (height, width)
 
 

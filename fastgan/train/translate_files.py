@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from fastgan._support.extras import require
 from fastgan.data.formats import UnreadableImageError, image_endings, opened
@@ -172,10 +173,11 @@ def _input(run: Run, path: Path, settings: FileSettings, number: int) -> Tensor:
     pixels = ImageReader(0, "grey" if channels == 1 else "rgb", run.config.background).read(str(path), str(path))
     image = _as_tensor(pixels)
     if targets:
+        height, width = image.shape[2:]
         if run.inputs == "downscale":  # whole cells of 4 x 4 pixels
-            image = image[..., : image.shape[2] // DOWNSCALE * DOWNSCALE, : image.shape[3] // DOWNSCALE * DOWNSCALE]
+            image = F.pad(image, (0, -width % DOWNSCALE, 0, -height % DOWNSCALE), mode="replicate")
         holes = holes_of(torch.tensor([number]), tuple(image.shape[1:]), settings.seed)
-        return make_inputs(run.inputs, image, holes)
+        return make_inputs(run.inputs, image, holes)[..., :height, :width]
     if run.inputs == "downscale":
         return enlarged(image)
     if run.inputs == "mask":

@@ -27,7 +27,7 @@ def test_a_quick_try_trains_scores_draws_and_is_not_repeated(translation, tmp_pa
     runs = json.loads((tmp_path / "scores.json").read_text())["runs"]
     assert list(runs) == ["mask, 32 pixels", "half, 32 pixels"]
     for run in runs.values():
-        assert (run["steps"], run["held_out"]) == (2, 20)
+        assert (run["minutes"], run["steps"], run["held_out"]) == (0, 2, 20)
         assert 0 < run["l1_of_inputs"] < run["l1"] < 1  # two steps make it worse
     width, height = 4 * (3 * 32 + 2), 4 * (32 + 2)
     image = pytest.importorskip("PIL.Image")

@@ -75,6 +75,13 @@ def test_each_setting_tells_where_its_value_is_from(dry_run, tmp_path):
     assert settings["keep"] == ("3", "default")
 
 
+def test_the_latents_are_those_of_a_recipe_that_fits_the_images(dry_run):
+    code, printed, _ = dry_run("--data", "digits", "--image-size", "32")
+    assert code == 0
+    assert _settings(printed)["latent_dim"] == ("64", "recipe r3gan")
+    assert "generator: 64 to 1 x 32 x 32, " in printed
+
+
 def _images(folder):
     for name in ("a", "b"):
         (folder / name).mkdir(parents=True)

@@ -121,3 +121,11 @@ def test_the_scales_of_channels_are_functions_of_the_latents_around_one():
             scales = scale(style)
             assert 0.8 < scales.mean() < 1.2
             assert 0.3 < scales.std(0).mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("sides", "nearest"), [((5, 5), r"\(7, 7\), by image_size 7$"), ((5, 40), r"\(7, 40\)$"), ((64, 6), r"\(64, 7\)$")]
+)
+def test_sides_that_are_too_small_are_refused_with_the_nearest_that_work(sides, nearest):
+    with pytest.raises(ValueError, match=f"at least 7 x 7 pixels, got .*; the nearest that work are {nearest}"):
+        build("strided", NetworkSize((3, *sides)))

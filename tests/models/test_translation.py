@@ -101,5 +101,7 @@ def test_the_nearest_size_is_one_that_it_serves(height, width):
 
 
 def test_networks_of_latents_refuse_data_with_inputs():
-    with pytest.raises(ValueError, match="expected the network pix2pix for data with inputs, got 'dcgan'"):
+    with pytest.raises(
+        ValueError, match="expected the network pix2pix for data with inputs, as of --recipe pix2pix, got 'dcgan'"
+    ):
         build("dcgan", _size())

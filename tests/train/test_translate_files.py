@@ -136,6 +136,12 @@ def test_a_small_image_is_enlarged_by_four(runs, tmp_path):
     assert translate_file(runs("downscale"), path).shape == (32, 64, 3)
 
 
+def test_inputs_are_made_of_images_of_any_sides_and_translations_have_them(runs, tmp_path):
+    path, _ = _save(tmp_path / "odd.png", 70, 101)
+    for kind in ("downscale", "half", "mask"):
+        assert translate_file(runs(kind), path, FileSettings(resize=True, make_inputs=True)).shape == (70, 101, 3)
+
+
 def test_a_run_of_pairs_takes_inputs_alone(runs, tmp_path):
     path, _ = _save(tmp_path / "one.png")
     assert translate_file(runs("pairs"), path).shape == (32, 32, 3)

@@ -26,8 +26,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 # What fits a recipe to the size and the number of the samples: all that hold, a later one over an earlier one.
 FITS: dict[str, tuple[Fit, ...]] = {**IMAGE_FITS}
 
-# The recipe of images for which none is chosen; other data take the default. FID after 15 minutes of one core of an Intel
-# Xeon (AMX, bf16, torch 2.13.0, 2026-11-28):
+# The recipe of images for which none is chosen; other data take the default. FID after 15 minutes of one core of an
+# Intel Xeon (AMX, bf16, torch 2.13.0, 2026-11-28):
 #   MNIST's digits, 28 pixels    r3gan 0.09   rpgan 0.17   dcgan 0.77
 #   MNIST's digits, 32 pixels    r3gan 0.11   rpgan 0.32   dcgan 0.51
 #   OpenMoji's pictures, 64      r3gan 4.7    rpgan 2.0    dcgan 32
