@@ -117,7 +117,8 @@ def notes_on_fit(config: TrainConfig) -> list[str]:
     fitted = config.fitted or {}
     lines = []
     for why in dict.fromkeys(fitted.values()):
-        settings = ", ".join(f"{name} {getattr(config, name)}" for name in fitted if fitted[name] == why)
+        names = [name for name in fitted if fitted[name] == why and name != "recipe"]
+        settings = ", ".join(f"{name} {getattr(config, name)}" for name in names) or "as none is chosen"
         lines.append(f"train: recipe {config.recipe} for {why}: {settings}")
     return lines
 

@@ -110,7 +110,7 @@ def test_large_images_take_r3gan_where_neither_recipe_nor_network_is_chosen():
     assert (trainer.config.recipe, trainer.config.network, trainer.config.loss) == ("r3gan", "r3gan", "relativistic")
     assert trainer.config.lr_g == 0.5
     assert trainer.config.chosen == {"batch_size": 8, "lr_g": 0.5}
-    assert any("recipe r3gan for images of 28 to 47 pixels" in note for note in trainer.take_notes())
+    assert "train: recipe r3gan for images of 28 to 47 pixels: as none is chosen" in trainer.take_notes()
 
 
 @pytest.mark.parametrize(("side", "recipe"), [(27, "mlp"), (28, "r3gan"), (47, "r3gan"), (48, "rpgan"), (200, "rpgan")])
