@@ -137,14 +137,19 @@ SETS: dict[str, Callable[[Path], Data]] = {
 }
 
 
+def is_folder(name: str) -> bool:
+    """Whether the name of a set is `folder:PATH`."""
+    return name.startswith("folder:")
+
+
 def find_set(name: str, cache: Path) -> Data:
     """The set of a name in `SETS`, or of `folder:PATH`: the images of a folder, 3 x 64 x 64, on white."""
-    return load(name, SIDE, color="rgb") if name.startswith("folder:") else SETS[name](cache)
+    return load(name, SIDE, color="rgb") if is_folder(name) else SETS[name](cache)
 
 
 def label_of(name: str) -> str:
     """What tables call a set: a folder by its own name and the images' side."""
-    return f"{Path(name).name}-{SIDE}" if name.startswith("folder:") else name
+    return f"{Path(name).name}-{SIDE}" if is_folder(name) else name
 
 
 def _bytes(data: Data) -> Tensor:

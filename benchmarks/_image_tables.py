@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from _image_results import measured_on
 from _pages import DOCS, write_between
 
 PAGE = DOCS / "image-quality.md"
@@ -115,8 +116,5 @@ def write_page(contents: Iterable[Content]) -> None:
     """Write the tables of each machine between the marks of the page, below the machine and the date."""
     lines: list[str] = []
     for content in contents:
-        machine = content["machine"]
-        threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
-        about = f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}."
-        lines += [about, *table(content), ""]
+        lines += [measured_on(content), *table(content), ""]
     write_between(PAGE, "images", lines)

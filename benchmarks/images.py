@@ -18,12 +18,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from _image_results import add_options, read_results, write_results
 from _image_runs import STACKED, DigitReader, Scorer, expected_kl, sample, speed, train
-from _image_sets import SETS, find_set, label_of, reader_data
+from _image_sets import SETS, find_set, is_folder, label_of, reader_data
 from _image_tables import check, check_stacked, table, write_page
 
-from fastgan import bench
-from fastgan._support.files import write_atomic
 from fastgan.train.pictures import make_grid, save_picture
 
 SHOWN = 64  # images of a grid
@@ -48,12 +47,8 @@ class Results:
     """The JSON file: the scores of runs by set, row and seed, and those of real data by set."""
 
     def __init__(self, path: Path, cores: int) -> None:
-        self._path, self._machine = path, bench.machine("cpu")
-        self.content = {"machine": self._machine, "cores": cores, "real": {}, "runs": {}}
-        if path.exists():
-            self.content = json.loads(path.read_text())
-            if not {"machine", "cores", "real", "runs"} <= set(self.content):
-                raise ValueError(f"images: expected --json to be new or a file of this script, got {path}")
+        self._path = path
+        self.content = read_results(path, cores, "images", "real", "runs")
 
     def get(self, name: str, row: str, seed: int, minutes: float, make):
         """The scores of a run, from the file or else from `make`."""
@@ -63,18 +58,14 @@ class Results:
             raise ValueError(f"images: expected {before:g} minutes for {name} {row}, as in the file, got {minutes:g}")
         if str(seed) not in runs:
             runs[str(seed)] = {"minutes": minutes, **make()}
-            self._write()
+            write_results(self._path, self.content)
         figures = (f"{k} {v}" if isinstance(v, str) else f"{k} {v:.4g}" for k, v in runs[str(seed)].items())
         print(f"  {name} {row} seed {seed}: {', '.join(figures)}", flush=True)
 
     def note_real(self, name: str, scores: dict) -> None:
         """Keep the scores of real data."""
         self.content["real"][name] = scores
-        self._write()
-
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path, (json.dumps(self.content, indent=2) + "\n").encode())
+        write_results(self._path, self.content)
 
 
 class SetRuns:
@@ -141,21 +132,14 @@ def parse() -> argparse.Namespace:
     usual = ",".join(name for name in SETS if name != "stacked-digits")
     parser.add_argument("--sets", default=usual, help=f"some of {', '.join(SETS)}, folder:PATH")
     parser.add_argument("--recipes", default=",".join(RECIPES), help="recipes to compare")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of training in each run")
     parser.add_argument("--stacked-minutes", type=float, default=40.0, help="of training on Stacked MNIST")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each recipe")
-    parser.add_argument("--cores", type=int, default=2, help="CPU threads of the training")
-    parser.add_argument("--json", type=Path, default="images.json", help="default: images.json in the current folder")
-    parser.add_argument("--plot", type=Path, help="draw grids of samples into this folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/image-sets"), help="where drawn sets are kept")
-    parser.add_argument("--quick", action="store_true", help="a try of some seconds, whose scores mean nothing")
-    parser.add_argument("--page", action="store_true", help="write the tables of docs/image-quality.md")
+    add_options(parser, "images")
     options = parser.parse_args()
-    options.json, options.cache = Path(options.json), Path(options.cache)
     options.stacked = QUICK_STACKED if options.quick else STACKED
     if options.quick:
         options.sets = ",".join(QUICK)
-    if unknown := {name for name in options.sets.split(",") if name not in SETS and not name.startswith("folder:")}:
+    if unknown := {name for name in options.sets.split(",") if name not in SETS and not is_folder(name)}:
         parser.error(f"--sets: expected some of {', '.join(SETS)}, got {', '.join(sorted(unknown))}")
     if options.seeds < 1 or options.cores < 1:
         parser.error("--seeds, --cores: expected at least 1")

@@ -12,15 +12,13 @@ nothing. `--quick` is a try of some seconds, on digits that need no package.
 
 import argparse
 import json
-from pathlib import Path
 
 import torch
+from _image_results import add_options, measured_on, read_results, write_results
 from _image_runs import speed, train
 from _image_sets import openmoji
 from _pages import DOCS, write_between
 
-from fastgan import bench
-from fastgan._support.files import write_atomic
 from fastgan.data import Data, digits
 from fastgan.data.inputs import INPUTS, as_channels
 from fastgan.metrics.translation import Translations, evaluate_translations, translations
@@ -76,9 +74,7 @@ def _triples(shown: Translations):
 
 def table(content: dict) -> list[str]:
     """The lines of the table, as Markdown."""
-    machine = content["machine"]
-    threads = f"{content['cores']} thread{'s' * (content['cores'] > 1)}"
-    lines = [f"{machine['processor']}, {threads}, torch {machine['torch']}, {machine['date']}.", ""]
+    lines = [measured_on(content), ""]
     lines += ["| inputs | minutes | steps | L1 of inputs | L1 | FID | real data |", "|---|---|---|---|---|---|---|"]
     for name, run in content["runs"].items():
         errors = f"{run['l1_of_inputs']:.4f} | {run['l1']:.4f}"
@@ -92,15 +88,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", default="grey,mask", help=f"some of {', '.join(INPUTS)}")
     parser.add_argument("--side", type=int, default=64, help="pixels of the pictures' sides")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of training in each run")
-    parser.add_argument("--cores", type=int, default=2, help="CPU threads of the training")
-    parser.add_argument("--json", type=Path, default="translation.json", help="default: in the current folder")
-    parser.add_argument("--plot", type=Path, help="draw translations into this folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/image-sets"), help="where drawn sets are kept")
-    parser.add_argument("--quick", action="store_true", help="a try of some seconds, whose scores mean nothing")
-    parser.add_argument("--page", action="store_true", help="write the table of docs/translation.md")
+    add_options(parser, "translation")
     options = parser.parse_args()
-    options.json = Path(options.json)
     options.side = 32 if options.quick else options.side
     if unknown := set(options.kinds.split(",")) - set(INPUTS):
         parser.error(f"--kinds: expected some of {', '.join(INPUTS)}, got {', '.join(sorted(unknown))}")
@@ -117,16 +106,13 @@ def main() -> None:
     if options.page:
         write_between(PAGE, "translation", table(json.loads(options.json.read_text())))
         return
-    content = {"machine": bench.machine("cpu"), "cores": options.cores, "runs": {}}
-    if options.json.exists():
-        content = json.loads(options.json.read_text())
+    content = read_results(options.json, options.cores, "translation", "runs")
     for kind in options.kinds.split(","):
         name = f"{kind}, {options.side} pixels"
         if name not in content["runs"]:
             minutes = 0 if options.quick else options.minutes
             content["runs"][name] = {"minutes": minutes, **measure(kind, options)}
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(options.json, (json.dumps(content, indent=2) + "\n").encode())
+            write_results(options.json, content)
     print("\n".join(table(content)))
 
 

@@ -33,15 +33,15 @@ def describe(config: TrainConfig, file: str | None, resumed: bool, given: dict[s
     if config.out is not None:
         check_out(Path(config.out), config.resume)
     trainer = GANTrainer(config)
-    data, held_out = trainer.data, trainer.held_out
+    config, data, held_out = trainer.config, trainer.data, trainer.held_out  # settings fit the data now
     return [
-        *_settings(trainer.config, file, resumed, given),
+        *_settings(config, file, resumed, given),
         "",
         *_data(config, data, held_out),
         _network(
             "generator",
             trainer.generator,
-            trainer.size.input_shape or (trainer.config.latent_dim,),
+            trainer.size.input_shape or (config.latent_dim,),
             trainer.size.sample_shape,
         ),
         _network("discriminator", trainer.discriminator, trainer.size.sample_shape, ()),

@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from fastgan import nn as fnn
 from fastgan.models.bounds import bound
-from fastgan.models.size import NetworkSize, activation
+from fastgan.models.size import NetworkSize, activation, nearest_that_work
 
 __all__ = ["dcgan_discriminator", "dcgan_generator", "resnet_discriminator", "resnet_generator"]
 
@@ -182,10 +182,9 @@ def _plan(network: str, size: NetworkSize) -> tuple[int, int, tuple[int, int]]:
         nearest = _nearest(sides[0]), _nearest(sides[1])
         if not _works(*nearest):
             nearest = max(nearest), max(nearest)
-        how = f", by image_size {nearest[0]}" if nearest[0] == nearest[1] else ""
         raise ValueError(
             f"{network}: expected images of even sides that can be halved to a map of at most {_LARGEST_MAP} pixels, "
-            f"got {tuple(sides)}; the nearest that work are {nearest}{how}"
+            f"got {tuple(sides)}; {nearest_that_work(*nearest)}"
         )
     return channels, *_halvings(sides[0], sides[1])
 

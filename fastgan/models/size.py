@@ -57,6 +57,17 @@ class NetworkSize:
         return NetworkSize(**{**saved, **shapes, "segments": segments})
 
 
+def nearest_that_work(height: int, width: int) -> str:
+    """The end of a message on sides that a network cannot serve: those that it can, and the setting that makes them.
+
+    Args:
+        height: the nearest that works.
+        width: the nearest that works.
+    """
+    how = f", by image_size {height}" if height == width else ""
+    return f"the nearest that work are {(height, width)}{how}"
+
+
 def activation(size: NetworkSize, inplace: bool = True) -> nn.Module:
     """A discriminator's activation: leaky ReLU, in one kernel with dropout unless `size.dropout` is 0.
 

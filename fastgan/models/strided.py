@@ -102,10 +102,7 @@ class _CoarseToFine(nn.Module):
         gain = leaky_gain(negative_slope)
         share = _LAST_GAIN * gain / math.sqrt(len(sides))
         self.sides = [sides[level - 1] for level in levels]
-        self.style = nn.Sequential(
-            *(_drawn(nn.Linear(latent_dim, _STYLE), gain), fnn.LeakyReLU(negative_slope, inplace=True)),
-            *(_drawn(nn.Linear(_STYLE, _STYLE), gain), fnn.LeakyReLU(negative_slope, inplace=True)),
-        )
+        self.style = nn.Sequential(*_dense(latent_dim, _STYLE, negative_slope), *_dense(_STYLE, _STYLE, negative_slope))
         self.smallest = nn.Sequential(*_smallest_map(latent_dim, widths[-1], sides[-1], negative_slope))
         self.doublings = nn.ModuleList(
             _Doubling(widths[level], widths[level - 1], sides[level - 1], share if level == 1 else gain)
@@ -155,12 +152,14 @@ class _Doubling(nn.Module):
 
 def _smallest_map(latent_dim: int, channels: int, side: tuple[int, int], negative_slope: float) -> list[nn.Module]:
     """A dense layer from latents to the smallest map, and leaky ReLU."""
-    height, width = side
-    return [
-        _drawn(nn.Linear(latent_dim, channels * height * width), leaky_gain(negative_slope)),
-        fnn.LeakyReLU(negative_slope, inplace=True),
-        nn.Unflatten(1, (channels, height, width)),
-    ]
+    dense = _dense(latent_dim, channels * math.prod(side), negative_slope)
+    return [*dense, nn.Unflatten(1, (channels, *side))]
+
+
+def _dense(inputs: int, outputs: int, negative_slope: float) -> list[nn.Module]:
+    """A dense layer and leaky ReLU."""
+    layer = _drawn(nn.Linear(inputs, outputs), leaky_gain(negative_slope))
+    return [layer, fnn.LeakyReLU(negative_slope, inplace=True)]
 
 
 def _scaled(x: Tensor, scales: Tensor) -> Tensor:

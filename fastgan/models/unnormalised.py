@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fastgan import functional as FF
-from fastgan.models.size import NetworkSize
+from fastgan.models.size import NetworkSize, nearest_that_work
 
 __all__ = ["SMALLEST", "BiasLeakyReLU", "Logit", "leaky_gain", "map_sides", "map_widths", "planes"]
 
@@ -91,11 +91,9 @@ def planes(network: str, size: NetworkSize, least: int) -> tuple[int, tuple[int,
         raise ValueError(f"{network}: expected images (C, H, W), got samples of shape {size.sample_shape}")
     channels, height, width = size.sample_shape
     if min(height, width) < least:
-        nearest = max(height, least), max(width, least)
-        how = f", by image_size {least}" if nearest[0] == nearest[1] else ""
+        nearest = nearest_that_work(max(height, least), max(width, least))
         raise ValueError(
-            f"{network}: expected images of at least {least} x {least} pixels, got {(height, width)}; the nearest that "
-            f"work are {nearest}{how}"
+            f"{network}: expected images of at least {least} x {least} pixels, got {(height, width)}; {nearest}"
         )
     return channels, (height, width)
 

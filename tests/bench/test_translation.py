@@ -67,3 +67,10 @@ def test_an_unknown_kind_is_refused(translation, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         _run(translation, monkeypatch, tmp_path, "--kinds", "grey,night")
     assert "--kinds: expected some of grey, edges, mask, half, downscale, got night" in capsys.readouterr().err
+
+
+def test_a_file_of_another_script_is_refused_and_left(translation, tmp_path, monkeypatch):
+    (tmp_path / "scores.json").write_text("{}")
+    with pytest.raises(ValueError, match="translation: expected --json to be new or a file of this script"):
+        _run(translation, monkeypatch, tmp_path, "--quick")
+    assert (tmp_path / "scores.json").read_text() == "{}"
